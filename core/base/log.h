@@ -1,0 +1,35 @@
+/* log.h -- Lines of text or JSON to standard error or a file, never blocking.
+ *
+ * Owner:      one sink a process, set up by app/; access logs open sinks of their own.
+ * Ownership:  bytes are copied before the call returns.
+ * Errors:     a line that does not fit (queue full, disk full) is dropped and counted.
+ * Invariant:  control bytes are escaped and a line has at most MG_LOG_LINE bytes, so no request
+ *             can forge or flood a line.
+ */
+#ifndef MG_LOG_H
+#define MG_LOG_H
+#include "base/str.h"
+
+enum { MG_LOG_LINE = 4096, MG_LOG_QUEUE = 262144 };
+enum mg_log_level { MG_LOG_DEBUG, MG_LOG_INFO, MG_LOG_WARN, MG_LOG_ERROR };
+
+/* The process's own log: "2026-11-22T20:05:15.123Z warn worker=2 text".  Who: "master", "worker 0".
+ */
+void mg_log_setup(const char *who, enum mg_log_level least);
+void mg_log(enum mg_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A sink for whole lines (access logs): appends to a file, or "stdout"/"stderr".  Lines gather in a
+ * bounded buffer; mg_sink_flush() writes what the file takes (the worker calls it each turn of
+ * its timer and at the end).  O_APPEND and one write of whole lines keep workers' lines apart. */
+struct mg_sink;
+struct mg_sink *mg_sink_open(const char *path,
+                             int *err); /* the same path: the same sink, counted */
+void mg_sink_line(struct mg_sink *s, const char *ptr, size_t len); /* the newline is added */
+void mg_sink_flush_all(void);
+void mg_sink_reopen_all(void);  /* SIGUSR1 */
+uint64_t mg_sink_dropped(void); /* lines, all sinks of this process */
+void mg_sink_close(struct mg_sink *s);
+
+/* Appends `text` to out with control bytes, quotes and backslashes escaped as JSON does. */
+size_t mg_log_escape(char *out, size_t cap, mg_str text);
+#endif

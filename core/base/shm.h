@@ -1,0 +1,22 @@
+/* shm.h -- One region of memory shared by the master, the workers and the admin process.
+ *
+ * Owner:      the master makes it before the first fork; it lives as long as the gateway.
+ * Ownership:  mg_shm_alloc() hands out zeroed pieces, never taken back.
+ * Errors:     NULL or a negative code.
+ * Invariant:  every process maps it at the same address, so pointers into it may be shared.  A lock
+ *             whose holder was killed is taken over by the next (robust mutexes).
+ */
+#ifndef MG_SHM_H
+#define MG_SHM_H
+#include <pthread.h>
+#include "base/str.h"
+
+struct mg_shm;
+struct mg_shm *mg_shm_new(size_t size); /* reserved; pages cost memory only when touched */
+void mg_shm_free(struct mg_shm *s);
+void *mg_shm_alloc(struct mg_shm *s, size_t size); /* aligned to 64; NULL: full */
+
+int mg_shm_lock_init(pthread_mutex_t *m);
+void mg_shm_lock(pthread_mutex_t *m);
+void mg_shm_unlock(pthread_mutex_t *m);
+#endif

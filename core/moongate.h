@@ -1,0 +1,195 @@
+/* moongate.h -- Everything a Lua policy may ask of the C core, and nothing else.
+ *
+ * The build gives this text to ffi.cdef() too, less the lines that start with '#'.
+ *
+ * Ownership: Lua borrows an mg_exchange for one request.  An mg_str points into the
+ *            request's arena (or a body chunk): ffi.string() it before the next wait.
+ * Rules:     results go through out-pointers; nothing here yields, throws or calls back
+ *            into Lua (LuaJIT cannot compile that).  A function that returns MG_AGAIN has
+ *            started something: the lane must yield at once, and is resumed with the
+ *            outcome (an MG_* code) as the value of the yield.
+ */
+#ifndef MOONGATE_H
+#define MOONGATE_H
+#include <stdint.h>
+#include <stddef.h>
+#include <stdbool.h>
+
+enum { MG_ABI_VERSION = 1 };
+
+/* Outcomes.  Negative numbers are errors; they start far below errno's and libuv's. */
+enum {
+    MG_OK = 0,
+    MG_AGAIN = 1,       /* started: yield, the outcome follows */
+    MG_END = 2,         /* no more body */
+    MG_ENOENT = -10001, /* there is none */
+    MG_EPHASE = -10002, /* too late or too early for this call */
+    MG_EINVAL = -10003, /* a value that cannot stand there */
+    MG_ENOMEM = -10004,
+    MG_ELIMIT = -10005,       /* a configured limit was passed */
+    MG_ETIMEOUT = -10006,     /* the deadline of this wait passed */
+    MG_ECONNECT = -10007,     /* the connection could not be made */
+    MG_ECONNTIMEOUT = -10008, /* ... in time */
+    MG_ERESET = -10009,       /* the peer reset the connection */
+    MG_ECLOSED = -10010,      /* the peer closed before its message was whole */
+    MG_EPROTO = -10011,       /* the peer talked nonsense */
+    MG_EGONE = -10012,        /* the downstream client has left */
+    MG_EDNS = -10013,         /* the name did not resolve */
+    MG_ETLS = -10014,         /* handshake or verification failed */
+    MG_EFULL = -10015,        /* a bounded queue or pool is full */
+    MG_ESTALE = -10016,       /* a reused connection was closed before a byte of the answer */
+    MG_EDRAIN = -10017        /* the worker is stopping */
+};
+
+/* Well-known methods; MG_METHOD_OTHER for the rest (the text is in `method`). */
+enum {
+    MG_METHOD_OTHER,
+    MG_METHOD_GET,
+    MG_METHOD_HEAD,
+    MG_METHOD_POST,
+    MG_METHOD_PUT,
+    MG_METHOD_DELETE,
+    MG_METHOD_PATCH,
+    MG_METHOD_OPTIONS,
+    MG_METHOD_TRACE,
+    MG_METHOD_CONNECT
+};
+
+/* Which message of an exchange a header call speaks of. */
+enum { MG_REQUEST = 0, MG_RESPONSE = 1 };
+
+/* Scopes and digests of mg_digest(). */
+enum { MG_SHA1 = 1, MG_SHA256, MG_SHA384, MG_SHA512, MG_MD5 };
+
+typedef struct {
+    const char *ptr;
+    uint32_t len;
+} mg_str;
+
+/* One request's life, as far as Lua may read it directly (plain loads, no calls).
+ * Everything is valid from the start of serve() to its end; the response part once there
+ * is a response.  Lua writes none of these fields: the mg_ functions do. */
+typedef struct mg_exchange {
+    mg_str method;         /* as sent */
+    mg_str path;           /* origin-form path, no query */
+    mg_str query;          /* after '?', empty when absent; has_query tells the two apart */
+    mg_str authority;      /* Host (or the absolute-form's authority) as sent */
+    mg_str host;           /* authority in lower case, no port */
+    mg_str principal;      /* the peer's first URI SAN ("spiffe://..."), empty when none */
+    mg_str peer_address;   /* the TCP peer, textual, no port */
+    mg_str client_address; /* trusted client address (X-Forwarded-For and trusted hops) */
+    mg_str request_id;     /* X-Request-Id as it goes upstream */
+    uint16_t method_id;    /* MG_METHOD_* */
+    uint16_t port;         /* port the listener declares (no offset) */
+    uint16_t peer_port;
+    uint16_t listener; /* index of the listener, in the order of mg_listener_add() */
+    uint8_t minor;     /* HTTP/1.minor of the request */
+    bool has_query;
+    bool tls;              /* downstream is TLS */
+    bool has_body;         /* the request has (or may have) a body */
+    bool upgrade;          /* the request asks for an Upgrade (value: header "upgrade") */
+    bool grpc;             /* content-type application/grpc* */
+    bool gone;             /* the client left */
+    bool response_started; /* response head has been handed to the wire */
+    uint16_t status;       /* of the response (upstream's or local), 0 before */
+    uint32_t attempts;     /* upstream tries so far */
+    uint64_t start_ns;     /* monotonic clock, first byte of the request */
+    uint64_t end_ns;       /* last byte of the response handed to the socket; 0 before */
+    uint64_t upstream_ns;  /* from sending the (last) try to its response head; 0: none */
+    uint64_t bytes_in;     /* wire bytes of the request, head included */
+    uint64_t bytes_out;    /* wire bytes of the response, head included */
+} mg_exchange;
+
+int mg_abi_version(void);
+/* A short text for an MG_* code, an errno or libuv's code; static, never NULL. */
+const char *mg_error_text(int code);
+
+/* ---- headers of either message; `name` in any case --------------------------------- */
+
+/* First value of `name`; MG_ENOENT when absent. */
+int mg_header_get(mg_exchange *x, int side, const char *name, uint32_t len, mg_str *value);
+/* Ordered iteration that stands editing: *pos starts at 0; MG_ENOENT at the end. */
+int mg_header_next(mg_exchange *x, int side, uint32_t *pos, mg_str *name, mg_str *value);
+/* The next value of `name` at or after *pos; MG_ENOENT at the end. */
+int mg_header_next_of(mg_exchange *x, int side, const char *name, uint32_t len, uint32_t *pos,
+                      mg_str *value);
+/* set: replaces all of that name by one.  add: one more.  MG_EINVAL: not a token, CR/LF/NUL in
+ * the value, or a field that frames the message (Content-Length, Transfer-Encoding, Connection,
+ * Keep-Alive, Proxy-Connection, TE, Trailer, Upgrade; Host on a request goes by mg_set_authority).
+ */
+int mg_header_set(mg_exchange *x, int side, const char *name, uint32_t nlen, const char *value,
+                  uint32_t vlen);
+int mg_header_add(mg_exchange *x, int side, const char *name, uint32_t nlen, const char *value,
+                  uint32_t vlen);
+/* Removes all of that name; MG_ENOENT when there was none. */
+int mg_header_remove(mg_exchange *x, int side, const char *name, uint32_t len);
+
+/* ---- the request ------------------------------------------------------------------- */
+
+int mg_set_method(mg_exchange *x, const char *method, uint32_t len);
+/* Path and query as they go upstream; MG_EINVAL unless it starts with '/' and holds only
+ * characters of RFC 3986 (section 3.3, 3.4). */
+int mg_set_path(mg_exchange *x, const char *path, uint32_t len);
+int mg_set_query(mg_exchange *x, const char *query, uint32_t len); /* len 0: no query */
+int mg_set_authority(mg_exchange *x, const char *authority, uint32_t len);
+
+/* Waits until the whole request body is in memory: MG_OK, MG_AGAIN, MG_ELIMIT (more than `limit`
+ * bytes), MG_EGONE.  Then mg_request_body() gives it. */
+int mg_request_body_wait(mg_exchange *x, uint64_t limit);
+int mg_request_body(mg_exchange *x, mg_str *body);
+/* Replaces the whole body (copied). */
+int mg_request_body_set(mg_exchange *x, const char *body, uint64_t len);
+/* The next chunk: MG_OK with *chunk (valid until the next call), MG_END, or MG_AGAIN: yield and
+ * call again.  Pulling sets the pace: nothing is read while nobody pulls. */
+int mg_request_body_next(mg_exchange *x, mg_str *chunk);
+/* Keeps the body while it is sent so that another try can send it again, if it is at most
+ * `limit` bytes; mg_replayable() says whether another try is possible. */
+int mg_request_keep(mg_exchange *x, uint64_t limit);
+bool mg_replayable(mg_exchange *x);
+
+/* ---- upstream ---------------------------------------------------------------------- */
+
+struct mg_endpoint;
+/* Sends the request to `ep` and waits for the response head.  Outcome MG_OK: a response is there
+ * (status, headers).  Errors: MG_ECONNECT, MG_ECONNTIMEOUT, MG_EDNS, MG_ETLS, MG_ERESET,
+ * MG_ECLOSED, MG_EPROTO, MG_ETIMEOUT (timeout_ms passed), MG_EGONE, MG_ESTALE, MG_EFULL.  May be
+ * called again while mg_replayable().  With `stream` true the caller sends the body by
+ * mg_upstream_send/end and then waits by mg_upstream_wait(); else the body that is in memory or
+ * still arriving is streamed. timeout_ms 0: none. */
+int mg_forward(mg_exchange *x, struct mg_endpoint *ep, uint32_t timeout_ms, bool stream);
+/* MG_OK: taken.  MG_AGAIN: taken, yield before sending more (back-pressure).
+ * MG_EPHASE: the response is already there, stop sending. */
+int mg_upstream_send(mg_exchange *x, const char *bytes, uint32_t len);
+int mg_upstream_end(mg_exchange *x);
+int mg_upstream_wait(mg_exchange *x);
+/* Text of why the last try failed ("Connection refused"), static or in the arena. */
+int mg_upstream_reason(mg_exchange *x, mg_str *out);
+/* Where the last try went ("10.0.0.1:8080"); MG_ENOENT before. */
+int mg_upstream_address(mg_exchange *x, mg_str *out);
+/* A deadline for everything until the response is complete; 0 clears it.  Waits end with
+ * MG_ETIMEOUT; after the response has started it is cut off. */
+int mg_set_deadline(mg_exchange *x, uint32_t ms);
+
+/* ---- the response ------------------------------------------------------------------ */
+
+/* Makes a local response, throwing away any upstream one: status, no headers, `body` copied. */
+int mg_respond(mg_exchange *x, uint32_t status, const char *body, uint64_t len);
+int mg_set_status(mg_exchange *x, uint32_t status);
+int mg_response_body_wait(mg_exchange *x, uint64_t limit);
+int mg_response_body(mg_exchange *x, mg_str *body);
+int mg_response_body_set(mg_exchange *x, const char *body, uint64_t len);
+int mg_response_body_next(mg_exchange *x, mg_str *chunk);
+/* Sends the response and streams its body; MG_AGAIN then outcome when the last byte is handed to
+ * the socket, or MG_EGONE, or the upstream's failure (the response is cut visibly).  A 101 becomes
+ * a tunnel and ends when both sides have.  With `stream` true only the head is sent and the caller
+ * sends the body by mg_reply_send/mg_reply_end. */
+int mg_reply(mg_exchange *x, bool stream);
+int mg_reply_send(mg_exchange *x, const char *bytes, uint32_t len);
+int mg_reply_end(mg_exchange *x);
+
+/* ---- waiting ----------------------------------------------------------------------- */
+
+/* Always MG_AGAIN, then MG_OK after `ms` (MG_EGONE when the client leaves before). */
+int mg_sleep(mg_exchange *x, uint32_t ms);
+
+#endif

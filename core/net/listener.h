@@ -1,0 +1,36 @@
+/* listener.h -- Accepts connections on one socket, up to a bound.
+ *
+ * Owner:      a worker has one a listener of the model; the socket was opened by the master.
+ * Ownership:  on_accept gets the connection (TLS handshake done, if any) and owns it.
+ * Errors:     0 or a negative code.
+ * Invariant:  at the bound it stops accepting (the kernel queues) and goes on when one is released.
+ */
+#ifndef MG_LISTENER_H
+#define MG_LISTENER_H
+#include "net/tls.h"
+
+struct mg_listener;
+struct mg_listener_opts {
+    int fd;             /* bound and listening; stays the caller's */
+    struct mg_tls *tls; /* NULL: clear text; replaced by mg_listener_set_tls() on reload */
+    bool permissive;    /* clear text is accepted beside TLS (told by the first byte) */
+    uint32_t max_conns;
+    void (*on_accept)(struct mg_listener *, struct mg_conn *conn);
+    void *owner;
+};
+
+/* Binds and listens with SO_REUSEPORT (address "127.0.0.1:80", "[::]:80"); the master's part.
+ * Returns the fd, or a negative code. */
+int mg_listener_bind(const char *address, int backlog);
+
+int mg_listener_open(struct mg_loop *loop, const struct mg_listener_opts *o,
+                     struct mg_listener **out);
+void *mg_listener_owner(const struct mg_listener *l);
+void mg_listener_set_tls(struct mg_listener *l, struct mg_tls *tls, bool permissive);
+void mg_listener_set_max(struct mg_listener *l, uint32_t max_conns);
+uint32_t mg_listener_conns(const struct mg_listener *l); /* open now */
+/* The owner of an accepted connection tells when it has ended. */
+void mg_listener_release(struct mg_listener *l);
+/* Stops accepting; connections that stand live on.  Freed when the last one is released. */
+void mg_listener_close(struct mg_listener *l);
+#endif

@@ -1,0 +1,56 @@
+/* loop.h -- One worker's event loop: time, timers, and work for the thread pool.
+ *
+ * Owner:      a process has one; app/ creates it, runs it and closes it.
+ * Ownership:  a timer lives inside what it times; clear it before freeing that.
+ * Errors:     0 or a negative code.
+ * Invariant:  mg_timer_set() to a later time is one store: the wheel looks at the deadline when
+ *             the slot comes round, so a busy connection re-arms nothing.
+ */
+#ifndef MG_LOOP_H
+#define MG_LOOP_H
+#include <uv.h>
+#include "base/list.h"
+#include "moongate.h"
+
+enum { MG_SCRATCH = 65536, MG_WHEEL = 4096 /* slots of 1 ms */ };
+
+struct mg_timer {
+    struct mg_list link;
+    uint64_t deadline; /* ms of mg_loop_now(); 0: not set */
+    uint64_t slot;     /* tick at which the wheel will look at it */
+    void (*fn)(struct mg_timer *);
+};
+
+struct mg_loop {
+    uv_loop_t uv;
+    uv_timer_t tick;
+    uint64_t wheel_at;                  /* next tick to look at */
+    uint64_t wheel_bits[MG_WHEEL / 64]; /* slots that hold a timer */
+    struct mg_list wheel[MG_WHEEL];
+    char *scratch; /* MG_SCRATCH bytes: reads land here and are gone after the callback */
+};
+
+int mg_loop_init(struct mg_loop *loop);
+/* Until mg_loop_stop(); then close what is open and run once more by mg_loop_close(). */
+void mg_loop_run(struct mg_loop *loop);
+void mg_loop_stop(struct mg_loop *loop);
+int mg_loop_close(struct mg_loop *loop); /* UV_EBUSY: a handle leaked */
+
+/* Milliseconds, cached for this turn of the loop. */
+uint64_t mg_loop_now(const struct mg_loop *loop);
+/* Nanoseconds of the monotonic clock, read now. */
+uint64_t mg_clock_ns(void);
+
+void mg_timer_init(struct mg_timer *t, void (*fn)(struct mg_timer *));
+/* Calls fn once, `ms` from now (never early).  Set again: moves it. */
+void mg_timer_set(struct mg_loop *loop, struct mg_timer *t, uint64_t ms);
+void mg_timer_clear(struct mg_timer *t);
+
+/* Runs `work` on a pool thread, then `done` on the loop.  `job` stays the caller's until done. */
+struct mg_job {
+    uv_work_t req;
+    void (*work)(struct mg_job *);
+    void (*done)(struct mg_job *);
+};
+int mg_loop_submit(struct mg_loop *loop, struct mg_job *job);
+#endif

@@ -1,0 +1,17 @@
+/* tcp.h -- Connections over TCP: accepted or made, written at once when the socket takes it.
+ *
+ * Owner:      see conn.h; the accepted socket belongs to the mg_conn from the start.
+ * Errors:     0 or a negative code; on failure nothing is left open and *out is NULL.
+ * Invariant:  at most one libuv write is in flight a connection; what comes meanwhile is queued
+ *             behind it.  An idle connection holds no buffer (struct and uv_tcp_t only).
+ */
+#ifndef MG_TCP_H
+#define MG_TCP_H
+#include "net/conn.h"
+
+/* Takes over an accepted, non-blocking socket.  Sets TCP_NODELAY. */
+int mg_tcp_adopt(struct mg_loop *loop, int fd, struct mg_conn **out);
+/* Starts a connect; on_connect tells.  `timeout_ms` 0: the system's. */
+int mg_tcp_connect(struct mg_loop *loop, const struct sockaddr *to, uint32_t timeout_ms,
+                   const struct mg_conn_events *events, void *owner, struct mg_conn **out);
+#endif
