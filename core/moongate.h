@@ -192,4 +192,116 @@ int mg_reply_end(mg_exchange *x);
 /* Always MG_AGAIN, then MG_OK after `ms` (MG_EGONE when the client leaves before). */
 int mg_sleep(mg_exchange *x, uint32_t ms);
 
+/* ---- services ---------------------------------------------------------------------- */
+
+/* Where an upstream connection goes and how.  Spans are copied. */
+struct mg_endpoint_conf {
+    mg_str address; /* "10.0.0.1:80", "[::1]:80", "name:80" (resolved and kept fresh) */
+    mg_str sni;     /* with tls: the name sent and verified */
+    mg_str verify;  /* with tls: a SAN to find instead of the name; empty: the name */
+    struct mg_tls *tls;
+    uint32_t connect_timeout_ms;
+    uint32_t idle_timeout_ms;
+    uint32_t max_idle;        /* kept-alive connections kept (per worker) */
+    uint32_t max_requests;    /* of one connection; 0: no end */
+    uint32_t max_connections; /* at once (per worker); 0: no bound.  Past it: MG_EFULL */
+};
+/* The endpoint of that conf; the same conf gives the same endpoint (with its pool), also across
+ * reloads.  NULL and *why when the address cannot stand.  mg_endpoint_put() gives it back. */
+struct mg_endpoint *mg_endpoint_get(const struct mg_endpoint_conf *conf, mg_str *why);
+void mg_endpoint_put(struct mg_endpoint *ep);
+uint32_t mg_endpoint_active(const struct mg_endpoint *ep); /* exchanges in progress */
+
+/* A TLS client context from PEM texts (empty: none; ca empty: the system's roots). NULL and *why.
+ */
+struct mg_tls *mg_tls_client(mg_str ca, mg_str cert, mg_str key, mg_str name, bool insecure,
+                             mg_str *why);
+struct mg_tls_pem {
+    mg_str cert, key, name; /* PEM texts; name is what errors call them */
+};
+/* A TLS server context: auth 0 none, 1 request, 2 require; alpn comma-separated; version 12 or 13.
+ */
+struct mg_tls *mg_tls_server(const struct mg_tls_pem *certs, uint32_t ncerts, mg_str client_ca,
+                             int auth, mg_str alpn, int min_version, bool tickets, mg_str *why);
+void mg_tls_put(struct mg_tls *tls);
+
+/* How the worker treats a listener; `index` counts from 0 in the model's order. */
+struct mg_listener_conf {
+    uint16_t port; /* as declared, no offset */
+    struct mg_tls *tls;
+    bool permissive;            /* clear text beside TLS */
+    uint8_t client_cert_header; /* X-Forwarded-Client-Cert: 0 remove, 1 set from mTLS, 2 trust */
+    bool trust_request_id;      /* keep the client's X-Request-Id */
+    bool append_forwarded_for;  /* false: an inner hop, X-Forwarded-For is passed as it came */
+    uint32_t trusted_hops;      /* proxies in front whose X-Forwarded-For entries count */
+    uint32_t request_line_bytes, header_bytes, header_count, trailer_bytes;
+    uint64_t body_bytes;
+    uint32_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms;
+    uint32_t requests_per_connection, connections;
+};
+int mg_listener_configure(uint32_t index, const struct mg_listener_conf *conf);
+
+/* ---- the peer's certificate (valid while the exchange is) -------------------------- */
+
+struct mg_certificate {
+    mg_str principal, subject, serial, dns, fingerprint, sni, alpn, version, cipher;
+    bool verified;
+};
+/* MG_ENOENT on a clear connection; empty spans where the client gave no certificate. */
+int mg_peer_certificate(mg_exchange *x, struct mg_certificate *out);
+
+/* ---- HTTP calls of policies, on the same pools ------------------------------------- */
+
+struct mg_call;
+/* A request of its own; freed by mg_call_free() or with the exchange. NULL: a bad method, path or
+ * authority. */
+struct mg_call *mg_call_new(mg_exchange *x, mg_str method, mg_str path, mg_str authority);
+int mg_call_header(struct mg_call *c, const char *name, uint32_t nlen, const char *value,
+                   uint32_t vlen);
+/* Sends it and waits for the whole response (body at most `limit`). Outcome as mg_forward(). */
+int mg_call_send(struct mg_call *c, struct mg_endpoint *ep, const char *body, uint64_t len,
+                 uint32_t timeout_ms, uint64_t limit);
+int mg_call_status(const struct mg_call *c);
+int mg_call_header_next(const struct mg_call *c, uint32_t *pos, mg_str *name, mg_str *value);
+void mg_call_body(const struct mg_call *c, mg_str *body);
+void mg_call_free(struct mg_call *c);
+
+/* ---- metrics: shared by all workers (core/base/metrics.h says how) ------------------ */
+
+enum { MG_METRIC_COUNTER, MG_METRIC_GAUGE, MG_METRIC_HISTOGRAM };
+/* Declares (or finds) a family; its id or MG_EINVAL. */
+int mg_metric_family(int type, const char *name, const char *help, const mg_str *labels,
+                     uint32_t nlabels, const double *bounds, uint32_t nbounds, uint32_t max_series);
+/* This worker's slots of a series: a counter is [0] and is added to in place; a gauge is a
+ * double's bits. Never NULL; keep the pointer. */
+uint64_t *mg_metric_series(int family, const mg_str *values, uint32_t nvalues);
+void mg_metric_observe(int family, uint64_t *slots, double value);
+
+/* ---- a dictionary shared by all workers -------------------------------------------- */
+
+struct mg_dict;
+struct mg_dict *mg_shared_open(const char *name, uint32_t len, uint64_t size);
+int mg_shared_get(struct mg_dict *d, mg_str key, char *out, uint64_t cap, uint64_t *len);
+int mg_shared_set(struct mg_dict *d, mg_str key, mg_str value, uint64_t ttl_ms, bool only_new);
+int mg_shared_delete(struct mg_dict *d, mg_str key);
+int mg_shared_incr(struct mg_dict *d, mg_str key, double by, double init, uint64_t ttl_ms,
+                   double *out);
+int mg_shared_ttl(struct mg_dict *d, mg_str key, uint64_t *ttl_ms);
+
+/* ---- the rest ---------------------------------------------------------------------- */
+
+int mg_digest(int algorithm, mg_str data, uint8_t *out64, uint32_t *outlen);
+int mg_hmac(int algorithm, mg_str key, mg_str data, uint8_t *out64, uint32_t *outlen);
+void mg_random(void *out, uint32_t len);
+uint64_t mg_now_ns(void);  /* monotonic */
+double mg_wall_time(void); /* seconds since 1970 */
+uint32_t mg_worker(void);  /* this worker's slot, from 0 */
+/* level 0 debug, 1 info, 2 warn, 3 error */
+void mg_log_text(int level, const char *text, uint32_t len);
+/* A sink for whole lines ("stdout", "stderr" or a path): its number, or a negative code. */
+int mg_sink_get(const char *path, uint32_t len);
+void mg_sink_write(int sink, const char *line, uint32_t len);
+/* Runs timer `id` of moongate.timer on a lane of its own after `ms`; MG_EFULL: too many. */
+int mg_timer_start(uint32_t id, uint32_t ms);
+
 #endif
