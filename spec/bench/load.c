@@ -322,7 +322,8 @@ static void run(void)
 
     begun = last_answer = next_due = now_ns();
     pump(begun);
-    for (uint64_t now = begun; in_flight > 0 || (idle_count > 0 && may_issue(now)); now = now_ns()) {
+    for (uint64_t now = begun; in_flight > 0 || (idle_count > 0 && may_issue(now));
+         now = now_ns()) {
         int count;
 
         pump(now);

@@ -10,7 +10,8 @@
  *             in which it closed, since later events of that batch may name it.
  * Errors:     any error of a side closes both sides.
  * Invariant:  a side is read only while all it sent before has been passed on, so
- *             a pair holds at most one buffer each way.
+ *             a pair holds at most one buffer each way.  Events are edge-triggered:
+ *             `readable` remembers one until a read comes back short.
  */
 #include "sock.h"
 
@@ -19,18 +20,24 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 enum { BUFFER_SIZE = 64 * 1024, BATCH = 256 };
 
+/* What a side did not accept yet; a free one is in `spare`. */
+struct buffer {
+    struct buffer *next;
+    size_t offset, len;
+    char bytes[BUFFER_SIZE];
+};
+
 struct side {
     int fd;
+    bool readable;
     struct side *other;
     struct pair *pair;
-    char *unsent; /* what this side did not accept yet; NULL: nothing */
-    size_t offset, len;
+    struct buffer *unsent; /* NULL: nothing */
 };
 
 struct pair {
@@ -43,21 +50,29 @@ static int epoll;
 static int listener;
 static uint16_t upstream_port;
 static struct pair *closed_pairs;
-static char buffer[BUFFER_SIZE];
+static struct buffer *spare;
 
-/* Asks for what the invariant allows now; a dead side shows at its next read. */
-static void watch(struct side *side, int op)
+static struct buffer *take_buffer(void)
 {
-    struct epoll_event event = {.data.ptr = side};
+    struct buffer *b = spare;
 
-    event.events = (side->other->unsent == NULL ? EPOLLIN : 0) | (side->unsent != NULL ? EPOLLOUT : 0);
-    (void)epoll_ctl(epoll, op, side->fd, &event);
+    if (b == NULL)
+        return malloc(sizeof(*b));
+    spare = b->next;
+    return b;
 }
 
-static void watch_again(struct side *side)
+static void give_buffer(struct buffer *b)
 {
-    watch(side, EPOLL_CTL_MOD);
-    watch(side->other, EPOLL_CTL_MOD);
+    b->next = spare;
+    spare = b;
+}
+
+static int watch(struct side *side)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = side};
+
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, side->fd, &event);
 }
 
 static void close_pair(struct pair *pair)
@@ -77,8 +92,10 @@ static void free_closed_pairs(void)
         struct pair *pair = closed_pairs;
 
         closed_pairs = pair->next_closed;
-        free(pair->client.unsent);
-        free(pair->server.unsent);
+        if (pair->client.unsent != NULL)
+            give_buffer(pair->client.unsent);
+        if (pair->server.unsent != NULL)
+            give_buffer(pair->server.unsent);
         free(pair);
     }
 }
@@ -97,8 +114,8 @@ static void open_pair(int client_fd)
     }
     pair->client = (struct side){.fd = client_fd, .other = &pair->server, .pair = pair};
     pair->server = (struct side){.fd = server_fd, .other = &pair->client, .pair = pair};
-    watch(&pair->client, EPOLL_CTL_ADD);
-    watch(&pair->server, EPOLL_CTL_ADD);
+    if (watch(&pair->client) != 0 || watch(&pair->server) != 0)
+        close_pair(pair);
 }
 
 static void accept_all(void)
@@ -109,58 +126,59 @@ static void accept_all(void)
         open_pair(fd);
 }
 
-/* Sends what it can now: the count of bytes taken, 0 when full, -1 when dead. */
-static ssize_t send_some(struct side *to, const char *bytes, size_t len)
+/* Sends what it can now; 0 also when that is not all (a socket that still connects takes none). */
+static int send_some(struct side *to, struct buffer *b)
 {
-    ssize_t n = write(to->fd, bytes, len);
-
-    /* A socket that still connects says EAGAIN too. */
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return 0;
-    return n;
-}
-
-/* Keeps the rest for later and stops reading the side that it came from. */
-static int keep(struct side *to, const char *bytes, size_t len)
-{
-    to->unsent = malloc(len);
-    if (to->unsent == NULL)
-        return -1;
-    memcpy(to->unsent, bytes, len);
-    to->offset = 0;
-    to->len = len;
-    watch_again(to);
-    return 0;
-}
-
-static int flush(struct side *to)
-{
-    ssize_t n = send_some(to, to->unsent + to->offset, to->len - to->offset);
+    ssize_t n = write(to->fd, b->bytes + b->offset, b->len - b->offset);
 
     if (n < 0)
-        return -1;
-    to->offset += (size_t)n;
-    if (to->offset < to->len)
-        return 0;
-    free(to->unsent);
-    to->unsent = NULL;
-    watch_again(to);
+        return errno == EAGAIN ? 0 : -1;
+    b->offset += (size_t)n;
     return 0;
+}
+
+/* Takes ownership of a full buffer: it is sent, or waits in `to`. */
+static int deliver(struct side *to, struct buffer *b)
+{
+    int rc = send_some(to, b);
+
+    to->unsent = NULL;
+    if (rc == 0 && b->offset < b->len)
+        to->unsent = b;
+    else
+        give_buffer(b);
+    return rc;
+}
+
+/* Reads once; 1 when there was something, 0 when not, -1 at the end. */
+static int fill(struct side *from, struct buffer *b)
+{
+    ssize_t n = read(from->fd, b->bytes, BUFFER_SIZE);
+
+    from->readable = n == BUFFER_SIZE;
+    if (n < 0 && errno == EAGAIN)
+        return 0;
+    b->offset = 0;
+    b->len = n > 0 ? (size_t)n : 0;
+    return n > 0 ? 1 : -1;
 }
 
 static int pass(struct side *from)
 {
-    ssize_t got = read(from->fd, buffer, sizeof(buffer));
-    ssize_t sent;
+    int rc = 0;
 
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return 0;
-    if (got <= 0)
-        return -1;
-    sent = send_some(from->other, buffer, (size_t)got);
-    if (sent < 0)
-        return -1;
-    return sent < got ? keep(from->other, buffer + sent, (size_t)(got - sent)) : 0;
+    while (rc == 0 && from->readable && from->other->unsent == NULL) {
+        struct buffer *b = take_buffer();
+
+        if (b == NULL)
+            return -1;
+        rc = fill(from, b);
+        if (rc == 1)
+            rc = deliver(from->other, b);
+        else
+            give_buffer(b);
+    }
+    return rc;
 }
 
 static void on_event(struct side *side, uint32_t events)
@@ -169,11 +187,14 @@ static void on_event(struct side *side, uint32_t events)
 
     if (side->pair->closed)
         return;
-    if (side->unsent != NULL && (events & EPOLLOUT))
-        rc = flush(side);
-    if (rc == 0 && (events & EPOLLIN) && side->other->unsent == NULL)
+    side->readable = side->readable || (events & ~(uint32_t)EPOLLOUT) != 0;
+    if (side->unsent != NULL)
+        rc = deliver(side, side->unsent);
+    if (rc == 0)
+        rc = pass(side->other);
+    if (rc == 0)
         rc = pass(side);
-    if (rc != 0 || ((events & (EPOLLHUP | EPOLLERR)) && !(events & EPOLLIN)))
+    if (rc != 0)
         close_pair(side->pair);
 }
 

@@ -1,0 +1,147 @@
+--- report: medians, targets, the table and the JSON.
+local cases = require "spec.bench.cases"
+local json = require "cjson"
+local process = require "spec.bench.process"
+
+local report = {}
+
+local function line_of(command) return (process.read(command .. " 2>&1"):match "[^\n]*") end
+
+--- What the numbers were measured on.
+function report.machine()
+  return {
+    cores = tonumber(line_of "nproc"),
+    cpu = line_of "sed -n 's/^model name[^:]*: //p' /proc/cpuinfo",
+    kernel = line_of "uname -sr",
+    haproxy = line_of "haproxy -v",
+    nginx = line_of "nginx -v",
+    luajit = line_of "luajit -v",
+    date = os.date "!%Y-%m-%dT%H:%M:%SZ",
+  }
+end
+
+local function median(list)
+  local sorted = { unpack(list) }
+  table.sort(sorted)
+  local n = #sorted
+  return n % 2 == 1 and sorted[(n + 1) / 2] or (sorted[n / 2] + sorted[n / 2 + 1]) / 2
+end
+
+local function column(samples, name)
+  local list = {}
+  for i, sample in ipairs(samples) do list[i] = sample[name] end
+  return list
+end
+
+local function find(result, case, server)
+  for _, row in ipairs(result.rows) do
+    if row.case == case and row.server == server then return row end
+  end
+end
+
+--- The median over the rounds of one row's `name` over another's in the same round.
+local function ratio(a, b, name)
+  local list = {}
+  for i = 1, #a.samples do list[i] = a.samples[i][name] / b.samples[i][name] end
+  return median(list)
+end
+
+local function add_target(result, what, value, limit, unit)
+  table.insert(result.targets, { what = what, value = value, limit = limit, unit = unit, met = value <= limit })
+end
+
+local function add_ratios(result)
+  for _, r in ipairs(cases.ratios) do
+    local a, b = find(result, unpack(r[1])), find(result, unpack(r[2]))
+    if a and b then
+      add_target(result, ("CPU, %s: %s / %s"):format(a.case, a.server, b.server), ratio(a, b, "cpu_us"), r.limit, "×")
+    end
+  end
+end
+
+local function add_latencies(result)
+  for _, l in ipairs(cases.latency) do
+    local own, best = find(result, l.case, l.server), nil
+    for _, peer in ipairs(l.peers) do
+      local row = find(result, l.case, peer)
+      if not best or row.p99_us < best.p99_us then best = row end
+    end
+    if own then
+      add_target(result, ("p99, %s: %s / %s"):format(l.case, own.server, best.server),
+        ratio(own, best, "p99_us"), 1, "×")
+    end
+  end
+end
+
+local function add_memory(result)
+  local own = result.memory["moongate plain"]
+  if not own then return end
+  add_target(result, "an idle kept-alive client", own.bytes_per_client, 600, "bytes")
+  add_target(result, "start until ready", own.start_time * 1e3, 100, "ms")
+  add_target(result, "an idle worker, resident", own.idle_rss / 1048576, 12, "MiB")
+end
+
+local function add_scrape(result)
+  local s = result.scrape
+  if not s then return end
+  add_target(result, ("p99 moved by scrapes of %d series"):format(s.series),
+    (s.scraped_p99_us - s.quiet_p99_us) / 1e3, 1, "ms")
+end
+
+--- Adds to `result` what follows from its samples: a median a row, and the targets.
+function report.finish(result)
+  for _, row in ipairs(result.rows) do
+    for _, name in ipairs { "cpu_us", "p99_us", "rate" } do row[name] = median(column(row.samples, name)) end
+  end
+  result.targets = {}
+  add_ratios(result)
+  add_latencies(result)
+  add_memory(result)
+  add_scrape(result)
+end
+
+local function print_rows(rows)
+  print "| case | server | CPU µs/request | lowest–highest | p99 µs | requests/s |"
+  print "|---|---|--:|--:|--:|--:|"
+  for _, row in ipairs(rows) do
+    local cpu = column(row.samples, "cpu_us")
+    print(("| %s | %s | %.1f | %.1f–%.1f | %.0f | %.0f |"):format(row.case, row.server, row.cpu_us,
+      math.min(unpack(cpu)), math.max(unpack(cpu)), row.p99_us, row.rate))
+  end
+end
+
+local function print_memory(memory)
+  print "\n| memory | start ms | idle RSS MiB | of it private MiB | bytes/idle client |"
+  print "|---|--:|--:|--:|--:|"
+  for server, m in pairs(memory) do
+    print(("| %s | %.0f | %.1f | %.1f | %.0f |"):format(server, m.start_time * 1e3, m.idle_rss / 1048576,
+      m.idle_private / 1048576, m.bytes_per_client))
+  end
+end
+
+local function print_targets(targets)
+  if #targets == 0 then return end
+  print "\n| target | measured | at most | |"
+  print "|---|--:|--:|---|"
+  for _, t in ipairs(targets) do
+    local verdict = t.met and "met" or "missed"
+    print(("| %s | %.2f %s | %.2f %s | %s |"):format(t.what, t.value, t.unit, t.limit, t.unit, verdict))
+  end
+end
+
+--- Prints the machine, the rows and the targets as Markdown.
+function report.print(result)
+  local m = result.machine
+  print(("%s, %d cores, %s; %s; %s; %s\n"):format(m.cpu, m.cores, m.kernel, m.haproxy, m.nginx, m.luajit))
+  print_rows(result.rows)
+  print_memory(result.memory)
+  print_targets(result.targets)
+end
+
+function report.write(result, path)
+  local f = assert(io.open(path, "w"))
+  f:write(json.encode(result), "\n")
+  f:close()
+end
+
+return report
