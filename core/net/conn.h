@@ -14,8 +14,12 @@
 #include <netinet/in.h>
 #include "net/loop.h"
 
+enum { MG_LINGER_BYTES = 1048576 };
+
 struct mg_conn;
 
+/* A connection reads only after mg_conn_read_start(); on_eof comes once.  on_connect may be NULL on
+ * the server's side, the others never.  Closing is allowed in every event. */
 struct mg_conn_events {
     /* Client side only, once: the connection (and its TLS) stands, or `err` says why not; after
      * an error the owner still has to close it. */
@@ -34,6 +38,8 @@ struct mg_conn_ops {
     void (*close)(struct mg_conn *);
     void (*reset)(struct mg_conn *); /* close so that the peer sees a failure (RST) */
     size_t (*queued)(const struct mg_conn *);
+    const struct mg_peer *(*peer)(const struct mg_conn *); /* NULL on a clear connection */
+    int (*address)(const struct mg_conn *, bool local, struct sockaddr_storage *out);
 };
 
 /* Who the peer is.  Of a TLS connection all but the addresses is filled after the handshake. */
@@ -83,12 +89,14 @@ static inline size_t mg_conn_queued(const struct mg_conn *c)
 }
 
 /* The owner is done but the peer may still be sending (RFC 9112, 9.6): sends what is queued, then
- * FIN, discards what arrives for at most `ms`, then closes.  The pointer is dead for the owner. */
+ * FIN, discards what arrives for at most `ms` (and MG_LINGER_BYTES), then closes.  The pointer is
+ * dead for the owner. */
 void mg_conn_close_lingering(struct mg_conn *c, uint32_t ms);
 
 /* The peer's TLS identity, NULL on a clear connection; valid while the connection is. */
 const struct mg_peer *mg_conn_peer(const struct mg_conn *c);
-/* Addresses of the TCP connection; a negative code when it is already gone. */
+/* Addresses of the TCP connection, an IPv4-mapped one as IPv4 (so that rules written for IPv4 see
+ * it on a dual-stack socket); a negative code when it is already gone. */
 int mg_conn_peer_address(const struct mg_conn *c, struct sockaddr_storage *out);
 int mg_conn_local_address(const struct mg_conn *c, struct sockaddr_storage *out);
 #endif

@@ -21,20 +21,32 @@ struct mg_timer {
     void (*fn)(struct mg_timer *);
 };
 
+/* Something to do once the callbacks of this turn are through, before the loop waits again. */
+struct mg_deferred {
+    struct mg_list link; /* in no ring when not waiting: mg_list_init() it first */
+    void (*fn)(struct mg_deferred *);
+};
+
 struct mg_loop {
     uv_loop_t uv;
+    uv_prepare_t before_poll;
+    struct mg_list deferred;
     uv_timer_t tick;
-    uint64_t wheel_at;                  /* next tick to look at */
+    uint64_t wheel_at;                  /* next tick to look at; no timer has an earlier slot */
+    uint64_t wheel_due;                 /* tick that `tick` is armed for; UINT64_MAX: none */
     uint64_t wheel_bits[MG_WHEEL / 64]; /* slots that hold a timer */
     struct mg_list wheel[MG_WHEEL];
     char *scratch; /* MG_SCRATCH bytes: reads land here and are gone after the callback */
 };
 
+/* Also ignores SIGPIPE for the process: a write to a reset socket must be an error code. */
 int mg_loop_init(struct mg_loop *loop);
-/* Until mg_loop_stop(); then close what is open and run once more by mg_loop_close(). */
+/* Until mg_loop_stop() or nothing is open; then close what is open and run once more by
+ * mg_loop_close(). */
 void mg_loop_run(struct mg_loop *loop);
 void mg_loop_stop(struct mg_loop *loop);
-int mg_loop_close(struct mg_loop *loop); /* UV_EBUSY: a handle leaked */
+/* Ends closing handles and waits (5 s at most) for jobs.  UV_EBUSY: a handle leaked. */
+int mg_loop_close(struct mg_loop *loop);
 
 /* Milliseconds, cached for this turn of the loop. */
 uint64_t mg_loop_now(const struct mg_loop *loop);
@@ -42,9 +54,13 @@ uint64_t mg_loop_now(const struct mg_loop *loop);
 uint64_t mg_clock_ns(void);
 
 void mg_timer_init(struct mg_timer *t, void (*fn)(struct mg_timer *));
-/* Calls fn once, `ms` from now (never early).  Set again: moves it. */
+/* Calls fn once, `ms` after mg_loop_now() (never early).  Set again: moves it. */
 void mg_timer_set(struct mg_loop *loop, struct mg_timer *t, uint64_t ms);
 void mg_timer_clear(struct mg_timer *t);
+
+/* Calls d->fn once at the end of this turn; again before that: still once.  mg_list_remove(&d->link)
+ * takes it back. */
+void mg_loop_defer(struct mg_loop *loop, struct mg_deferred *d);
 
 /* Runs `work` on a pool thread, then `done` on the loop.  `job` stays the caller's until done. */
 struct mg_job {

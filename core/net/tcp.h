@@ -9,9 +9,11 @@
 #define MG_TCP_H
 #include "net/conn.h"
 
-/* Takes over an accepted, non-blocking socket.  Sets TCP_NODELAY. */
+/* Takes over an accepted socket (closed on failure).  Sets TCP_NODELAY.  The caller sets events and
+ * owner, then starts reading. */
 int mg_tcp_adopt(struct mg_loop *loop, int fd, struct mg_conn **out);
-/* Starts a connect; on_connect tells.  `timeout_ms` 0: the system's. */
+/* Starts a connect; on_connect tells (UV_ETIMEDOUT when `timeout_ms` have passed; 0: the system's
+ * limit).  What is written before is sent when the connection stands. */
 int mg_tcp_connect(struct mg_loop *loop, const struct sockaddr *to, uint32_t timeout_ms,
                    const struct mg_conn_events *events, void *owner, struct mg_conn **out);
 #endif

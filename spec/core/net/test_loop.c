@@ -1,0 +1,271 @@
+/* test_loop.c -- Timers never early and never lost, jobs, and a loop that closes clean. */
+#include <stdlib.h>
+#include "net/loop.h"
+#include "test.h"
+
+struct probe {
+    struct mg_timer timer;
+    struct mg_loop *loop;
+    uint64_t due, fired; /* ms of mg_loop_now() */
+    int calls;
+};
+
+static void on_probe(struct mg_timer *t)
+{
+    struct probe *p = MG_LIST_OF(t, struct probe, timer);
+
+    p->fired = mg_loop_now(p->loop);
+    p->calls++;
+}
+
+static void set(struct mg_loop *loop, struct probe *p, uint64_t ms)
+{
+    p->loop = loop;
+    p->due = mg_loop_now(loop) + ms;
+    mg_timer_set(loop, &p->timer, ms);
+}
+
+static void init_and_set(struct mg_loop *loop, struct probe *p, uint64_t ms)
+{
+    memset(p, 0, sizeof(*p));
+    mg_timer_init(&p->timer, on_probe);
+    set(loop, p, ms);
+}
+
+static void test_fires_once_and_not_early(void)
+{
+    struct mg_loop loop;
+    struct probe p[5];
+    static const uint64_t ms[5] = {0, 1, 7, 64, 130};
+    uint64_t start;
+
+    CHECK(mg_loop_init(&loop) == 0);
+    start = mg_clock_ns();
+    for (int i = 0; i < 5; i++)
+        init_and_set(&loop, &p[i], ms[i]);
+    mg_loop_run(&loop);
+    CHECK(mg_clock_ns() - start >= 130 * UINT64_C(1000000));
+    for (int i = 0; i < 5; i++) {
+        CHECK(p[i].calls == 1);
+        CHECK(p[i].fired >= p[i].due);
+        CHECK(p[i].timer.deadline == 0);
+    }
+    CHECK(mg_loop_close(&loop) == 0);
+}
+
+/* Past the horizon the wheel looks at it once more and moves it on. */
+static void test_past_the_horizon(void)
+{
+    struct mg_loop loop;
+    struct probe near, far;
+
+    CHECK(mg_loop_init(&loop) == 0);
+    init_and_set(&loop, &near, 3);
+    init_and_set(&loop, &far, MG_WHEEL + 50);
+    mg_loop_run(&loop);
+    CHECK(near.calls == 1 && far.calls == 1);
+    CHECK(far.fired >= far.due);
+    CHECK(near.fired <= far.fired);
+    CHECK(mg_loop_close(&loop) == 0);
+}
+
+static void test_moves_later_and_earlier(void)
+{
+    struct mg_loop loop;
+    struct probe later, earlier;
+
+    CHECK(mg_loop_init(&loop) == 0);
+    init_and_set(&loop, &later, 5);
+    set(&loop, &later, 60);
+    init_and_set(&loop, &earlier, 1000);
+    set(&loop, &earlier, 20);
+    mg_loop_run(&loop);
+    CHECK(later.calls == 1 && later.fired >= later.due);
+    CHECK(earlier.calls == 1 && earlier.fired >= earlier.due);
+    CHECK(earlier.fired <= later.fired);
+    CHECK(mg_loop_close(&loop) == 0);
+}
+
+/* The second set must be one store: the slot stays, the wheel moves it when it comes round. */
+static void test_later_deadline_keeps_its_slot(void)
+{
+    struct mg_loop loop;
+    struct probe p;
+    uint64_t slot;
+
+    CHECK(mg_loop_init(&loop) == 0);
+    init_and_set(&loop, &p, 10);
+    slot = p.timer.slot;
+    set(&loop, &p, 1000);
+    CHECK(p.timer.slot == slot);
+    mg_timer_clear(&p.timer);
+    CHECK(mg_loop_close(&loop) == 0);
+}
+
+static struct probe victim, same_slot;
+
+static void on_clears(struct mg_timer *t)
+{
+    struct probe *p = MG_LIST_OF(t, struct probe, timer);
+
+    p->calls++;
+    mg_timer_clear(&victim.timer);
+    mg_timer_clear(&same_slot.timer);
+    if (p->calls < 3)
+        set(p->loop, p, 2); /* sets itself again, as a periodic timer does */
+}
+
+static void test_set_and_clear_inside_callbacks(void)
+{
+    struct mg_loop loop;
+    struct probe p = {.calls = 0};
+
+    CHECK(mg_loop_init(&loop) == 0);
+    mg_timer_init(&p.timer, on_clears);
+    set(&loop, &p, 10);
+    init_and_set(&loop, &same_slot, 10);
+    init_and_set(&loop, &victim, 30);
+    mg_loop_run(&loop);
+    CHECK(p.calls == 3);
+    CHECK(victim.calls == 0 && same_slot.calls == 0);
+    CHECK(mg_loop_close(&loop) == 0);
+}
+
+/* An idle stretch longer than the wheel must not confuse it. */
+static void test_set_after_a_long_sleep(void)
+{
+    struct mg_loop loop;
+    struct probe p;
+
+    CHECK(mg_loop_init(&loop) == 0);
+    loop.wheel_at -= 10 * MG_WHEEL + 17; /* as if nothing had been set for that long */
+    init_and_set(&loop, &p, 15);
+    CHECK(p.timer.slot == p.timer.deadline);
+    mg_loop_run(&loop);
+    CHECK(p.calls == 1 && p.fired >= p.due);
+    CHECK(mg_loop_close(&loop) == 0);
+}
+
+static unsigned wakes;
+
+static void on_prepare(uv_prepare_t *handle)
+{
+    (void)handle;
+    wakes++;
+}
+
+/* One timer in two seconds: a handful of turns, not one a millisecond. */
+static void test_idle_does_not_wake(void)
+{
+    struct mg_loop loop;
+    struct probe p;
+    uv_prepare_t prepare;
+
+    CHECK(mg_loop_init(&loop) == 0);
+    uv_prepare_init(&loop.uv, &prepare);
+    uv_prepare_start(&prepare, on_prepare);
+    uv_unref((uv_handle_t *)&prepare);
+    wakes = 0;
+    init_and_set(&loop, &p, 500);
+    mg_loop_run(&loop);
+    CHECK(p.calls == 1);
+    CHECK(wakes <= 5);
+    uv_close((uv_handle_t *)&prepare, NULL);
+    CHECK(mg_loop_close(&loop) == 0);
+}
+
+enum { MANY = 100000 };
+
+static void test_hundred_thousand(void)
+{
+    struct mg_loop loop;
+    struct probe *all = malloc(MANY * sizeof(*all));
+    int once = 0, early = 0;
+
+    CHECK(mg_loop_init(&loop) == 0);
+    srandom(7);
+    for (int i = 0; i < MANY; i++)
+        init_and_set(&loop, &all[i], (uint64_t)random() % 4300);
+    for (int i = 0; i < MANY; i += 2)
+        set(&loop, &all[i], (uint64_t)random() % 300);
+    for (int i = 1; i < MANY; i += 4)
+        mg_timer_clear(&all[i].timer);
+    mg_loop_run(&loop);
+    for (int i = 0; i < MANY; i++) {
+        once += all[i].calls == (i % 4 != 1);
+        early += all[i].calls != 0 && all[i].fired < all[i].due;
+    }
+    CHECK(once == MANY);
+    CHECK(early == 0);
+    free(all);
+    CHECK(mg_loop_close(&loop) == 0);
+}
+
+struct sum {
+    struct mg_job job;
+    int worked, told;
+    uv_thread_t by;
+};
+
+static void work(struct mg_job *job)
+{
+    struct sum *s = MG_LIST_OF(job, struct sum, job);
+
+    s->by = uv_thread_self();
+    s->worked++;
+}
+
+static void done(struct mg_job *job)
+{
+    MG_LIST_OF(job, struct sum, job)->told++;
+}
+
+static void test_jobs(void)
+{
+    struct mg_loop loop;
+    struct sum s[8];
+    uv_thread_t self = uv_thread_self();
+
+    memset(s, 0, sizeof(s));
+    CHECK(mg_loop_init(&loop) == 0);
+    for (int i = 0; i < 8; i++) {
+        s[i].job.work = work;
+        s[i].job.done = done;
+        CHECK(mg_loop_submit(&loop, &s[i].job) == 0);
+    }
+    mg_loop_run(&loop);
+    for (int i = 0; i < 8; i++) {
+        CHECK(s[i].worked == 1 && s[i].told == 1);
+        CHECK(!uv_thread_equal(&s[i].by, &self));
+    }
+    /* One more, which closing has to wait for. */
+    CHECK(mg_loop_submit(&loop, &s[0].job) == 0);
+    CHECK(mg_loop_close(&loop) == 0);
+    CHECK(s[0].told == 2);
+}
+
+static void on_stop(struct mg_timer *t)
+{
+    mg_loop_stop(MG_LIST_OF(t, struct probe, timer)->loop);
+}
+
+static void test_stop(void)
+{
+    struct mg_loop loop;
+    struct probe p, never;
+
+    CHECK(mg_loop_init(&loop) == 0);
+    init_and_set(&loop, &p, 5);
+    p.timer.fn = on_stop;
+    init_and_set(&loop, &never, 3600000);
+    mg_loop_run(&loop);
+    CHECK(never.calls == 0);
+    mg_timer_clear(&never.timer);
+    CHECK(mg_loop_close(&loop) == 0);
+}
+
+TEST_MAIN(TEST(test_fires_once_and_not_early), TEST(test_past_the_horizon),
+          TEST(test_moves_later_and_earlier), TEST(test_later_deadline_keeps_its_slot),
+          TEST(test_set_and_clear_inside_callbacks), TEST(test_set_after_a_long_sleep),
+          TEST(test_idle_does_not_wake), TEST(test_hundred_thousand), TEST(test_jobs),
+          TEST(test_stop))
