@@ -1,0 +1,28 @@
+/* yaml.h -- Turns a YAML text into Lua tables that remember the line of every key and item.
+ *
+ * Owner:      moongate.yaml (Lua) is the only caller; it loads this as moongate.yaml_events.
+ * Ownership:  the tables belong to Lua; the parser is a userdata, so an error of Lua's frees it.
+ * Errors:     a text that is not YAML, or is ambiguous or too big, gives nil and a table
+ *             { line =, column =, message = }; it never raises for what a file holds.
+ * Invariant:  what an alias repeats counts against the limits as if it were written out, so no
+ *             small text makes a big walk.
+ */
+#ifndef MG_YAML_H
+#define MG_YAML_H
+#include <lua.h>
+
+/* Pushes the module:
+ *
+ *   parse(text, limits) -> documents, marks | nil, { line, column, message }
+ *     limits     { depth = 64, nodes = 2000000, bytes = 64 MiB }, each optional
+ *     documents  array of { value =, line = }
+ *     marks      marks[t] for every mapping and list t: by key (or index) the position of the key
+ *                (or item), and at 0 that of t itself, each as line * 65536 + column, from 1
+ *   list         the metatable that every list has and no mapping
+ *   null         what null is (cjson.null too)
+ *
+ * Mapping keys are strings as written.  Plain scalars are typed by the core schema of YAML 1.2
+ * (10.3.2), quoted ones are strings.  Where YAML 1.1, which Kubernetes reads, takes a plain scalar
+ * for something else (yes, on, 0777), it is refused: the author must say which is meant. */
+int luaopen_moongate_yaml(lua_State *L);
+#endif
