@@ -1,9 +1,12 @@
 /* listener.h -- Accepts connections on one socket, up to a bound.
  *
  * Owner:      a worker has one a listener of the model; the socket was opened by the master.
- * Ownership:  on_accept gets the connection (TLS handshake done, if any) and owns it.
+ * Ownership:  on_accept gets the connection (TLS handshake done, if any) and owns it: it sets
+ *             events and owner, starts reading, and calls mg_listener_release() once at the end.
+ *             A TLS context is counted (mg_tls_ref).
  * Errors:     0 or a negative code.
- * Invariant:  at the bound it stops accepting (the kernel queues) and goes on when one is released.
+ * Invariant:  at the bound it stops accepting (the kernel queues) and goes on when one is released;
+ *             connections in their handshake count.  Without descriptors it waits 100 ms, too.
  */
 #ifndef MG_LISTENER_H
 #define MG_LISTENER_H
@@ -20,7 +23,8 @@ struct mg_listener_opts {
 };
 
 /* Binds and listens with SO_REUSEPORT (address "127.0.0.1:80", "[::]:80"); the master's part.
- * Returns the fd, or a negative code. */
+ * "[::]" serves IPv4 too (dual stack), whatever the system's default.  Returns the fd, MG_EINVAL
+ * for what is no address and port, or -errno. */
 int mg_listener_bind(const char *address, int backlog);
 
 int mg_listener_open(struct mg_loop *loop, const struct mg_listener_opts *o,
@@ -31,6 +35,7 @@ void mg_listener_set_max(struct mg_listener *l, uint32_t max_conns);
 uint32_t mg_listener_conns(const struct mg_listener *l); /* open now */
 /* The owner of an accepted connection tells when it has ended. */
 void mg_listener_release(struct mg_listener *l);
-/* Stops accepting; connections that stand live on.  Freed when the last one is released. */
+/* Stops accepting and drops handshakes; connections that stand live on.  Freed when the last one is
+ * released; on_accept does not come any more. */
 void mg_listener_close(struct mg_listener *l);
 #endif

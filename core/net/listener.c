@@ -1,0 +1,431 @@
+#include "net/listener.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "net/tcp.h"
+
+enum {
+    ACCEPTS = 32,        /* a turn of the loop: what is open gets its turn too */
+    PAUSE_MS = 100,      /* after accept() failed for want of descriptors or memory */
+    LOG_EVERY_MS = 1000, /* and how often that is said */
+    ADDRESS_MAX = 64
+};
+
+/* The listening socket is watched by uv_poll and accepted from here, not by uv_listen(): that would
+ * take the descriptor over (it stays the master's), accept without bound, and on EMFILE accept and
+ * drop what waits instead of leaving it to the kernel's queue. */
+struct mg_listener {
+    struct mg_loop *loop;
+    struct mg_listener_opts o;
+    uv_poll_t poll;
+    struct mg_timer pause;
+    struct mg_list greetings;
+    uint64_t logged; /* ms; when accept's failure was last said */
+    uint32_t conns;
+    bool paused, closing, poll_closed;
+};
+
+/* A connection nobody has been told of: its first byte or its handshake is awaited. */
+struct greeting {
+    struct mg_list link;
+    struct mg_listener *listener;
+    struct mg_conn *conn;  /* in the handshake; NULL while the first byte is awaited */
+    uv_poll_t poll;        /* awaits it */
+    struct mg_timer timer; /* ... and for how long */
+    int fd;                /* -1: belongs to conn */
+};
+
+/* ---- the bound ------------------------------------------------------------------------ */
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+/* Accepts or not, as the state wants it.  uv_poll_start() on a started handle costs nothing. */
+static void settle(struct mg_listener *l)
+{
+    if (l->closing)
+        return;
+    if (!l->paused && l->conns < l->o.max_conns)
+        uv_poll_start(&l->poll, UV_READABLE, on_readable);
+    else
+        uv_poll_stop(&l->poll);
+}
+
+static void free_if_done(struct mg_listener *l)
+{
+    if (!l->poll_closed || l->conns != 0)
+        return;
+    if (l->o.tls != NULL)
+        mg_tls_unref(l->o.tls);
+    free(l);
+}
+
+void mg_listener_release(struct mg_listener *l)
+{
+    l->conns--;
+    if (l->closing)
+        free_if_done(l);
+    else
+        settle(l);
+}
+
+/* ---- from the first byte to on_accept ------------------------------------------------- */
+
+static void hand_over(struct mg_listener *l, struct mg_conn *conn)
+{
+    conn->owner = NULL;
+    conn->events = NULL;
+    l->o.on_accept(l, conn);
+}
+
+static void end_greeting(struct greeting *g)
+{
+    mg_list_remove(&g->link);
+    free(g);
+}
+
+static void drop_handshake(struct greeting *g)
+{
+    struct mg_listener *l = g->listener;
+
+    mg_conn_close(g->conn);
+    end_greeting(g);
+    mg_listener_release(l);
+}
+
+static void on_handshake(struct mg_conn *conn, int err)
+{
+    struct greeting *g = conn->owner;
+    struct mg_listener *l = g->listener;
+
+    if (err != 0) {
+        mg_log(MG_LOG_DEBUG, "TLS handshake failed: %s", mg_tls_reason(conn));
+        drop_handshake(g);
+        return;
+    }
+    end_greeting(g);
+    hand_over(l, conn);
+}
+
+static void on_handshake_eof(struct mg_conn *conn)
+{
+    drop_handshake(conn->owner);
+}
+
+static void on_handshake_error(struct mg_conn *conn, int err)
+{
+    (void)err;
+    drop_handshake(conn->owner);
+}
+
+static const struct mg_conn_events handshake_events = {
+    .on_connect = on_handshake, .on_eof = on_handshake_eof, .on_error = on_handshake_error};
+
+static void start_handshake(struct mg_listener *l, struct mg_conn *lower)
+{
+    struct greeting *g = calloc(1, sizeof(*g));
+    mg_str nothing = {"", 0};
+
+    if (g == NULL) {
+        mg_conn_close(lower);
+        mg_listener_release(l);
+        return;
+    }
+    g->listener = l;
+    g->fd = -1;
+    mg_timer_init(&g->timer, NULL);
+    mg_list_append(&l->greetings, &g->link);
+    if (mg_tls_accept(l->o.tls, lower, nothing, &handshake_events, g, &g->conn) == 0)
+        return;
+    end_greeting(g); /* mg_tls_accept() has closed what it took over */
+    mg_listener_release(l);
+}
+
+static void start(struct mg_listener *l, int fd, bool secure)
+{
+    struct mg_conn *conn;
+
+    if (mg_tcp_adopt(l->loop, fd, &conn) != 0)
+        mg_listener_release(l);
+    else if (secure)
+        start_handshake(l, conn);
+    else
+        hand_over(l, conn);
+}
+
+/* ---- telling TLS from clear text ------------------------------------------------------ */
+
+static void on_sniff_closed(uv_handle_t *handle)
+{
+    free(MG_LIST_OF(handle, struct greeting, poll));
+}
+
+/* The descriptor is the caller's again. */
+static int end_sniff(struct greeting *g)
+{
+    int fd = g->fd;
+
+    mg_timer_clear(&g->timer);
+    mg_list_remove(&g->link);
+    uv_close((uv_handle_t *)&g->poll, on_sniff_closed);
+    return fd;
+}
+
+static void drop_sniff(struct greeting *g)
+{
+    struct mg_listener *l = g->listener;
+
+    close(end_sniff(g));
+    mg_listener_release(l);
+}
+
+static void on_sniff_timer(struct mg_timer *t)
+{
+    drop_sniff(MG_LIST_OF(t, struct greeting, timer));
+}
+
+/* A TLS record that opens a handshake starts with 0x16 (RFC 8446, 5.1); no HTTP method does.  The
+ * byte is only peeked at, so the connection starts with nothing read. */
+static void on_first_byte(uv_poll_t *poll, int status, int events)
+{
+    struct greeting *g = poll->data;
+    struct mg_listener *l = g->listener;
+    unsigned char first;
+    ssize_t n = status < 0 ? 0 : recv(g->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    (void)events;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0)
+        drop_sniff(g);
+    else
+        start(l, end_sniff(g), first == 0x16 && l->o.tls != NULL);
+}
+
+static void start_sniff(struct mg_listener *l, int fd)
+{
+    struct greeting *g = calloc(1, sizeof(*g));
+
+    if (g == NULL || uv_poll_init(&l->loop->uv, &g->poll, fd) != 0) {
+        free(g);
+        close(fd);
+        mg_listener_release(l);
+        return;
+    }
+    g->listener = l;
+    g->fd = fd;
+    g->poll.data = g;
+    mg_list_append(&l->greetings, &g->link);
+    mg_timer_init(&g->timer, on_sniff_timer);
+    mg_timer_set(l->loop, &g->timer, MG_TLS_HANDSHAKE_MS);
+    uv_poll_start(&g->poll, UV_READABLE, on_first_byte);
+}
+
+/* ---- accepting ------------------------------------------------------------------------ */
+
+static void on_pause_over(struct mg_timer *t)
+{
+    struct mg_listener *l = MG_LIST_OF(t, struct mg_listener, pause);
+
+    l->paused = false;
+    settle(l);
+}
+
+static void pause_accepting(struct mg_listener *l, int err)
+{
+    uint64_t now = mg_loop_now(l->loop);
+
+    if (l->logged == 0 || now - l->logged >= LOG_EVERY_MS) {
+        mg_log(MG_LOG_WARN, "cannot accept: %s", strerror(err));
+        l->logged = now;
+    }
+    l->paused = true;
+    settle(l);
+    mg_timer_set(l->loop, &l->pause, PAUSE_MS);
+}
+
+/* Errors of the one connection that accept() took, not of the socket (accept(2), "Error
+ * handling"): the next one may be well. */
+static bool is_of_one(int err)
+{
+    switch (err) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPERM:
+    case ENETDOWN:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void on_accepted(struct mg_listener *l, int fd)
+{
+    l->conns++;
+    if (l->o.tls != NULL && l->o.permissive)
+        start_sniff(l, fd);
+    else
+        start(l, fd, l->o.tls != NULL);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct mg_listener *l = poll->data;
+
+    (void)events;
+    if (status < 0) {
+        pause_accepting(l, -status);
+        return;
+    }
+    for (int i = 0; i < ACCEPTS && !l->closing && l->conns < l->o.max_conns; i++) {
+        int fd = accept4(l->o.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            on_accepted(l, fd);
+        } else if (!is_of_one(errno)) {
+            if (errno != EAGAIN)
+                pause_accepting(l, errno);
+            return;
+        }
+    }
+    settle(l);
+}
+
+/* ---- the listener --------------------------------------------------------------------- */
+
+int mg_listener_open(struct mg_loop *loop, const struct mg_listener_opts *o,
+                     struct mg_listener **out)
+{
+    struct mg_listener *l = calloc(1, sizeof(*l));
+    int rc;
+
+    *out = NULL;
+    if (l == NULL)
+        return UV_ENOMEM;
+    rc = uv_poll_init(&loop->uv, &l->poll, o->fd);
+    if (rc != 0) {
+        free(l);
+        return rc;
+    }
+    l->loop = loop;
+    l->o = *o;
+    l->poll.data = l;
+    mg_list_init(&l->greetings);
+    mg_timer_init(&l->pause, on_pause_over);
+    if (o->tls != NULL)
+        mg_tls_ref(o->tls);
+    settle(l);
+    *out = l;
+    return 0;
+}
+
+void *mg_listener_owner(const struct mg_listener *l)
+{
+    return l->o.owner;
+}
+
+void mg_listener_set_tls(struct mg_listener *l, struct mg_tls *tls, bool permissive)
+{
+    if (tls != NULL)
+        mg_tls_ref(tls);
+    if (l->o.tls != NULL)
+        mg_tls_unref(l->o.tls);
+    l->o.tls = tls;
+    l->o.permissive = permissive;
+}
+
+void mg_listener_set_max(struct mg_listener *l, uint32_t max_conns)
+{
+    l->o.max_conns = max_conns;
+    settle(l);
+}
+
+uint32_t mg_listener_conns(const struct mg_listener *l)
+{
+    return l->conns;
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    struct mg_listener *l = handle->data;
+
+    l->poll_closed = true;
+    free_if_done(l);
+}
+
+void mg_listener_close(struct mg_listener *l)
+{
+    l->closing = true;
+    mg_timer_clear(&l->pause);
+    uv_close((uv_handle_t *)&l->poll, on_poll_closed);
+    while (!mg_list_empty(&l->greetings)) {
+        struct greeting *g = MG_LIST_OF(l->greetings.next, struct greeting, link);
+
+        if (g->conn != NULL)
+            drop_handshake(g);
+        else
+            drop_sniff(g);
+    }
+}
+
+/* ---- binding -------------------------------------------------------------------------- */
+
+/* "127.0.0.1:80" or "[::1]:80". */
+static int parse(const char *address, struct sockaddr_storage *out, socklen_t *len)
+{
+    const char *colon = strrchr(address, ':');
+    char host[ADDRESS_MAX], *end;
+    size_t n = colon == NULL ? 0 : (size_t)(colon - address);
+    bool six = address[0] == '[';
+    unsigned long port;
+
+    if (n == 0 || n >= sizeof(host) || colon[1] < '0' || colon[1] > '9')
+        return MG_EINVAL;
+    port = strtoul(colon + 1, &end, 10);
+    if (*end != '\0' || port > 65535 || (six && (n < 3 || address[n - 1] != ']')))
+        return MG_EINVAL;
+    n -= six ? 2 : 0;
+    memcpy(host, address + six, n);
+    host[n] = '\0';
+    *len = six ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    if (six ? uv_ip6_addr(host, (int)port, (struct sockaddr_in6 *)out)
+            : uv_ip4_addr(host, (int)port, (struct sockaddr_in *)out))
+        return MG_EINVAL;
+    return 0;
+}
+
+static int set(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+int mg_listener_bind(const char *address, int backlog)
+{
+    struct sockaddr_storage at = {0};
+    socklen_t len;
+    int fd, rc = parse(address, &at, &len);
+
+    if (rc != 0)
+        return rc;
+    fd = socket(at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (set(fd, SOL_SOCKET, SO_REUSEADDR, 1) != 0 || set(fd, SOL_SOCKET, SO_REUSEPORT, 1) != 0 ||
+        (at.ss_family == AF_INET6 && set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0) != 0) ||
+        bind(fd, (struct sockaddr *)&at, len) != 0 || listen(fd, backlog) != 0) {
+        rc = -errno;
+        close(fd);
+        return rc;
+    }
+    return fd;
+}
