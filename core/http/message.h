@@ -4,12 +4,14 @@
  * Ownership:  spans point into the arena; editing a field allocates the new text there.
  * Errors:     MG_EINVAL for what may not stand in a message; memory cannot run out (arena.h).
  * Invariant:  framing is known from `framing` and `length` alone: Content-Length, Transfer-Encoding
- *             and the other fields of one hop are never kept among the headers (RFC 9110, 7.6.1).
+ *             and the other fields of one hop are never kept among the headers (RFC 9110, 7.6.1),
+ *             nor are Host (it is `authority`) and Expect.
  *             A removed field stays as a hole (name.len 0), so a position survives editing.
  */
 #ifndef MG_MESSAGE_H
 #define MG_MESSAGE_H
 #include "base/arena.h"
+#include "http/grammar.h"
 
 enum mg_framing {
     MG_BODY_NONE,    /* no body */
@@ -35,9 +37,10 @@ struct mg_message {
     uint64_t length;
     uint8_t minor;         /* HTTP/1.minor */
     bool keep_alive;       /* the sender would go on with this connection */
-    bool expect_continue;  /* request: Expect: 100-continue (1.1 only) */
+    bool expect_continue;  /* request with a body: Expect: 100-continue (1.1 only) */
     bool accepts_trailers; /* request: TE: trailers */
-    mg_str upgrade;        /* Upgrade's value where Connection names it, else empty */
+    bool bodiless;  /* response to HEAD, 1xx, 204, 304: framing only tells what GET would give */
+    mg_str upgrade; /* Upgrade's value where Connection names it, else empty; h2c never */
     /* request */
     uint16_t method_id; /* MG_METHOD_* */
     mg_str method, path, query, authority, host;
@@ -45,27 +48,45 @@ struct mg_message {
     uint16_t host_port; /* of the authority; 0: none given */
     /* response */
     uint16_t status;
-    mg_str reason; /* regenerated on the way out when empty */
+    mg_str reason; /* empty after parsing: it is made anew on the way out */
 };
 
 void mg_message_init(struct mg_message *m, struct mg_arena *arena);
 
+/* Fields that the wire handles itself, by name in any case. */
+enum mg_field {
+    MG_FIELD_OTHER,
+    MG_FIELD_CONNECTION,
+    MG_FIELD_CONTENT_LENGTH,
+    MG_FIELD_EXPECT,
+    MG_FIELD_HOST,
+    MG_FIELD_KEEP_ALIVE,
+    MG_FIELD_MAX_FORWARDS,
+    MG_FIELD_PROXY_CONNECTION,
+    MG_FIELD_TE,
+    MG_FIELD_TRAILER,
+    MG_FIELD_TRANSFER_ENCODING,
+    MG_FIELD_UPGRADE
+};
+enum mg_field mg_field_of(mg_str name);
+/* May this field stand in a trailer section?  Not what frames, routes, authenticates or describes
+ * the content (RFC 9110, 6.5.1). */
+bool mg_is_trailer(mg_str name);
+
+/* First value of `name`; MG_ENOENT when there is none. */
 int mg_headers_get(const struct mg_headers *h, mg_str name, mg_str *value);
+/* In order, holes left out; *pos starts at 0; MG_ENOENT at the end. */
 int mg_headers_next(const struct mg_headers *h, uint32_t *pos, mg_str *name, mg_str *value);
+/* The next value of `name` at or after *pos; MG_ENOENT at the end. */
 int mg_headers_next_of(const struct mg_headers *h, mg_str name, uint32_t *pos, mg_str *value);
 /* Appends without checking or copying: for parsers and constants. */
 void mg_headers_push(struct mg_message *m, struct mg_headers *h, mg_str name, mg_str value);
-/* For policies: checked (token, no CR LF NUL, no field of framing or of one hop), copied. */
+/* For policies: checked (token, no CR LF NUL, no field of framing or of one hop, no Host), copied.
+ * set replaces all of that name by one, add appends one more; MG_EINVAL. */
 int mg_headers_set(struct mg_message *m, struct mg_headers *h, mg_str name, mg_str value);
 int mg_headers_add(struct mg_message *m, struct mg_headers *h, mg_str name, mg_str value);
+/* Removes all of that name; MG_ENOENT when there was none. */
 int mg_headers_remove(struct mg_headers *h, mg_str name);
-
-/* The grammar, for whoever needs it (RFC 9110 5.6.2, 5.5; RFC 3986). */
-bool mg_is_token(mg_str s);
-bool mg_is_field_value(mg_str s);
-bool mg_is_path(mg_str s); /* starts with '/', URI characters, no '?' or '#' */
-bool mg_is_query(mg_str s);
-bool mg_is_authority(mg_str s); /* host [":" port], host not empty */
-int mg_method_id(mg_str s);
-const char *mg_status_reason(int status); /* "Not Found"; "Unknown" when there is none */
+/* Sets authority, host (lower case) and host_port; MG_EINVAL.  `authority` is not copied. */
+int mg_message_set_authority(struct mg_message *m, mg_str authority);
 #endif
