@@ -15,8 +15,13 @@ struct mg_shm;
 struct mg_shm *mg_shm_new(size_t size); /* reserved; pages cost memory only when touched */
 void mg_shm_free(struct mg_shm *s);
 void *mg_shm_alloc(struct mg_shm *s, size_t size); /* aligned to 64; NULL: full */
+/* The piece of that name; when it is new, `size` zeroed bytes that init() (under the region's lock)
+ * made ready: no process sees it earlier.  NULL: full, or init() did not return 0. */
+void *mg_shm_named(struct mg_shm *s, mg_str name, size_t size,
+                   int (*init)(struct mg_shm *s, void *piece, size_t size));
 
 int mg_shm_lock_init(pthread_mutex_t *m);
-void mg_shm_lock(pthread_mutex_t *m);
+/* True: the holder was killed, so what the lock guards may be half written; the lock is held. */
+bool mg_shm_lock(pthread_mutex_t *m);
 void mg_shm_unlock(pthread_mutex_t *m);
 #endif
