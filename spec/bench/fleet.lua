@@ -43,7 +43,6 @@ local function await(server)
   end)
   if not up then error("did not start: " .. describe(server.process), 0) end
   server.start_time = process.now() - begun
-  server.pids = process.tree(server.process)
 end
 
 local function launch(server, values)

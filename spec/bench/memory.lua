@@ -5,18 +5,18 @@ local process = require "spec.bench.process"
 
 local SETTLE = 0.5
 local SCRAPE_PAUSE = 0.2
-local SCRAPE_ROUNDS, SCRAPE_SECONDS_FACTOR = 3, 2
+local SCRAPE_ROUNDS, SCRAPE_SECONDS_FACTOR = 5, 2
 
 local memory = {}
 
 local request = { "200\t100\tGET\t/b/100" }
 
---- The pid among a server's that works for requests: the one that used most CPU while `work` ran.
-local function worker_of(server, work)
+--- The pid that works for requests: the one that used most CPU while `work` ran.
+local function worker_of(pids, work)
   local before, best, most = {}, nil, -1
-  for _, pid in ipairs(server.pids) do before[pid] = process.cpu { pid } end
+  for _, pid in ipairs(pids) do before[pid] = process.cpu { pid } end
   work()
-  for _, pid in ipairs(server.pids) do
+  for _, pid in ipairs(pids) do
     local used = process.cpu { pid } - before[pid]
     if used > most then best, most = pid, used end
   end
@@ -27,17 +27,17 @@ end
 -- of `held` clients that did one request and wait.  Requests come first, so that what is made once (pools,
 -- compiled code) is there before the clients are counted.
 function memory.measure(server, held)
-  local at_start = {}
-  for _, pid in ipairs(server.pids) do at_start[pid] = process.memory(pid) end
-  local worker = worker_of(server, function() fleet.load(server, request, { count = 20000 }) end)
+  local at_start, pids = {}, process.tree(server.process)
+  for _, pid in ipairs(pids) do at_start[pid] = process.memory(pid) end
+  local worker = worker_of(pids, function() fleet.load(server, request, { count = 20000 }) end)
   process.sleep(SETTLE)
   local before = process.memory(worker).private
   local close = fleet.hold(server, request, held)
   process.sleep(SETTLE)
   local after = process.memory(worker).private
   close()
-  return { idle_rss = at_start[worker].rss, idle_private = at_start[worker].private, start_time = server.start_time,
-           held = held, bytes_per_client = (after - before) / held }
+  return { server = server.id, start_time = server.start_time, held = held, bytes_per_client = (after - before) / held,
+           idle_rss = at_start[worker].rss, idle_private = at_start[worker].private }
 end
 
 local function median(list)

@@ -91,13 +91,14 @@ end
 --- True while it has not ended.
 function process.alive(p) return running[p.pid] and process.wait(p, 0) == nil end
 
---- Asks it to end, and makes it after 5 seconds.
+--- Asks it to end, and after 5 seconds makes it; its children never outlive it.
 function process.stop(p)
   if not running[p.pid] then return end
+  local pids = process.tree(p)
   C.kill(p.pid, SIGTERM)
-  if process.wait(p, 5) then return end
-  for _, pid in ipairs(process.tree(p)) do C.kill(pid, SIGKILL) end
-  process.wait(p, 5)
+  local ended = process.wait(p, 5)
+  for i = ended and 2 or 1, #pids do C.kill(pids[i], SIGKILL) end
+  if not ended then process.wait(p, 5) end
 end
 
 --- Stops all that were started and still run.

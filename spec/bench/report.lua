@@ -74,11 +74,13 @@ local function add_latencies(result)
 end
 
 local function add_memory(result)
-  local own = result.memory["moongate plain"]
-  if not own then return end
-  add_target(result, "an idle kept-alive client", own.bytes_per_client, 600, "bytes")
-  add_target(result, "start until ready", own.start_time * 1e3, 100, "ms")
-  add_target(result, "an idle worker, resident", own.idle_rss / 1048576, 12, "MiB")
+  for _, own in ipairs(result.memory) do
+    if own.server == "moongate plain" then
+      add_target(result, "an idle kept-alive client", own.bytes_per_client, 600, "bytes")
+      add_target(result, "start until ready", own.start_time * 1e3, 100, "ms")
+      add_target(result, "an idle worker, resident", own.idle_rss / 1048576, 12, "MiB")
+    end
+  end
 end
 
 local function add_scrape(result)
@@ -113,8 +115,8 @@ end
 local function print_memory(memory)
   print "\n| memory | start ms | idle RSS MiB | of it private MiB | bytes/idle client |"
   print "|---|--:|--:|--:|--:|"
-  for server, m in pairs(memory) do
-    print(("| %s | %.0f | %.1f | %.1f | %.0f |"):format(server, m.start_time * 1e3, m.idle_rss / 1048576,
+  for _, m in ipairs(memory) do
+    print(("| %s | %.0f | %.1f | %.1f | %.0f |"):format(m.server, m.start_time * 1e3, m.idle_rss / 1048576,
       m.idle_private / 1048576, m.bytes_per_client))
   end
 end

@@ -25,7 +25,7 @@ return {
     counter = { ask = get, pattern = "200 GET %w+ (%d+)" } },
   { id = "nginx plain", template = "peers/nginx-plain.conf", command = nginx },
   { id = "nginx lua", template = "peers/nginx-lua.conf", command = nginx,
-    counter = { ask = get, pattern = "GET 200 %w+ (%d+)" } },
+    counter = { ask = get, pattern = "GET 200 %S+ (%d+)" } },
   gateway("plain", "plain.lua"),
   gateway("chain", "chain.lua", {
     counter = { ask = get, pattern = 'moongate_requests_total{[^\n]*code="200"[^\n]*} (%d+)' },
