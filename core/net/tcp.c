@@ -66,6 +66,23 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
         *buf = uv_buf_init(NULL, 0); /* libuv then says UV_ENOBUFS and reads nothing */
 }
 
+/* Ends reading with the truth: libuv says UV_EOF for any hang-up that arrives together with the last
+ * bytes, a reset as well, and a body that ends with the connection would seem whole. */
+static void on_end(struct mg_tcp *t, int err)
+{
+    int pending = 0, fd;
+    socklen_t len = sizeof(pending);
+
+    t->flags = (t->flags & ~(uint32_t)READING) | ENDED;
+    if (err == UV_EOF && uv_fileno((uv_handle_t *)&t->uv, &fd) == 0 &&
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &len) == 0 && pending != 0)
+        err = -pending;
+    if (err == UV_EOF)
+        t->conn.events->on_eof(&t->conn);
+    else
+        t->conn.events->on_error(&t->conn, err);
+}
+
 /* Nothing may touch `t` after an event: the owner may have closed it. */
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
@@ -78,12 +95,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         uv_read_stop(stream);
     } else if (n == UV_EOF && !(t->flags & WANTED)) {
         t->flags &= ~(uint32_t)READING; /* after a hang-up, unasked: found again when wanted */
-    } else if (n == UV_EOF) {
-        t->flags = (t->flags & ~(uint32_t)READING) | ENDED;
-        t->conn.events->on_eof(&t->conn);
     } else if (n < 0) {
-        t->flags = (t->flags & ~(uint32_t)READING) | ENDED;
-        t->conn.events->on_error(&t->conn, (int)n);
+        on_end(t, (int)n);
     }
 }
 

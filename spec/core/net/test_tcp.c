@@ -304,6 +304,23 @@ static void test_end_while_stopped_is_told_later(void)
     close_side();
 }
 
+/* The same when both sides are shut: epoll then says so even to those that do not ask. */
+static void test_hang_up_while_stopped_is_told_later(void)
+{
+    open_side(0);
+    mg_conn_shutdown(a.conn);
+    CHECK(write(peer, "bye", 3) == 3);
+    shutdown(peer, SHUT_WR);
+    a.then = "stop";
+    TURN_UNTIL(a.bytes == 3);
+    for (int i = 0; i < 10; i++)
+        turn();
+    CHECK(a.eofs == 0 && a.errors == 0);
+    mg_conn_read_start(a.conn);
+    TURN_UNTIL(a.eofs == 1);
+    close_side();
+}
+
 static void on_read_toggle(struct mg_conn *c, const char *bytes, size_t len)
 {
     on_read(c, bytes, len);
@@ -358,6 +375,17 @@ static void test_reset_by_peer(void)
     TURN_UNTIL(a.errors == 1);
     CHECK(a.err == UV_ECONNRESET && a.eofs == 0);
     CHECK(write_text(a.conn, "to", "none") < 0);
+    close_side();
+}
+
+/* libuv calls the hang-up that comes with the last bytes an end; a cut body must not seem whole. */
+static void test_reset_behind_bytes_is_no_eof(void)
+{
+    open_side(0);
+    CHECK(write(peer, "half", 4) == 4);
+    reset_peer();
+    TURN_UNTIL(a.errors + a.eofs == 1);
+    CHECK(a.bytes == 4 && a.errors == 1 && a.err == UV_ECONNRESET);
     close_side();
 }
 
@@ -630,6 +658,7 @@ TEST_MAIN(TEST(test_reads_and_writes), TEST(test_an_idle_connection_is_small),
           TEST(test_queues_what_does_not_fit), TEST(test_fin_goes_after_the_queue),
           TEST(test_stop_inside_on_read_and_start_again),
           TEST(test_end_while_stopped_is_told_later),
+          TEST(test_hang_up_while_stopped_is_told_later), TEST(test_reset_behind_bytes_is_no_eof),
           TEST(test_stop_and_start_at_once_loses_nothing), TEST(test_eof), TEST(test_reset_by_peer),
           TEST(test_reset_with_a_queue), TEST(test_close_in_every_event),
           TEST(test_close_with_a_queue_tells_nothing), TEST(test_reset_is_seen_by_the_peer),
