@@ -192,6 +192,9 @@ int mg_reply_end(mg_exchange *x);
 /* Always MG_AGAIN, then MG_OK after `ms` (MG_EGONE when the client leaves before). */
 int mg_sleep(mg_exchange *x, uint32_t ms);
 
+/* Brings bytes_in and bytes_out up to date. */
+void mg_measure(mg_exchange *x);
+
 /* ---- services ---------------------------------------------------------------------- */
 
 /* Where an upstream connection goes and how.  Spans are copied. */
@@ -264,6 +267,8 @@ int mg_call_send(struct mg_call *c, struct mg_endpoint *ep, const char *body, ui
 int mg_call_status(const struct mg_call *c);
 int mg_call_header_next(const struct mg_call *c, uint32_t *pos, mg_str *name, mg_str *value);
 void mg_call_body(const struct mg_call *c, mg_str *body);
+/* Why it failed, after an error. */
+void mg_call_why(const struct mg_call *c, mg_str *out);
 void mg_call_free(struct mg_call *c);
 
 /* ---- metrics: shared by all workers (core/base/metrics.h says how) ------------------ */

@@ -118,6 +118,27 @@ void mg_timer_clear(struct mg_timer *t)
     t->deadline = 0;
 }
 
+/* ---- the end of a turn -------------------------------------------------------------- */
+
+/* What is deferred meanwhile runs as well: the loop must not wait while something is left. */
+static void run_deferred(uv_prepare_t *before_poll)
+{
+    struct mg_loop *loop = before_poll->data;
+
+    while (!mg_list_empty(&loop->deferred)) {
+        struct mg_deferred *d = MG_LIST_OF(loop->deferred.next, struct mg_deferred, link);
+
+        mg_list_remove(&d->link);
+        d->fn(d);
+    }
+}
+
+void mg_loop_defer(struct mg_loop *loop, struct mg_deferred *d)
+{
+    if (mg_list_empty(&d->link))
+        mg_list_append(&loop->deferred, &d->link);
+}
+
 /* ---- the loop ----------------------------------------------------------------------- */
 
 int mg_loop_init(struct mg_loop *loop)
@@ -133,6 +154,11 @@ int mg_loop_init(struct mg_loop *loop)
     }
     uv_timer_init(&loop->uv, &loop->tick);
     loop->tick.data = loop;
+    mg_list_init(&loop->deferred);
+    uv_prepare_init(&loop->uv, &loop->before_poll);
+    loop->before_poll.data = loop;
+    uv_prepare_start(&loop->before_poll, run_deferred);
+    uv_unref((uv_handle_t *)&loop->before_poll);
     loop->wheel_at = uv_now(&loop->uv);
     loop->wheel_due = UINT64_MAX;
     memset(loop->wheel_bits, 0, sizeof(loop->wheel_bits));
@@ -173,6 +199,7 @@ int mg_loop_close(struct mg_loop *loop)
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     wait_for_jobs(loop);
     uv_close((uv_handle_t *)&loop->tick, NULL);
+    uv_close((uv_handle_t *)&loop->before_poll, NULL);
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     rc = uv_loop_close(&loop->uv);
     free(loop->scratch);

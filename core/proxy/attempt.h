@@ -1,0 +1,33 @@
+/* attempt.h -- One request sent to one endpoint: from asking the pool to giving the connection back.
+ *
+ * Owner:      embedded in an exchange or a call; used again for the next try.
+ * Ownership:  the stream is borrowed from the pool until mg_attempt_end().
+ * Errors:     start returns them; later ones come by on_fail (before there is a stream) or by the
+ *             stream's own on_error.
+ * Invariant:  between start and end there is a connection, or one is being waited for.
+ */
+#ifndef MG_ATTEMPT_H
+#define MG_ATTEMPT_H
+#include "proxy/pool.h"
+
+struct mg_attempt {
+    struct mg_endpoint *ep; /* NULL: none in progress */
+    struct mg_pool_wait wait;
+    struct mg_stream *stream; /* NULL until there is a connection */
+    const struct mg_stream_events *events;
+    void *owner;
+    const struct mg_message *request;
+    struct mg_message *response;
+    void (*on_ready)(struct mg_attempt *); /* the head is queued: send the body */
+    void (*on_fail)(struct mg_attempt *, int err, const char *reason); /* already ended */
+    bool reused;      /* the connection had carried requests before */
+    uint64_t sent_ns; /* when the head was queued */
+};
+
+/* events, owner, on_ready and on_fail are set by the owner before.  MG_OK: stream is there, the head
+ * is queued.  MG_AGAIN: on_ready or on_fail follows.  Else the error, nothing is in progress. */
+int mg_attempt_start(struct mg_attempt *a, struct mg_endpoint *ep, const struct mg_message *request,
+                     struct mg_message *response, bool fresh);
+/* In any state; `whole`: both messages are complete. */
+void mg_attempt_end(struct mg_attempt *a, bool whole);
+#endif

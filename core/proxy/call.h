@@ -1,0 +1,25 @@
+/* call.h -- An HTTP request of a policy, on the pools that the exchanges use.
+ *
+ * Owner:      the exchange whose lane made it; freed by mg_call_free() or when that one ends.
+ * Ownership:  everything but the response's body lives in the exchange's arena.
+ * Errors:     outcomes as mg_forward() in moongate.h; MG_ELIMIT: the body is too long.
+ * Invariant:  a lane waits for one call at a time.
+ */
+#ifndef MG_CALL_H
+#define MG_CALL_H
+#include "proxy/exchange.h"
+
+struct mg_call;
+
+/* NULL: the method, path (with query) or authority cannot stand in a request. */
+struct mg_call *mg_call_make(struct mg_x *x, mg_str method, mg_str path, mg_str authority);
+int mg_call_add_header(struct mg_call *c, mg_str name, mg_str value);
+int mg_call_start(struct mg_call *c, struct mg_endpoint *ep, mg_str body, uint32_t timeout_ms,
+                  uint64_t limit);
+const struct mg_message *mg_call_response(const struct mg_call *c); /* NULL: there is none */
+mg_str mg_call_response_body(const struct mg_call *c);
+const char *mg_call_reason(const struct mg_call *c);
+void mg_call_end(struct mg_call *c);
+/* Ends all calls of the exchange, without waking it. */
+void mg_call_cancel_all(struct mg_x *x);
+#endif

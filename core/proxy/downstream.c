@@ -1,0 +1,262 @@
+#include "proxy/downstream.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+#include "proxy/forwarded.h"
+
+/* What is kept of a client's connection between its requests; few bytes, for there are many. */
+struct mg_downstream {
+    struct mg_list link;
+    struct mg_proxy *proxy;
+    struct mg_listener *listener;
+    struct mg_server *server;
+    struct in6_addr address; /* an IPv4 one in its first four bytes */
+    uint16_t port, index;
+    bool v4;
+};
+
+static const struct mg_server_handler handler;
+
+struct mg_proxy *mg_proxy_new(struct mg_loop *loop, const struct mg_exchange_hooks *hooks)
+{
+    struct mg_proxy *p = calloc(1, sizeof(*p));
+
+    if (p == NULL)
+        return NULL;
+    p->loop = loop;
+    p->hooks = *hooks;
+    p->endpoints = mg_endpoints_new(loop);
+    if (p->endpoints == NULL) {
+        free(p);
+        return NULL;
+    }
+    mg_list_init(&p->downstreams);
+    return p;
+}
+
+void mg_proxy_free(struct mg_proxy *p)
+{
+    for (struct mg_x *x = p->spare, *next; x != NULL; x = next) {
+        next = x->next;
+        mg_arena_free(&x->arena);
+        free(x);
+    }
+    mg_endpoints_free(p->endpoints);
+    free(p);
+}
+
+/* ---- exchanges -------------------------------------------------------------------------- */
+
+static struct mg_x *take(struct mg_proxy *p)
+{
+    struct mg_x *x = p->spare;
+
+    if (x != NULL) {
+        p->spare = x->next;
+    } else {
+        x = calloc(1, sizeof(*x));
+        if (x == NULL)
+            return NULL;
+        mg_arena_init(&x->arena);
+        mg_exchange_setup(x, p);
+    }
+    mg_message_init(&x->req, &x->arena);
+    mg_message_init(&x->res, &x->arena);
+    p->active++;
+    return x;
+}
+
+/* What a request left is cleared here, so that take() hands out a clean one. */
+void mg_downstream_give_back(struct mg_x *x)
+{
+    memset(&x->pub, 0, sizeof(x->pub));
+    mg_arena_reset(&x->arena);
+    x->server = NULL;
+    x->wait = MG_WAIT_NONE;
+    x->reason = NULL;
+    x->upstream_address = (mg_str){0};
+    x->responded = x->continued = x->lane_body = x->tunnel = x->expired = x->replied = false;
+    x->broken = 0;
+    memset(&x->body_in, 0, sizeof(x->body_in));
+    memset(&x->body_out, 0, sizeof(x->body_out));
+    x->next = x->proxy->spare;
+    x->proxy->spare = x;
+    x->proxy->active--;
+}
+
+struct mg_x *mg_proxy_background(struct mg_proxy *p)
+{
+    struct mg_x *x = take(p);
+
+    if (x != NULL)
+        x->pub.start_ns = mg_clock_ns();
+    return x;
+}
+
+/* ---- connections ------------------------------------------------------------------------ */
+
+static void remember_peer(struct mg_downstream *d, const struct mg_conn *conn)
+{
+    struct sockaddr_storage peer;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&peer;
+    const struct sockaddr_in *in = (const struct sockaddr_in *)&peer;
+
+    if (mg_conn_peer_address(conn, &peer) != 0)
+        return;
+    d->v4 = peer.ss_family == AF_INET || IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
+    if (peer.ss_family == AF_INET) {
+        memcpy(&d->address, &in->sin_addr, 4);
+        d->port = ntohs(in->sin_port);
+        return;
+    }
+    d->port = ntohs(in6->sin6_port);
+    memcpy(&d->address, (const char *)&in6->sin6_addr + (d->v4 ? 12 : 0), d->v4 ? 4 : 16);
+}
+
+void mg_proxy_accept(struct mg_proxy *p, struct mg_listener *l, uint32_t index,
+                     struct mg_conn *conn)
+{
+    struct mg_downstream *d = calloc(1, sizeof(*d));
+    struct mg_server_opts opts = {
+        .limits = &p->listeners[index].limits, .handler = &handler, .owner = d};
+
+    if (d == NULL) {
+        mg_conn_close(conn);
+        mg_listener_release(l);
+        return;
+    }
+    d->proxy = p;
+    d->listener = l;
+    d->index = (uint16_t)index;
+    remember_peer(d, conn);
+    if (mg_server_new(conn, &opts, &d->server) != 0) {
+        mg_conn_close(conn);
+        mg_listener_release(l);
+        free(d);
+        return;
+    }
+    mg_list_append(&p->downstreams, &d->link);
+    p->conns++;
+}
+
+void mg_proxy_drain(struct mg_proxy *p)
+{
+    struct mg_list *n = p->downstreams.next;
+
+    p->draining = true;
+    while (n != &p->downstreams) {
+        struct mg_downstream *d = MG_LIST_OF(n, struct mg_downstream, link);
+
+        n = n->next;
+        mg_server_drain(d->server);
+    }
+}
+
+/* ---- requests --------------------------------------------------------------------------- */
+
+static mg_str peer_text(struct mg_x *x, const struct mg_downstream *d)
+{
+    const uint8_t *b = d->address.s6_addr;
+    char text[INET6_ADDRSTRLEN];
+    char *at = text;
+
+    if (!d->v4) {
+        inet_ntop(AF_INET6, &d->address, text, sizeof(text));
+        return mg_arena_copy(&x->arena, text, strlen(text));
+    }
+    for (int i = 0; i < 4; i++) {
+        if (b[i] >= 100)
+            *at++ = (char)('0' + b[i] / 100);
+        if (b[i] >= 10)
+            *at++ = (char)('0' + b[i] / 10 % 10);
+        *at++ = (char)('0' + b[i] % 10);
+        *at++ = '.';
+    }
+    return mg_arena_copy(&x->arena, text, (size_t)(at - text) - 1);
+}
+
+static bool is_grpc(const struct mg_message *m)
+{
+    mg_str type;
+
+    return m->method_id == MG_METHOD_POST &&
+           mg_headers_get(&m->headers, MG_STR("content-type"), &type) == MG_OK && type.len >= 16 &&
+           mg_str_ieq(mg_str_of(type.ptr, 16), MG_STR("application/grpc"));
+}
+
+/* Fills what Lua sees of the request. */
+static void describe(struct mg_x *x, const struct mg_downstream *d)
+{
+    const struct mg_message *m = &x->req;
+    const struct mg_peer *peer = mg_conn_peer(mg_server_conn(d->server));
+    mg_exchange *pub = &x->pub;
+
+    pub->method = m->method;
+    pub->method_id = m->method_id;
+    pub->path = m->path;
+    pub->query = m->query;
+    pub->has_query = m->has_query;
+    pub->authority = m->authority;
+    pub->host = m->host;
+    pub->minor = m->minor;
+    pub->upgrade = m->upgrade.len > 0;
+    pub->grpc = is_grpc(m);
+    pub->listener = d->index;
+    pub->port = d->proxy->listeners[d->index].conf.port;
+    pub->peer_port = d->port;
+    pub->peer_address = peer_text(x, d);
+    pub->tls = peer != NULL;
+    if (peer != NULL)
+        pub->principal = peer->principal;
+    pub->start_ns = mg_server_start_ns(d->server);
+}
+
+static struct mg_message *on_head_bytes(struct mg_server *s, void **owner)
+{
+    struct mg_downstream *d = mg_server_owner(s);
+    struct mg_x *x = take(d->proxy);
+
+    if (x == NULL)
+        return NULL;
+    x->server = s;
+    *owner = x;
+    return &x->req;
+}
+
+static void on_request(struct mg_server *s, struct mg_stream *stream)
+{
+    struct mg_downstream *d = mg_server_owner(s);
+    struct mg_x *x = stream->owner;
+
+    describe(x, d);
+    mg_forwarded_add(x, &d->proxy->listeners[d->index].conf);
+    mg_exchange_begin(x, stream);
+}
+
+static void on_refused(struct mg_server *s, void *owner, int status, const char *why)
+{
+    struct mg_downstream *d = mg_server_owner(s);
+    const struct mg_exchange_hooks *hooks = &d->proxy->hooks;
+
+    if (owner != NULL)
+        mg_downstream_give_back(owner);
+    hooks->refused(hooks->arg, d->index, status, why);
+}
+
+static void on_closed(struct mg_server *s)
+{
+    struct mg_downstream *d = mg_server_owner(s);
+
+    mg_list_remove(&d->link);
+    d->proxy->conns--;
+    mg_listener_release(d->listener);
+    free(d);
+}
+
+static const struct mg_server_handler handler = {
+    .on_head_bytes = on_head_bytes,
+    .on_request = on_request,
+    .on_refused = on_refused,
+    .on_closed = on_closed,
+};

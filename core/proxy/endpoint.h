@@ -1,0 +1,39 @@
+/* endpoint.h -- Where requests can go: an address, how to connect to it, and its idle connections.
+ *
+ * Owner:      a worker has one registry; the model counts references by get() and put(), so an
+ *             endpoint that a reload keeps also keeps its connections.
+ * Ownership:  the conf's spans are copied.  An endpoint nobody refers to lives on until its last
+ *             connection has ended.
+ * Errors:     NULL and a text that says why the address cannot stand.
+ * Invariant:  conns counts every connection that stands or is being made; active those that carry
+ *             a request.
+ */
+#ifndef MG_ENDPOINT_H
+#define MG_ENDPOINT_H
+#include "http/client.h"
+#include "net/resolver.h"
+#include "net/tls.h"
+
+struct mg_endpoints;
+
+struct mg_endpoint {
+    struct mg_list link; /* in the registry */
+    struct mg_endpoints *registry;
+    struct mg_endpoint_conf conf; /* its spans point into `texts` */
+    char *texts;
+    struct mg_name *name;
+    struct mg_list idle; /* struct mg_pooled, newest last */
+    uint32_t refs, active, conns, nidle;
+};
+
+struct mg_endpoints *mg_endpoints_new(struct mg_loop *loop);
+/* Closes idle connections; the loop must run on until the rest have ended. */
+void mg_endpoints_free(struct mg_endpoints *r);
+struct mg_loop *mg_endpoints_loop(const struct mg_endpoints *r);
+
+struct mg_endpoint *mg_endpoints_get(struct mg_endpoints *r, const struct mg_endpoint_conf *conf,
+                                     const char **why);
+void mg_endpoints_put(struct mg_endpoint *ep);
+/* Called wherever refs or conns went down: frees an endpoint that nothing needs. */
+void mg_endpoint_settle(struct mg_endpoint *ep);
+#endif

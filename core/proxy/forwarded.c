@@ -1,0 +1,164 @@
+#include "proxy/forwarded.h"
+
+#include "net/crypto.h"
+
+enum { CLIENT_CERT_REMOVE, CLIENT_CERT_SET, CLIENT_CERT_TRUST };
+
+static mg_str trim(mg_str s)
+{
+    while (s.len > 0 && (*s.ptr == ' ' || *s.ptr == '\t'))
+        s.ptr++, s.len--;
+    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
+/* The n-th entry from the right of a comma-separated list, n from 1; empty: too short. */
+static mg_str from_right(mg_str list, uint32_t n)
+{
+    while (list.len > 0) {
+        const char *comma = memrchr(list.ptr, ',', list.len);
+        const char *start = comma == NULL ? list.ptr : comma + 1;
+
+        if (--n == 0)
+            return trim(mg_str_of(start, (size_t)(list.ptr + list.len - start)));
+        list.len = comma == NULL ? 0 : (uint32_t)(comma - list.ptr);
+    }
+    return (mg_str){0};
+}
+
+/* All X-Forwarded-For fields as one list (RFC 9110, 5.3). */
+static mg_str joined(struct mg_x *x, mg_str name)
+{
+    mg_str all = {0}, value;
+    uint32_t at = 0;
+
+    while (mg_headers_next_of(&x->req.headers, name, &at, &value) == MG_OK)
+        all = all.len == 0 ? value
+                           : mg_arena_printf(&x->arena, "%.*s, %.*s", (int)all.len, all.ptr,
+                                             (int)value.len, value.ptr);
+    return all;
+}
+
+static mg_str concat(struct mg_x *x, mg_str a, const char *between, mg_str b)
+{
+    size_t gap = strlen(between), len = a.len + gap + b.len;
+    char *at = mg_arena_alloc(&x->arena, len);
+
+    memcpy(at, a.ptr, a.len);
+    memcpy(at + a.len, between, gap);
+    memcpy(at + a.len + gap, b.ptr, b.len);
+    return mg_str_of(at, len);
+}
+
+/* The trusted client address: `hops` proxies stand before us, so the client is that entry counted
+ * from the right, and the peer itself where the list is too short (Envoy's numTrustedProxies). An inner
+ * hop that appends nothing believes the rightmost entry. */
+static void forwarded_for(struct mg_x *x, const struct mg_listener_conf *conf)
+{
+    static const mg_str name = {"x-forwarded-for", 15};
+    uint32_t hops = conf->append_forwarded_for ? conf->trusted_hops : 1;
+    mg_str list, client = {0};
+
+    if (mg_headers_get(&x->req.headers, name, &list) != MG_OK) {
+        x->pub.client_address = x->pub.peer_address;
+        if (conf->append_forwarded_for)
+            mg_headers_push(&x->req, &x->req.headers, name, x->pub.peer_address);
+        return;
+    }
+    list = joined(x, name);
+    if (hops > 0)
+        client = from_right(list, hops);
+    x->pub.client_address = client.len > 0 ? client : x->pub.peer_address;
+    if (!conf->append_forwarded_for)
+        return;
+    mg_headers_remove(&x->req.headers, name);
+    mg_headers_push(&x->req, &x->req.headers, name,
+                    list.len > 0 ? concat(x, list, ", ", x->pub.peer_address)
+                                 : x->pub.peer_address);
+}
+
+static void forwarded_proto(struct mg_x *x, const struct mg_listener_conf *conf)
+{
+    static const mg_str name = {"x-forwarded-proto", 17};
+    mg_str sent;
+    bool trusted = !conf->append_forwarded_for || conf->trusted_hops > 0;
+
+    if (mg_headers_get(&x->req.headers, name, &sent) == MG_OK) {
+        if (trusted)
+            return;
+        mg_headers_remove(&x->req.headers, name);
+    }
+    mg_headers_push(&x->req, &x->req.headers, name, x->pub.tls ? MG_STR("https") : MG_STR("http"));
+}
+
+/* A version 4 UUID (RFC 9562, 5.4).  It must be unique, not secret, so the bits come in bulk. */
+static mg_str new_id(struct mg_x *x)
+{
+    static const char hex[] = "0123456789abcdef";
+    static uint8_t bits[4096];
+    static size_t used = sizeof(bits);
+    char *out = mg_arena_alloc(&x->arena, 36), *at = out;
+    uint8_t *b;
+
+    if (used == sizeof(bits)) {
+        mg_crypto_random(bits, sizeof(bits));
+        used = 0;
+    }
+    b = bits + used;
+    used += 16;
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    for (int i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *at++ = '-';
+        *at++ = hex[b[i] >> 4];
+        *at++ = hex[b[i] & 15];
+    }
+    return mg_str_of(out, 36);
+}
+
+static void request_id(struct mg_x *x, const struct mg_listener_conf *conf)
+{
+    static const mg_str name = {"x-request-id", 12};
+    mg_str sent;
+
+    if (mg_headers_get(&x->req.headers, name, &sent) == MG_OK) {
+        if (conf->trust_request_id && sent.len > 0) {
+            x->pub.request_id = sent;
+            return;
+        }
+        mg_headers_remove(&x->req.headers, name);
+    }
+    x->pub.request_id = new_id(x);
+    mg_headers_push(&x->req, &x->req.headers, name, x->pub.request_id);
+}
+
+/* Envoy's form: By is left out (the gateway may have many names), Hash and URI or DNS are given,
+ * Subject in quotes. */
+static void client_cert(struct mg_x *x, const struct mg_listener_conf *conf)
+{
+    static const mg_str name = {"x-forwarded-client-cert", 23};
+    const struct mg_peer *peer = mg_conn_peer(mg_server_conn(x->server));
+
+    if (conf->client_cert_header == CLIENT_CERT_TRUST && peer != NULL && peer->certified)
+        return;
+    mg_headers_remove(&x->req.headers, name);
+    if (conf->client_cert_header != CLIENT_CERT_SET || peer == NULL || !peer->certified)
+        return;
+    mg_headers_push(&x->req, &x->req.headers, name,
+                    mg_arena_printf(&x->arena, "Hash=%s;Subject=\"%.*s\"%s%.*s%s%.*s",
+                                    peer->fingerprint, (int)peer->subject.len, peer->subject.ptr,
+                                    peer->principal.len > 0 ? ";URI=" : "",
+                                    (int)peer->principal.len, peer->principal.ptr,
+                                    peer->dns.len > 0 ? ";DNS=" : "", (int)peer->dns.len,
+                                    peer->dns.ptr));
+}
+
+void mg_forwarded_add(struct mg_x *x, const struct mg_listener_conf *conf)
+{
+    forwarded_for(x, conf);
+    forwarded_proto(x, conf);
+    request_id(x, conf);
+    client_cert(x, conf);
+}

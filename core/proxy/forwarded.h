@@ -1,0 +1,15 @@
+/* forwarded.h -- What the gateway tells the upstream about the client, and what it believes.
+ *
+ * X-Forwarded-For, X-Forwarded-Proto, X-Request-Id and X-Forwarded-Client-Cert, by the listener's conf.
+ *
+ * Owner:      none; works on one exchange's request before the lane sees it.
+ * Errors:     none.
+ * Invariant:  nothing that a client sent of these is passed on unless the conf trusts it.
+ */
+#ifndef MG_FORWARDED_H
+#define MG_FORWARDED_H
+#include "proxy/exchange.h"
+
+/* Sets the fields and pub.client_address, pub.request_id. */
+void mg_forwarded_add(struct mg_x *x, const struct mg_listener_conf *conf);
+#endif

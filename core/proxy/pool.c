@@ -1,0 +1,322 @@
+#include "proxy/pool.h"
+
+#include <stdlib.h>
+
+#include "net/tcp.h"
+
+/* What the pool knows of one connection; the client's owner. */
+struct mg_pooled {
+    struct mg_list link; /* in the endpoint's idle list, or in none */
+    struct mg_endpoint *ep;
+    struct mg_client *client;
+    struct mg_timer idle;
+};
+
+/* A connection being made: name, then TCP, then TLS. */
+struct mg_connect {
+    struct mg_endpoint *ep;
+    struct mg_pool_wait *wait; /* NULL: the waiter gave up */
+    struct mg_conn *conn;
+    struct mg_name_wait name;
+    struct mg_timer timer; /* the look-up's and the handshake's limit */
+    bool tls, naming;
+};
+
+static struct mg_loop *loop_of(const struct mg_endpoint *ep)
+{
+    return mg_endpoints_loop(ep->registry);
+}
+
+/* ---- connections that stand --------------------------------------------------------- */
+
+static void forget(struct mg_pooled *p)
+{
+    struct mg_endpoint *ep = p->ep;
+
+    if (!mg_list_empty(&p->link)) {
+        mg_list_remove(&p->link);
+        ep->nidle--;
+    }
+    mg_timer_clear(&p->idle);
+    ep->conns--;
+    free(p);
+    mg_endpoint_settle(ep);
+}
+
+static void close_idle(struct mg_pooled *p)
+{
+    mg_client_close(p->client);
+    forget(p);
+}
+
+/* The timer is left running while the connection is in use, so that a busy one re-arms nothing. */
+static void on_idle_timeout(struct mg_timer *t)
+{
+    struct mg_pooled *p = MG_LIST_OF(t, struct mg_pooled, idle);
+
+    if (!mg_list_empty(&p->link))
+        close_idle(p);
+}
+
+static bool worth_keeping(const struct mg_pooled *p)
+{
+    const struct mg_endpoint_conf *conf = &p->ep->conf;
+
+    return p->ep->refs > 0 && conf->max_idle > 0 &&
+           (conf->max_requests == 0 || mg_client_requests(p->client) < conf->max_requests);
+}
+
+/* The stream was released. */
+static void on_free(struct mg_client *c, void *owner, bool reusable)
+{
+    struct mg_pooled *p = owner;
+    struct mg_endpoint *ep = p->ep;
+
+    ep->active--;
+    if (!reusable) {
+        forget(p); /* the client ends by itself */
+        return;
+    }
+    if (!worth_keeping(p)) {
+        mg_client_close(c);
+        forget(p);
+        return;
+    }
+    if (ep->nidle >= ep->conf.max_idle)
+        close_idle(MG_LIST_OF(ep->idle.next, struct mg_pooled, link));
+    mg_list_append(&ep->idle, &p->link);
+    ep->nidle++;
+    mg_timer_set(loop_of(ep), &p->idle, ep->conf.idle_timeout_ms);
+}
+
+static void on_closed(struct mg_client *c, void *owner)
+{
+    (void)c;
+    forget(owner);
+}
+
+static const struct mg_client_events client_events = {.on_free = on_free, .on_closed = on_closed};
+
+static struct mg_client *adopt(struct mg_endpoint *ep, struct mg_conn *conn)
+{
+    struct mg_pooled *p = calloc(1, sizeof(*p));
+
+    if (p == NULL)
+        return NULL;
+    p->client = mg_client_new(conn, &client_events, p);
+    if (p->client == NULL) {
+        free(p);
+        return NULL;
+    }
+    p->ep = ep;
+    mg_list_init(&p->link);
+    mg_timer_init(&p->idle, on_idle_timeout);
+    ep->active++;
+    return p->client;
+}
+
+static struct mg_client *take_idle(struct mg_endpoint *ep)
+{
+    struct mg_pooled *p;
+
+    if (ep->nidle == 0)
+        return NULL;
+    p = MG_LIST_OF(ep->idle.prev, struct mg_pooled, link); /* the newest: most likely alive */
+    mg_list_remove(&p->link);
+    ep->nidle--;
+    ep->active++;
+    return p->client;
+}
+
+void mg_pool_clear(struct mg_endpoint *ep)
+{
+    ep->refs++; /* keeps it from being freed under the loop */
+    while (!mg_list_empty(&ep->idle))
+        close_idle(MG_LIST_OF(ep->idle.next, struct mg_pooled, link));
+    ep->refs--;
+}
+
+/* ---- connections being made --------------------------------------------------------- */
+
+static void connect_free(struct mg_connect *k)
+{
+    mg_timer_clear(&k->timer);
+    if (k->naming)
+        mg_list_remove(&k->name.link);
+    free(k);
+}
+
+/* `reason` may point into the connection, so that is closed last. */
+static void connect_failed(struct mg_connect *k, int err, const char *reason)
+{
+    struct mg_endpoint *ep = k->ep;
+    struct mg_conn *conn = k->conn;
+    struct mg_pool_wait *w = k->wait;
+
+    connect_free(k);
+    ep->conns--;
+    if (w != NULL) {
+        w->connect = NULL;
+        w->fn(w, NULL, err, reason);
+    }
+    if (conn != NULL)
+        mg_conn_close(conn);
+    mg_endpoint_settle(ep);
+}
+
+static void connect_done(struct mg_connect *k)
+{
+    struct mg_pool_wait *w = k->wait;
+    struct mg_client *c = adopt(k->ep, k->conn);
+
+    if (c == NULL) {
+        connect_failed(k, MG_ENOMEM, mg_error_text(MG_ENOMEM));
+        return;
+    }
+    connect_free(k);
+    w->connect = NULL;
+    w->fn(w, c, MG_OK, NULL);
+}
+
+static void on_connect(struct mg_conn *conn, int err);
+static void on_lost(struct mg_conn *conn, int err);
+
+static void on_early_eof(struct mg_conn *conn)
+{
+    on_lost(conn, MG_ECLOSED);
+}
+
+/* Nothing is due from the upstream before a request: what comes is dropped with the connection. */
+static void on_early_read(struct mg_conn *conn, const char *bytes, size_t len)
+{
+    (void)bytes;
+    (void)len;
+    on_lost(conn, MG_EPROTO);
+}
+
+static const struct mg_conn_events connect_events = {
+    .on_connect = on_connect,
+    .on_read = on_early_read,
+    .on_eof = on_early_eof,
+    .on_error = on_lost,
+};
+
+static void start_tls(struct mg_connect *k)
+{
+    const struct mg_endpoint_conf *conf = &k->ep->conf;
+    struct mg_conn *lower = k->conn;
+    int rc;
+
+    k->tls = true;
+    k->conn = NULL;
+    rc = mg_tls_connect(conf->tls, lower, conf->sni.ptr,
+                        conf->verify.len > 0 ? conf->verify.ptr : NULL, &connect_events, k,
+                        &k->conn);
+    if (rc != 0)
+        connect_failed(k, MG_ETLS, mg_error_text(rc));
+}
+
+static void on_connect(struct mg_conn *conn, int err)
+{
+    struct mg_connect *k = conn->owner;
+
+    if (k->tls && err != 0)
+        connect_failed(k, MG_ETLS, mg_tls_reason(conn));
+    else if (err == UV_ETIMEDOUT || err == MG_ETIMEOUT || err == MG_ECONNTIMEOUT)
+        connect_failed(k, MG_ECONNTIMEOUT, mg_error_text(err));
+    else if (err != 0)
+        connect_failed(k, MG_ECONNECT, mg_error_text(err));
+    else if (k->ep->conf.tls != NULL && !k->tls)
+        start_tls(k);
+    else
+        connect_done(k);
+}
+
+static void on_lost(struct mg_conn *conn, int err)
+{
+    struct mg_connect *k = conn->owner;
+
+    connect_failed(k, k->tls ? MG_ETLS : MG_ECONNECT, mg_error_text(err));
+}
+
+static void on_connect_timeout(struct mg_timer *t)
+{
+    struct mg_connect *k = MG_LIST_OF(t, struct mg_connect, timer);
+
+    connect_failed(k, MG_ECONNTIMEOUT, "connection timeout");
+}
+
+/* Each new connection takes the name's next address. */
+static int start_tcp(struct mg_connect *k)
+{
+    struct mg_name *name = k->ep->name;
+    const struct sockaddr_storage *to = &name->addresses[name->turn++ % name->count];
+
+    return mg_tcp_connect(loop_of(k->ep), (const struct sockaddr *)to, 0, &connect_events, k,
+                          &k->conn);
+}
+
+static void on_name(struct mg_name_wait *w, int err)
+{
+    struct mg_connect *k = MG_LIST_OF(w, struct mg_connect, name);
+    int rc;
+
+    k->naming = false;
+    if (err != 0) {
+        connect_failed(k, MG_EDNS, mg_error_text(err));
+        return;
+    }
+    rc = start_tcp(k);
+    if (rc != 0)
+        connect_failed(k, MG_ECONNECT, mg_error_text(rc));
+}
+
+static int connect_start(struct mg_endpoint *ep, struct mg_pool_wait *w)
+{
+    struct mg_connect *k = calloc(1, sizeof(*k));
+    int rc = 0;
+
+    if (k == NULL)
+        return MG_ENOMEM;
+    k->ep = ep;
+    mg_timer_init(&k->timer, on_connect_timeout);
+    mg_list_init(&k->name.link);
+    if (ep->name->count == 0) {
+        k->naming = true;
+        k->name.fn = on_name;
+        mg_resolver_wait(ep->name, &k->name);
+    } else {
+        rc = start_tcp(k);
+    }
+    if (rc != 0) {
+        free(k);
+        return MG_ECONNECT;
+    }
+    mg_timer_set(loop_of(ep), &k->timer, ep->conf.connect_timeout_ms);
+    k->wait = w;
+    w->connect = k;
+    ep->conns++;
+    return MG_AGAIN;
+}
+
+int mg_pool_get(struct mg_endpoint *ep, bool fresh, struct mg_pool_wait *w, struct mg_client **out)
+{
+    w->connect = NULL;
+    *out = fresh ? NULL : take_idle(ep);
+    if (*out != NULL)
+        return MG_OK;
+    if (ep->conf.max_connections > 0 && ep->conns >= ep->conf.max_connections)
+        return MG_EFULL;
+    return connect_start(ep, w);
+}
+
+void mg_pool_cancel(struct mg_pool_wait *w)
+{
+    struct mg_connect *k = w->connect;
+
+    if (k == NULL)
+        return;
+    w->connect = NULL;
+    k->wait = NULL;
+    connect_failed(k, MG_EGONE, NULL);
+}

@@ -1,0 +1,27 @@
+/* pool.h -- Idle upstream connections of an endpoint, and new ones when there is none.
+ *
+ * Owner:      a connection is in use by one stream or idle here, never both.
+ * Ownership:  get lends a client; its stream's release brings it back or ends it.
+ * Errors:     MG_EFULL (max_connections), MG_EDNS, MG_ECONNECT, MG_ECONNTIMEOUT, MG_ETLS; `reason`
+ *             then says more ("Connection refused").
+ * Invariant:  nidle <= conf.max_idle: a full pool closes its oldest connection.  An idle connection
+ *             reads on, so a close by the peer is noticed at once.
+ */
+#ifndef MG_POOL_H
+#define MG_POOL_H
+#include "proxy/endpoint.h"
+
+/* A wait for a connection; lives inside its waiter. */
+struct mg_pool_wait {
+    struct mg_connect *connect; /* in progress, or NULL */
+    void (*fn)(struct mg_pool_wait *, struct mg_client *c, int err, const char *reason);
+};
+
+/* MG_OK: *out is a connection that stands (a reused one).  MG_AGAIN: w->fn will tell, never from
+ * inside this call.  Else the error.  `fresh`: reuse none. */
+int mg_pool_get(struct mg_endpoint *ep, bool fresh, struct mg_pool_wait *w, struct mg_client **out);
+/* The waiter gives up; fn will not be called. */
+void mg_pool_cancel(struct mg_pool_wait *w);
+/* Closes all idle connections. */
+void mg_pool_clear(struct mg_endpoint *ep);
+#endif

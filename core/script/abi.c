@@ -1,0 +1,372 @@
+#include "script/abi.h"
+
+#include "proxy/call.h"
+
+static struct mg_x *x_of(mg_exchange *pub)
+{
+    return (struct mg_x *)pub; /* pub is the first field */
+}
+
+int mg_abi_version(void)
+{
+    return MG_ABI_VERSION;
+}
+
+/* ---- headers ---------------------------------------------------------------------------- */
+
+/* NULL: there is no such message (yet). */
+static struct mg_message *message(struct mg_x *x, int side)
+{
+    if (side == MG_REQUEST)
+        return x->server != NULL ? &x->req : NULL;
+    return x->responded ? &x->res : NULL;
+}
+
+int mg_header_get(mg_exchange *x, int side, const char *name, uint32_t len, mg_str *value)
+{
+    struct mg_message *m = message(x_of(x), side);
+
+    return m == NULL ? MG_ENOENT : mg_headers_get(&m->headers, mg_str_of(name, len), value);
+}
+
+int mg_header_next(mg_exchange *x, int side, uint32_t *pos, mg_str *name, mg_str *value)
+{
+    struct mg_message *m = message(x_of(x), side);
+
+    return m == NULL ? MG_ENOENT : mg_headers_next(&m->headers, pos, name, value);
+}
+
+int mg_header_next_of(mg_exchange *x, int side, const char *name, uint32_t len, uint32_t *pos,
+                      mg_str *value)
+{
+    struct mg_message *m = message(x_of(x), side);
+
+    return m == NULL ? MG_ENOENT
+                     : mg_headers_next_of(&m->headers, mg_str_of(name, len), pos, value);
+}
+
+/* A message that may still be edited, or NULL. */
+static struct mg_message *editable(mg_exchange *x, int side)
+{
+    return side == MG_RESPONSE && x->response_started ? NULL : message(x_of(x), side);
+}
+
+int mg_header_set(mg_exchange *x, int side, const char *name, uint32_t nlen, const char *value,
+                  uint32_t vlen)
+{
+    struct mg_message *m = editable(x, side);
+
+    return m == NULL
+               ? MG_EPHASE
+               : mg_headers_set(m, &m->headers, mg_str_of(name, nlen), mg_str_of(value, vlen));
+}
+
+int mg_header_add(mg_exchange *x, int side, const char *name, uint32_t nlen, const char *value,
+                  uint32_t vlen)
+{
+    struct mg_message *m = editable(x, side);
+
+    return m == NULL
+               ? MG_EPHASE
+               : mg_headers_add(m, &m->headers, mg_str_of(name, nlen), mg_str_of(value, vlen));
+}
+
+int mg_header_remove(mg_exchange *x, int side, const char *name, uint32_t len)
+{
+    struct mg_message *m = editable(x, side);
+
+    return m == NULL ? MG_EPHASE : mg_headers_remove(&m->headers, mg_str_of(name, len));
+}
+
+/* ---- the request ------------------------------------------------------------------------ */
+
+int mg_set_method(mg_exchange *pub, const char *method, uint32_t len)
+{
+    struct mg_x *x = x_of(pub);
+    mg_str text = mg_str_of(method, len);
+
+    if (!mg_is_token(text) || mg_method_id(text) == MG_METHOD_CONNECT)
+        return MG_EINVAL;
+    pub->method = x->req.method = mg_arena_copy(&x->arena, method, len);
+    pub->method_id = x->req.method_id = (uint16_t)mg_method_id(text);
+    return MG_OK;
+}
+
+int mg_set_path(mg_exchange *pub, const char *path, uint32_t len)
+{
+    struct mg_x *x = x_of(pub);
+
+    if (!mg_is_path(mg_str_of(path, len)))
+        return MG_EINVAL;
+    pub->path = x->req.path = mg_arena_copy(&x->arena, path, len);
+    return MG_OK;
+}
+
+int mg_set_query(mg_exchange *pub, const char *query, uint32_t len)
+{
+    struct mg_x *x = x_of(pub);
+
+    if (!mg_is_query(mg_str_of(query, len)))
+        return MG_EINVAL;
+    pub->query = x->req.query = mg_arena_copy(&x->arena, query, len);
+    pub->has_query = x->req.has_query = len > 0;
+    return MG_OK;
+}
+
+int mg_set_authority(mg_exchange *pub, const char *authority, uint32_t len)
+{
+    struct mg_x *x = x_of(pub);
+    int rc;
+
+    rc = mg_message_set_authority(&x->req, mg_arena_copy(&x->arena, authority, len));
+    if (rc == MG_OK) {
+        pub->authority = x->req.authority;
+        pub->host = x->req.host;
+    }
+    return rc;
+}
+
+static mg_str kept(const struct mg_relay *r)
+{
+    size_t len = mg_buf_len(&r->kept);
+
+    return len > 0 ? mg_str_of(mg_buf_bytes(&r->kept), len) : (mg_str){"", 0};
+}
+
+int mg_request_body_wait(mg_exchange *x, uint64_t limit)
+{
+    return mg_exchange_body_gather(x_of(x), limit);
+}
+
+int mg_request_body(mg_exchange *x, mg_str *body)
+{
+    *body = kept(&x_of(x)->body_in);
+    return x_of(x)->body_in.ended ? MG_OK : MG_EPHASE;
+}
+
+int mg_request_body_set(mg_exchange *x, const char *body, uint64_t len)
+{
+    if (len > UINT32_MAX)
+        return MG_ELIMIT;
+    mg_relay_replace(&x_of(x)->body_in, mg_str_of(body, len));
+    x->has_body = len > 0;
+    return MG_OK;
+}
+
+int mg_request_body_next(mg_exchange *x, mg_str *chunk)
+{
+    return mg_exchange_body_next(x_of(x), chunk);
+}
+
+int mg_request_keep(mg_exchange *x, uint64_t limit)
+{
+    mg_relay_keep(&x_of(x)->body_in, limit);
+    return MG_OK;
+}
+
+bool mg_replayable(mg_exchange *x)
+{
+    return !x->response_started && !x->gone && mg_relay_replayable(&x_of(x)->body_in);
+}
+
+/* ---- upstream --------------------------------------------------------------------------- */
+
+int mg_forward(mg_exchange *x, struct mg_endpoint *ep, uint32_t timeout_ms, bool stream)
+{
+    return mg_exchange_forward(x_of(x), ep, timeout_ms, stream);
+}
+
+int mg_upstream_send(mg_exchange *x, const char *bytes, uint32_t len)
+{
+    return mg_exchange_send(x_of(x), mg_str_of(bytes, len));
+}
+
+int mg_upstream_end(mg_exchange *x)
+{
+    return mg_exchange_send_end(x_of(x));
+}
+
+int mg_upstream_wait(mg_exchange *x)
+{
+    return mg_exchange_wait(x_of(x));
+}
+
+int mg_upstream_reason(mg_exchange *x, mg_str *out)
+{
+    const char *reason = x_of(x)->reason;
+
+    if (reason == NULL)
+        return MG_ENOENT;
+    *out = mg_str_of(reason, strlen(reason));
+    return MG_OK;
+}
+
+int mg_upstream_address(mg_exchange *x, mg_str *out)
+{
+    *out = x_of(x)->upstream_address;
+    return out->len > 0 ? MG_OK : MG_ENOENT;
+}
+
+int mg_set_deadline(mg_exchange *x, uint32_t ms)
+{
+    return mg_exchange_deadline(x_of(x), ms);
+}
+
+/* ---- the response ----------------------------------------------------------------------- */
+
+int mg_respond(mg_exchange *x, uint32_t status, const char *body, uint64_t len)
+{
+    if (x->response_started)
+        return MG_EPHASE;
+    if (status < 200 || status > 599)
+        return MG_EINVAL;
+    if (len > UINT32_MAX)
+        return MG_ELIMIT;
+    mg_exchange_respond(x_of(x), (uint16_t)status, mg_str_of(body, len));
+    return MG_OK;
+}
+
+int mg_set_status(mg_exchange *x, uint32_t status)
+{
+    if (x->response_started || !x_of(x)->responded)
+        return MG_EPHASE;
+    if (status < 200 || status > 599 || x->status == 101)
+        return MG_EINVAL;
+    x->status = x_of(x)->res.status = (uint16_t)status;
+    x_of(x)->res.reason = (mg_str){0};
+    return MG_OK;
+}
+
+int mg_response_body_wait(mg_exchange *x, uint64_t limit)
+{
+    return mg_exchange_response_gather(x_of(x), limit);
+}
+
+int mg_response_body(mg_exchange *x, mg_str *body)
+{
+    *body = kept(&x_of(x)->body_out);
+    return x_of(x)->body_out.ended ? MG_OK : MG_EPHASE;
+}
+
+int mg_response_body_set(mg_exchange *x, const char *body, uint64_t len)
+{
+    if (x->response_started || !x_of(x)->responded)
+        return MG_EPHASE;
+    if (len > UINT32_MAX)
+        return MG_ELIMIT;
+    mg_relay_replace(&x_of(x)->body_out, mg_str_of(body, len));
+    return MG_OK;
+}
+
+int mg_response_body_next(mg_exchange *x, mg_str *chunk)
+{
+    return mg_exchange_response_next(x_of(x), chunk);
+}
+
+int mg_reply(mg_exchange *x, bool stream)
+{
+    return mg_exchange_reply(x_of(x), stream);
+}
+
+int mg_reply_send(mg_exchange *x, const char *bytes, uint32_t len)
+{
+    return mg_exchange_reply_send(x_of(x), mg_str_of(bytes, len));
+}
+
+int mg_reply_end(mg_exchange *x)
+{
+    return mg_exchange_reply_end(x_of(x));
+}
+
+int mg_sleep(mg_exchange *x, uint32_t ms)
+{
+    return mg_exchange_sleep(x_of(x), ms);
+}
+
+void mg_measure(mg_exchange *x)
+{
+    mg_exchange_measure(x_of(x));
+}
+
+/* ---- the peer --------------------------------------------------------------------------- */
+
+static mg_str text(const char *s)
+{
+    return s == NULL ? (mg_str){"", 0} : mg_str_of(s, strlen(s));
+}
+
+int mg_peer_certificate(mg_exchange *x, struct mg_certificate *out)
+{
+    const struct mg_conn *conn;
+    const struct mg_peer *peer;
+
+    if (x_of(x)->server == NULL || x->gone)
+        return MG_ENOENT;
+    conn = mg_server_conn(x_of(x)->server);
+    peer = mg_conn_peer(conn);
+    if (peer == NULL)
+        return MG_ENOENT;
+    *out = (struct mg_certificate){
+        .principal = peer->principal,
+        .subject = peer->subject,
+        .serial = peer->serial,
+        .dns = peer->dns,
+        .fingerprint = text(peer->fingerprint),
+        .sni = peer->sni,
+        .alpn = peer->alpn,
+        .version = text(mg_tls_version(conn)),
+        .cipher = text(mg_tls_cipher(conn)),
+        .verified = peer->certified,
+    };
+    return MG_OK;
+}
+
+/* ---- calls ------------------------------------------------------------------------------ */
+
+struct mg_call *mg_call_new(mg_exchange *x, mg_str method, mg_str path, mg_str authority)
+{
+    return mg_call_make(x_of(x), method, path, authority);
+}
+
+int mg_call_header(struct mg_call *c, const char *name, uint32_t nlen, const char *value,
+                   uint32_t vlen)
+{
+    return mg_call_add_header(c, mg_str_of(name, nlen), mg_str_of(value, vlen));
+}
+
+int mg_call_send(struct mg_call *c, struct mg_endpoint *ep, const char *body, uint64_t len,
+                 uint32_t timeout_ms, uint64_t limit)
+{
+    if (len > UINT32_MAX)
+        return MG_ELIMIT;
+    return mg_call_start(c, ep, mg_str_of(body, len), timeout_ms, limit);
+}
+
+int mg_call_status(const struct mg_call *c)
+{
+    const struct mg_message *m = mg_call_response(c);
+
+    return m == NULL ? 0 : m->status;
+}
+
+int mg_call_header_next(const struct mg_call *c, uint32_t *pos, mg_str *name, mg_str *value)
+{
+    const struct mg_message *m = mg_call_response(c);
+
+    return m == NULL ? MG_ENOENT : mg_headers_next(&m->headers, pos, name, value);
+}
+
+void mg_call_body(const struct mg_call *c, mg_str *body)
+{
+    *body = mg_call_response_body(c);
+}
+
+void mg_call_why(const struct mg_call *c, mg_str *out)
+{
+    *out = text(mg_call_reason(c));
+}
+
+void mg_call_free(struct mg_call *c)
+{
+    mg_call_end(c);
+}

@@ -1,0 +1,25 @@
+/* abi.h -- moongate.h implemented: what the worker lends to Lua.
+ *
+ * Owner:      a worker sets it up once, before its Lua state loads the runtime.
+ * Ownership:  the env's parts stay the caller's and outlive the Lua state.
+ * Errors:     as moongate.h says, function by function.
+ * Invariant:  nothing here yields, raises or calls back into Lua.
+ */
+#ifndef MG_ABI_H
+#define MG_ABI_H
+#include "base/dict.h"
+#include "base/metrics.h"
+#include "proxy/downstream.h"
+
+struct mg_env {
+    struct mg_proxy *proxy;
+    struct mg_shm *shm;
+    struct mg_metrics *metrics;
+    struct mg_tls_ticket_keys *ticket_keys;
+    uint32_t worker;
+    uint32_t listeners; /* configured so far: one past the highest index */
+};
+void mg_abi_setup(struct mg_env *env);
+/* Bounded: timers that wait or run. */
+enum { MG_ABI_TIMERS = 1024 };
+#endif

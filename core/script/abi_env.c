@@ -1,0 +1,327 @@
+/* The part of the ABI that is not about one exchange: services, listeners, shared state. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "net/crypto.h"
+#include "script/abi.h"
+#include "script/lane.h"
+
+enum { MAX_SINKS = 64, MAX_ALPN = 8, MAX_CERTS = 256 };
+
+/* One worker a process, so one env; NULL while a config is only checked. */
+static struct mg_env *env;
+static uint32_t timers;
+static struct mg_sink *sinks[MAX_SINKS];
+static uint32_t nsinks;
+
+void mg_abi_setup(struct mg_env *e)
+{
+    env = e;
+}
+
+static mg_str text(const char *s)
+{
+    return mg_str_of(s, strlen(s));
+}
+
+/* ---- services and listeners ------------------------------------------------------------- */
+
+struct mg_endpoint *mg_endpoint_get(const struct mg_endpoint_conf *conf, mg_str *why)
+{
+    const char *reason = "endpoints exist in a worker only";
+    struct mg_endpoint *ep = NULL;
+
+    if (env != NULL)
+        ep = mg_endpoints_get(env->proxy->endpoints, conf, &reason);
+    if (ep == NULL)
+        *why = text(reason);
+    return ep;
+}
+
+void mg_endpoint_put(struct mg_endpoint *ep)
+{
+    mg_endpoints_put(ep);
+}
+
+uint32_t mg_endpoint_active(const struct mg_endpoint *ep)
+{
+    return ep->active;
+}
+
+static struct mg_tls *tls_result(struct mg_tls *tls, const char *err, mg_str *why)
+{
+    if (tls == NULL)
+        *why = text(err);
+    return tls;
+}
+
+struct mg_tls *mg_tls_client(mg_str ca, mg_str cert, mg_str key, mg_str name, bool insecure,
+                             mg_str *why)
+{
+    static const char *const alpn[] = {"http/1.1", NULL};
+    static char err[256];
+    struct mg_tls_client_opts opts = {
+        .ca = ca,
+        .cert = {.cert = cert, .key = key, .name = name.len > 0 ? name.ptr : "client certificate"},
+        .alpn = alpn,
+        .insecure = insecure,
+    };
+
+    return tls_result(mg_tls_client_new(&opts, err, sizeof(err)), err, why);
+}
+
+/* "h2,http/1.1" to a list; the texts go to `buffer`. */
+static int split_alpn(mg_str list, char buffer[128], const char *out[MAX_ALPN + 1])
+{
+    int n = 0;
+    char *at, *save = NULL;
+
+    if (list.len >= 128)
+        return MG_EINVAL;
+    memcpy(buffer, list.ptr, list.len);
+    buffer[list.len] = '\0';
+    for (at = strtok_r(buffer, ",", &save); at != NULL; at = strtok_r(NULL, ",", &save)) {
+        if (n == MAX_ALPN)
+            return MG_EINVAL;
+        out[n++] = at;
+    }
+    out[n] = NULL;
+    return MG_OK;
+}
+
+struct mg_tls *mg_tls_server(const struct mg_tls_pem *certs, uint32_t ncerts, mg_str client_ca,
+                             int auth, mg_str alpn, int min_version, bool tickets, mg_str *why)
+{
+    static char err[256];
+    struct mg_tls_cert list[MAX_CERTS];
+    const char *protocols[MAX_ALPN + 1];
+    char buffer[128];
+    struct mg_tls_server_opts opts = {
+        .certs = list,
+        .ncerts = ncerts,
+        .client_ca = client_ca,
+        .auth = (enum mg_tls_auth)auth,
+        .alpn = protocols,
+        .min_version = min_version,
+        .tickets = tickets && env != NULL,
+        .ticket_keys = env != NULL ? env->ticket_keys : NULL,
+    };
+
+    if (ncerts > MAX_CERTS || split_alpn(alpn, buffer, protocols) != MG_OK) {
+        *why = MG_STR("too many certificates or protocols");
+        return NULL;
+    }
+    for (uint32_t i = 0; i < ncerts; i++)
+        list[i] = (struct mg_tls_cert){certs[i].cert, certs[i].key, certs[i].name.ptr};
+    return tls_result(mg_tls_server_new(&opts, err, sizeof(err)), err, why);
+}
+
+void mg_tls_put(struct mg_tls *tls)
+{
+    mg_tls_unref(tls);
+}
+
+static void set_limits(struct mg_limits *l, const struct mg_listener_conf *conf)
+{
+    l->request_line_bytes = conf->request_line_bytes;
+    l->header_bytes = conf->header_bytes;
+    l->header_count = conf->header_count;
+    l->trailer_bytes = conf->trailer_bytes;
+    l->body_bytes = conf->body_bytes;
+    l->header_timeout_ms = conf->header_timeout_ms;
+    l->body_timeout_ms = conf->body_timeout_ms;
+    l->idle_timeout_ms = conf->idle_timeout_ms;
+    l->write_timeout_ms = conf->write_timeout_ms;
+    l->requests_per_connection = conf->requests_per_connection;
+    l->connections = conf->connections;
+}
+
+int mg_listener_configure(uint32_t index, const struct mg_listener_conf *conf)
+{
+    struct mg_downstream_conf *d;
+
+    if (index >= MG_PROXY_LISTENERS)
+        return MG_ELIMIT;
+    if (env == NULL)
+        return MG_OK;
+    d = &env->proxy->listeners[index];
+    if (d->conf.tls != NULL)
+        mg_tls_unref(d->conf.tls);
+    d->conf = *conf;
+    set_limits(&d->limits, conf);
+    if (index >= env->listeners)
+        env->listeners = index + 1;
+    return MG_OK;
+}
+
+/* ---- metrics and the dictionary ----------------------------------------------------------- */
+
+int mg_metric_family(int type, const char *name, const char *help, const mg_str *labels,
+                     uint32_t nlabels, const double *bounds, uint32_t nbounds, uint32_t max_series)
+{
+    if (env == NULL)
+        return 0;
+    return mg_metrics_family(env->metrics, (enum mg_metric_type)type, text(name), text(help),
+                             labels, nlabels, bounds, nbounds, max_series);
+}
+
+uint64_t *mg_metric_series(int family, const mg_str *values, uint32_t nvalues)
+{
+    static uint64_t nowhere[MG_METRIC_BUCKETS + 2];
+
+    if (env == NULL)
+        return nowhere;
+    return mg_metrics_series(env->metrics, family, env->worker, values, nvalues);
+}
+
+void mg_metric_observe(int family, uint64_t *slots, double value)
+{
+    if (env != NULL)
+        mg_metrics_observe(env->metrics, family, slots, value);
+}
+
+static uint64_t wall_ms(void)
+{
+    return (uint64_t)(mg_wall_time() * 1000);
+}
+
+struct mg_dict *mg_shared_open(const char *name, uint32_t len, uint64_t size)
+{
+    return env == NULL ? NULL : mg_dict_open(env->shm, mg_str_of(name, len), size);
+}
+
+int mg_shared_get(struct mg_dict *d, mg_str key, char *out, uint64_t cap, uint64_t *len)
+{
+    size_t n = 0;
+    int rc = mg_dict_get(d, key, wall_ms(), out, cap, &n);
+
+    *len = n;
+    return rc;
+}
+
+int mg_shared_set(struct mg_dict *d, mg_str key, mg_str value, uint64_t ttl_ms, bool only_new)
+{
+    return mg_dict_set(d, key, value, wall_ms(), ttl_ms, only_new);
+}
+
+int mg_shared_delete(struct mg_dict *d, mg_str key)
+{
+    return mg_dict_delete(d, key);
+}
+
+int mg_shared_incr(struct mg_dict *d, mg_str key, double by, double init, uint64_t ttl_ms,
+                   double *out)
+{
+    return mg_dict_incr(d, key, by, init, wall_ms(), ttl_ms, out);
+}
+
+int mg_shared_ttl(struct mg_dict *d, mg_str key, uint64_t *ttl_ms)
+{
+    return mg_dict_ttl(d, key, wall_ms(), ttl_ms);
+}
+
+/* ---- the rest ------------------------------------------------------------------------------ */
+
+int mg_digest(int algorithm, mg_str data, uint8_t *out64, uint32_t *outlen)
+{
+    return mg_crypto_digest(algorithm, data.ptr, data.len, out64, outlen);
+}
+
+int mg_hmac(int algorithm, mg_str key, mg_str data, uint8_t *out64, uint32_t *outlen)
+{
+    return mg_crypto_hmac(algorithm, key.ptr, key.len, data.ptr, data.len, out64, outlen);
+}
+
+void mg_random(void *out, uint32_t len)
+{
+    mg_crypto_random(out, len);
+}
+
+uint64_t mg_now_ns(void)
+{
+    return mg_clock_ns();
+}
+
+double mg_wall_time(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+uint32_t mg_worker(void)
+{
+    return env == NULL ? 0 : env->worker;
+}
+
+void mg_log_text(int level, const char *bytes, uint32_t len)
+{
+    mg_log((enum mg_log_level)level, "%.*s", (int)len, bytes);
+}
+
+int mg_sink_get(const char *path, uint32_t len)
+{
+    char name[4096];
+    int err = 0;
+    struct mg_sink *sink;
+
+    if (len >= sizeof(name) || nsinks == MAX_SINKS)
+        return MG_ELIMIT;
+    memcpy(name, path, len);
+    name[len] = '\0';
+    sink = mg_sink_open(name, &err);
+    if (sink == NULL)
+        return err;
+    for (uint32_t i = 0; i < nsinks; i++) {
+        if (sinks[i] == sink) {
+            mg_sink_close(sink); /* it was counted twice */
+            return (int)i;
+        }
+    }
+    sinks[nsinks] = sink;
+    return (int)nsinks++;
+}
+
+void mg_sink_write(int sink, const char *line, uint32_t len)
+{
+    if (sink >= 0 && (uint32_t)sink < nsinks)
+        mg_sink_line(sinks[sink], line, len);
+}
+
+struct abi_timer {
+    struct mg_timer timer;
+    uint32_t id;
+};
+
+static void on_timer(struct mg_timer *t)
+{
+    struct abi_timer *at = MG_LIST_OF(t, struct abi_timer, timer);
+    uint32_t id = at->id;
+    struct mg_x *x = mg_proxy_background(env->proxy);
+
+    free(at);
+    timers--;
+    if (x == NULL)
+        mg_log(MG_LOG_ERROR, "no memory to run a timer");
+    else
+        mg_lane_timer(x, id);
+}
+
+int mg_timer_start(uint32_t id, uint32_t ms)
+{
+    struct abi_timer *at;
+
+    if (env == NULL || timers == MG_ABI_TIMERS)
+        return env == NULL ? MG_EPHASE : MG_EFULL;
+    at = malloc(sizeof(*at));
+    if (at == NULL)
+        return MG_ENOMEM;
+    timers++;
+    at->id = id;
+    mg_timer_init(&at->timer, on_timer);
+    mg_timer_set(env->proxy->loop, &at->timer, ms);
+    return MG_OK;
+}

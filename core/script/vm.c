@@ -1,0 +1,298 @@
+#include "script/vm.h"
+
+#include <lauxlib.h>
+#include <limits.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "http/parse.h"
+#include "net/tls.h"
+#include "script/folder.h"
+#include "script/yaml.h"
+#include "luajit.h"
+
+int luaopen_cjson(lua_State *L);
+int luaopen_cjson_safe(lua_State *L);
+
+/* The files that the build put inside the binary (embedded.S). */
+extern const struct mg_embedded_file {
+    const char *name, *text;
+    uint64_t len;
+} mg_embedded[];
+
+/* ---- where modules come from ------------------------------------------------------------ */
+
+/* Is this the binary in the build folder?  Then its source tree is read, so that an edit shows. */
+static bool in_build_folder(void)
+{
+    static int known = -1;
+    char path[PATH_MAX];
+    ssize_t len;
+
+    if (known >= 0)
+        return known;
+    len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    path[len > 0 ? len : 0] = '\0';
+    known = strcmp(path, MOONGATE_BUILD_DIR "/moongate") == 0 &&
+            access(MOONGATE_SOURCE_DIR "/lua/moongate", R_OK) == 0;
+    return known;
+}
+
+/* 1: loaded (the chunk is on the stack); 0: no such file; raises on a syntax error.  Text only: crafted
+ * bytecode breaks memory safety. */
+static int load_file(lua_State *L, const char *path)
+{
+    if (access(path, R_OK) != 0)
+        return 0;
+    if (luaL_loadfilex(L, path, "t") != 0)
+        lua_error(L);
+    return 1;
+}
+
+static int load_embedded(lua_State *L, const char *name)
+{
+    for (const struct mg_embedded_file *f = mg_embedded; f->name != NULL; f++) {
+        char chunk[256];
+
+        if (strcmp(f->name, name) != 0)
+            continue;
+        snprintf(chunk, sizeof(chunk), "@%s", name);
+        if (luaL_loadbufferx(L, f->text, f->len, chunk, "t") != 0)
+            lua_error(L);
+        return 1;
+    }
+    return 0;
+}
+
+static int load_source(lua_State *L, const char *name)
+{
+    char path[PATH_MAX];
+
+    if (!in_build_folder())
+        return load_embedded(L, name);
+    snprintf(path, sizeof(path), MOONGATE_SOURCE_DIR "/%s", name);
+    return load_file(L, path);
+}
+
+/* "policies.x" in a user's folder: DIR/x.lua or DIR/x/init.lua. */
+static int load_user_policy(lua_State *L, const char *rest)
+{
+    char path[PATH_MAX];
+    size_t n;
+
+    lua_getfield(L, LUA_REGISTRYINDEX, "moongate.policy_paths");
+    n = lua_objlen(L, -1);
+    for (size_t i = 1; i <= n; i++) {
+        lua_rawgeti(L, -1, (int)i);
+        for (int form = 0; form < 2; form++) {
+            snprintf(path, sizeof(path), form == 0 ? "%s/%s.lua" : "%s/%s/init.lua",
+                     lua_tostring(L, -1), rest);
+            if (load_file(L, path))
+                return 1;
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return 0;
+}
+
+/* package.loaders' entry: moongate.a.b is lua/moongate/a/b.lua, policies.x is policies/x.lua. */
+static int search(lua_State *L)
+{
+    const char *module = luaL_checkstring(L, 1);
+    bool policy = strncmp(module, "policies.", 9) == 0;
+    char name[256], path[300];
+    size_t len = strlen(module);
+
+    if ((!policy && strncmp(module, "moongate.", 9) != 0) || len >= sizeof(name))
+        return 0;
+    for (size_t i = 0; i <= len; i++)
+        name[i] = module[i] == '.' ? '/' : module[i];
+    if (policy && load_user_policy(L, name + 9))
+        return 1;
+    for (int form = 0; form < 2; form++) {
+        snprintf(path, sizeof(path), form == 0 ? "%s%s.lua" : "%s%s/init.lua", policy ? "" : "lua/",
+                 name);
+        if (load_source(L, path))
+            return 1;
+    }
+    lua_pushfstring(L, "\n\tno moongate module '%s'", module);
+    return 1;
+}
+
+/* moongate.source: policy_path(dir) adds a folder of policies; policies() lists the stock ones. */
+static int add_policy_path(lua_State *L)
+{
+    luaL_checkstring(L, 1);
+    lua_getfield(L, LUA_REGISTRYINDEX, "moongate.policy_paths");
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
+    return 0;
+}
+
+static int stock_policies(lua_State *L)
+{
+    int n = 0;
+
+    lua_newtable(L);
+    for (const struct mg_embedded_file *f = mg_embedded; f->name != NULL; f++) {
+        const char *base = f->name + 9, *end;
+
+        if (strncmp(f->name, "policies/", 9) != 0)
+            continue;
+        end = strchr(base, '/');
+        if (end != NULL && strcmp(end, "/init.lua") != 0)
+            continue;
+        lua_pushlstring(L, base, (size_t)((end != NULL ? end : strrchr(base, '.')) - base));
+        lua_rawseti(L, -2, ++n);
+    }
+    return 1;
+}
+
+static int open_source(lua_State *L)
+{
+    lua_newtable(L);
+    lua_pushcfunction(L, add_policy_path);
+    lua_setfield(L, -2, "policy_path");
+    lua_pushcfunction(L, stock_policies);
+    lua_setfield(L, -2, "policies");
+    return 1;
+}
+
+/* ---- the state -------------------------------------------------------------------------- */
+
+static void preload(lua_State *L, const char *name, lua_CFunction open)
+{
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "preload");
+    lua_pushcfunction(L, open);
+    lua_setfield(L, -2, name);
+    lua_pop(L, 2);
+}
+
+static void add_searcher(lua_State *L)
+{
+    int n;
+
+    lua_newtable(L);
+    lua_setfield(L, LUA_REGISTRYINDEX, "moongate.policy_paths");
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "loaders");
+    n = (int)lua_objlen(L, -1);
+    for (int i = n; i >= 2; i--) {
+        lua_rawgeti(L, -1, i);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_pushcfunction(L, search);
+    lua_rawseti(L, -2, 2); /* behind preload, before package.path */
+    lua_pop(L, 2);
+}
+
+/* moongate.h less its preprocessor lines is what ffi.cdef() takes. */
+static void push_cdef(lua_State *L)
+{
+    const struct mg_embedded_file *f = mg_embedded;
+    const char *at, *end;
+    luaL_Buffer b;
+
+    while (strcmp(f->name, "core/moongate.h") != 0)
+        f++;
+    luaL_buffinit(L, &b);
+    for (at = f->text, end = f->text + f->len; at < end;) {
+        const char *eol = memchr(at, '\n', (size_t)(end - at));
+        const char *next = eol == NULL ? end : eol + 1;
+
+        if (*at != '#')
+            luaL_addlstring(&b, at, (size_t)(next - at));
+        at = next;
+    }
+    luaL_pushresult(&b);
+}
+
+static void set_loaded(lua_State *L, const char *name)
+{
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "loaded");
+    lua_pushvalue(L, -3);
+    lua_setfield(L, -2, name);
+    lua_pop(L, 3);
+}
+
+static void push_versions(lua_State *L)
+{
+    lua_newtable(L);
+    lua_pushliteral(L, MOONGATE_VERSION);
+    lua_setfield(L, -2, "moongate");
+    lua_pushliteral(L, LUAJIT_VERSION);
+    lua_setfield(L, -2, "luajit");
+    lua_pushfstring(L, "libuv %s", uv_version_string());
+    lua_setfield(L, -2, "libuv");
+    lua_pushstring(L, mg_parse_library());
+    lua_setfield(L, -2, "llhttp");
+    lua_pushstring(L, mg_tls_library());
+    lua_setfield(L, -2, "tls");
+}
+
+lua_State *mg_vm_new(void)
+{
+    lua_State *L = luaL_newstate();
+
+    if (L == NULL)
+        return NULL;
+    if (mg_abi_version() != MG_ABI_VERSION) { /* also makes the linker keep abi.o */
+        fprintf(stderr, "moongate: the ABI's version does not fit this binary\n");
+        lua_close(L);
+        return NULL;
+    }
+    luaL_openlibs(L);
+    preload(L, "cjson", luaopen_cjson);
+    preload(L, "cjson.safe", luaopen_cjson_safe);
+    preload(L, "moongate.yaml_events", luaopen_moongate_yaml);
+    preload(L, "moongate.folder", luaopen_moongate_folder);
+    preload(L, "moongate.source", open_source);
+    add_searcher(L);
+    push_cdef(L);
+    set_loaded(L, "moongate.cdef");
+    push_versions(L);
+    set_loaded(L, "moongate.versions");
+    return L;
+}
+
+void mg_vm_close(lua_State *L)
+{
+    lua_close(L);
+}
+
+static int traceback(lua_State *L)
+{
+    if (lua_isstring(L, 1))
+        luaL_traceback(L, L, lua_tostring(L, 1), 1);
+    return 1;
+}
+
+int mg_vm_call(lua_State *L, int nargs, int nresults)
+{
+    int base = lua_gettop(L) - nargs;
+    int rc;
+
+    lua_pushcfunction(L, traceback);
+    lua_insert(L, base);
+    rc = lua_pcall(L, nargs, nresults, base);
+    lua_remove(L, base);
+    return rc == 0 ? 0 : -1;
+}
+
+int mg_vm_function(lua_State *L, const char *module, const char *name)
+{
+    lua_getglobal(L, "require");
+    lua_pushstring(L, module);
+    if (mg_vm_call(L, 1, 1) != 0)
+        return -1;
+    lua_getfield(L, -1, name);
+    lua_remove(L, -2);
+    return 0;
+}
