@@ -244,6 +244,45 @@ static void test_jobs(void)
     CHECK(s[0].told == 2);
 }
 
+struct late {
+    struct mg_deferred deferred;
+    struct mg_loop *loop;
+    int calls, again;
+};
+
+static void on_late(struct mg_deferred *d)
+{
+    struct late *l = MG_LIST_OF(d, struct late, deferred);
+
+    l->calls++;
+    if (l->again-- > 0)
+        mg_loop_defer(l->loop, d);
+}
+
+static void test_deferred_runs_once_before_the_loop_waits(void)
+{
+    struct mg_loop loop;
+    struct probe p;
+    struct late one = {.deferred.fn = on_late}, again = {.deferred.fn = on_late, .again = 2},
+                back = {.deferred.fn = on_late};
+
+    CHECK(mg_loop_init(&loop) == 0);
+    mg_list_init(&one.deferred.link);
+    mg_list_init(&again.deferred.link);
+    mg_list_init(&back.deferred.link);
+    again.loop = &loop;
+    mg_loop_defer(&loop, &one.deferred);
+    mg_loop_defer(&loop, &one.deferred);
+    mg_loop_defer(&loop, &again.deferred);
+    mg_loop_defer(&loop, &back.deferred);
+    mg_list_remove(&back.deferred.link);
+    init_and_set(&loop, &p, 1);
+    CHECK(one.calls == 0);
+    mg_loop_run(&loop);
+    CHECK(one.calls == 1 && again.calls == 3 && back.calls == 0);
+    CHECK(mg_loop_close(&loop) == 0);
+}
+
 static void on_stop(struct mg_timer *t)
 {
     mg_loop_stop(MG_LIST_OF(t, struct probe, timer)->loop);
@@ -268,4 +307,4 @@ TEST_MAIN(TEST(test_fires_once_and_not_early), TEST(test_past_the_horizon),
           TEST(test_moves_later_and_earlier), TEST(test_later_deadline_keeps_its_slot),
           TEST(test_set_and_clear_inside_callbacks), TEST(test_set_after_a_long_sleep),
           TEST(test_idle_does_not_wake), TEST(test_hundred_thousand), TEST(test_jobs),
-          TEST(test_stop))
+          TEST(test_deferred_runs_once_before_the_loop_waits), TEST(test_stop))
