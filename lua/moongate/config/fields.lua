@@ -1,0 +1,160 @@
+--- fields: the schema of the Lua config. Defaults are the model's, so that every front end has the same.
+local fields = {}
+
+local STRINGS = { type = "list", items = { type = "string" } }
+
+local function with(field, extra)
+  for key, value in pairs(extra) do field[key] = value end
+  return field
+end
+
+local function list_of(item, name, doc)
+  return { name, type = "list", items = item, doc = doc }
+end
+
+local use = { type = { "string", "any" } }
+
+local function uses(doc)
+  return list_of(use, "policies", doc)
+end
+
+local cert = {
+  { "cert", type = "string", required = true, doc = "File with the certificate chain (PEM), or its text." },
+  { "key", type = "string", required = true, doc = "File with the private key (PEM), or its text." },
+}
+
+local listener_tls = {
+  { "cert", type = "string", doc = "File with the certificate chain (PEM), or its text." },
+  { "key", type = "string", doc = "File with the private key (PEM), or its text." },
+  list_of({ type = "record", fields = cert }, "certs", "Several, chosen by SNI; the first is the default."),
+  { "client_ca", type = "string", doc = "File with the authorities that sign clients' certificates." },
+  { "client_auth", type = "string", one_of = { "none", "request", "require" }, doc = "Ask for a client certificate." },
+  with({ "alpn", doc = "Protocols offered, the preferred one first." }, STRINGS),
+  { "min_version", type = "string", one_of = { "1.2", "1.3" }, doc = "Lowest TLS version." },
+  { "tickets", type = "boolean", doc = "Whether sessions resume by ticket." },
+  { "permissive", type = "boolean", doc = "Whether clear text is served beside TLS." },
+}
+
+local limits = {
+  { "request_line_bytes", type = "size", min = 1, max = 1048576, doc = "Longest request line (414)." },
+  { "header_bytes", type = "size", min = 1, max = 1048576, doc = "All header fields together (431)." },
+  { "header_count", type = "integer", min = 1, max = 10000, doc = "Header fields (431)." },
+  { "body_bytes", type = "size", doc = "Request body (413); 0: no limit." },
+  { "trailer_bytes", type = "size", max = 1048576, doc = "Trailer fields." },
+  { "header_timeout", type = "duration", min = 1, doc = "From a request's first byte to the end of its head (408)." },
+  { "body_timeout", type = "duration", min = 1, doc = "Longest pause inside a request body (408)." },
+  { "idle_timeout", type = "duration", min = 1, doc = "Kept-alive connection without a request." },
+  { "write_timeout", type = "duration", min = 1, doc = "Longest wait for a client that reads nothing." },
+  { "requests_per_connection", type = "integer", min = 0, max = 4294967295, doc = "0: no limit." },
+  { "connections", type = "integer", min = 1, max = 4294967295, doc = "At once, per worker." },
+}
+
+local listener = {
+  { "address", type = "string", required = true, doc = "IP address and port to listen on." },
+  { "tls", type = "record", fields = listener_tls, doc = "Serve TLS." },
+  { "trusted_hops", type = "integer", min = 0, max = 255, doc = "Proxies in front whose X-Forwarded-For counts." },
+  { "trust_request_id", type = "boolean", doc = "Keep the client's X-Request-Id." },
+  { "client_cert_header", type = "string", one_of = { "remove", "set", "trust" }, doc = "X-Forwarded-Client-Cert." },
+  { "append_forwarded_for", type = "boolean", doc = "Append the client's address to X-Forwarded-For." },
+  { "strict_hosts", type = "boolean", doc = "No fall back from a matching host to a less specific one." },
+  { "limits", type = "record", fields = limits, doc = "What a client may ask at most." },
+}
+
+local endpoint = {
+  { "address", type = "string", required = true, doc = "\"host:port\"; names are resolved and kept fresh." },
+  { "labels", type = "map", values = { type = "string" }, doc = "What subsets select by." },
+  { "weight", type = "integer", min = 0, max = 65535, doc = "Share among the endpoints; 0: none." },
+  { "workload", type = "any", doc = "Names for the metrics." },
+}
+
+local balance = {
+  { "kind", type = "string", doc = "round_robin, least_request, random or consistent_hash." },
+  { "algorithm", type = "string", one_of = { "ring", "maglev" }, doc = "How consistent_hash spreads its keys." },
+  { "header", type = "string", doc = "Hash the value of this request header." },
+  { "cookie", type = "string", doc = "Hash the value of this cookie." },
+  { "source_address", type = "boolean", doc = "Hash the client's address." },
+}
+
+local service_tls = {
+  { "ca", type = "string", doc = "File with the authorities to trust; absent: the system's." },
+  { "cert", type = "string", doc = "File with our certificate chain, for mutual TLS." },
+  { "key", type = "string", doc = "File with our private key." },
+  { "sni", type = "string", doc = "Name to send and to verify; absent: the address's." },
+  { "verify", type = "string", doc = "Subject alternative name to find instead of the name." },
+  { "insecure", type = "boolean", doc = "Skip verification." },
+}
+
+local pool = {
+  { "connect_timeout", type = "duration", min = 1, doc = "For the connection and its TLS handshake." },
+  { "idle_timeout", type = "duration", min = 1, doc = "How long an unused connection is kept." },
+  { "max_idle", type = "integer", min = 0, max = 65535, doc = "Unused connections kept, per endpoint and worker." },
+  { "max_requests", type = "integer", min = 0, max = 4294967295, doc = "Requests of one connection; 0: no limit." },
+  { "max_connections", type = "integer", min = 0, max = 4294967295, doc = "Per endpoint and worker; 0: no limit." },
+}
+
+local service = {
+  list_of({ type = { "string", "record" }, fields = endpoint }, "endpoints", "Where the service runs."),
+  { "subsets", type = "map", values = { type = "map", values = { type = "string" } }, doc = "Endpoints by label." },
+  { "balance", type = { "string", "record" }, fields = balance, doc = "How an endpoint is chosen." },
+  { "tls", type = { "boolean", "record" }, fields = service_tls, doc = "Speak TLS to the endpoints." },
+  { "pool", type = "record", fields = pool, doc = "Connections kept to each endpoint." },
+  { "metadata", type = "any", doc = "Names for the metrics." },
+}
+
+local value_rule = {
+  { "name", type = "string", doc = "In the list form: which header or parameter." },
+  { "exact", type = "string" }, { "prefix", type = "string" }, { "suffix", type = "string" },
+  { "present", type = "boolean" }, { "invert", type = "boolean" },
+}
+-- { user = "Amy", ["x-debug"] = { present = true } } or a list of records with names.
+local values = { type = { "list", "map" }, items = { type = "record", fields = value_rule },
+                 values = { type = { "string", "record" }, fields = value_rule } }
+
+local match = {
+  { "path", type = "record", fields = {
+    { "exact", type = "string" }, { "prefix", type = "string" }, { "starts_with", type = "string" } },
+    doc = "One of: the whole path, whole elements of it, or any first characters." },
+  { "method", type = "string", doc = "As sent, in capitals." },
+  with({ "headers", doc = "All must hold." }, values),
+  with({ "query", doc = "All must hold." }, values),
+}
+
+local retries = {
+  { "attempts", type = "integer", min = 0, max = 100, doc = "Tries after the first." },
+  with({ "on", doc = "Conditions to try again on." }, STRINGS),
+  { "back_off", type = "duration", min = 1, doc = "First pause." },
+  { "max_back_off", type = "duration", min = 1, doc = "Longest pause." },
+  { "buffer", type = "size", max = 4294967295, doc = "Longest body kept to be sent again." },
+}
+
+local backend = {
+  { "service", type = "string", required = true, doc = "Name of a service." },
+  { "subset", type = "string", doc = "Name of one of its subsets." },
+  { "weight", type = "integer", min = 0, max = 1000000, doc = "Share among the backends." },
+  uses("Policies of the requests that go there."),
+}
+
+local route = {
+  { "name", type = "string", min = 1, doc = "For logs and metrics." },
+  with({ "hosts", doc = "Hosts, \"*.example\" for all below one; absent: any." }, STRINGS),
+  with({ "listeners", doc = "Names of listeners; absent: all." }, STRINGS),
+  { "match", type = { "list", "record" }, items = { type = "record", fields = match }, fields = match,
+    doc = "What a request must look like; of a list, one must hold." },
+  uses("In the order in which requests meet them."),
+  list_of({ type = "record", fields = backend }, "backends", "Where requests go, by weight."),
+  { "timeout", type = "duration", doc = "For the whole answer, tries included; absent or 0: none." },
+  { "per_try_timeout", type = "duration", doc = "For the head of one try's answer." },
+  { "retries", type = "record", fields = retries, doc = "Trying again." },
+}
+
+fields.config = {
+  { "listeners", type = "map", values = { type = "record", fields = listener }, required = true,
+    doc = "Where clients connect, by name." },
+  { "admin", type = "record", fields = { { "address", type = "string", required = true } },
+    doc = "Where metrics and health are served." },
+  { "services", type = "map", values = { type = "record", fields = service }, doc = "Upstreams by name." },
+  uses("Around every route."),
+  list_of({ type = "record", fields = route }, "routes", "Found by specificity."),
+}
+
+return fields

@@ -1,0 +1,103 @@
+--- config.lua: the front end for configs in Lua. Runs the file with no more than pure functions and os.getenv,
+-- checks what it returns, and drafts a model from it.
+local draft = require "moongate.config.draft"
+local fields = require "moongate.config.fields"
+local model = require "moongate.model"
+local positions = require "moongate.config.positions"
+local schema = require "moongate.schema"
+
+local lua = {}
+
+local PURE = {
+  "assert", "error", "ipairs", "next", "pairs", "pcall", "select", "tonumber", "tostring", "type", "unpack",
+}
+
+local function copy(from)
+  local to = {}
+  for key, value in pairs(from) do to[key] = value end
+  return to
+end
+
+local function environment()
+  local env = { os = { getenv = os.getenv }, string = copy(string), table = copy(table), math = copy(math) }
+  for _, name in ipairs(PURE) do env[name] = _G[name] end
+  env.string.dump = nil
+  return env
+end
+
+local function read(path)
+  local file, err = io.open(path, "rb")
+  if not file then return nil, err end
+  local text
+  text, err = file:read("*a")
+  file:close()
+  return text, err
+end
+
+-- The compiler and error() say "config:line: text": a name that is never cut short, as that of a file may be.
+local function split(file, message)
+  local line, text = tostring(message):match("^config:(%d+): (.*)$")
+  return { file = file, line = tonumber(line) or 1, message = text or tostring(message) }
+end
+
+local function run(file, source)
+  local chunk, err = load(source, "=config", "t", environment())
+  if not chunk then return nil, split(file, err) end
+  local ok, result = pcall(chunk)
+  if not ok then return nil, split(file, result) end
+  if type(result) ~= "table" then
+    local text = "expected the file to return a table, got " .. schema.show(result)
+    return nil, { file = file, line = 1, message = text }
+  end
+  return result
+end
+
+local function path_text(path)
+  local text = ""
+  for _, key in ipairs(path) do
+    if type(key) == "string" and key:find("^[%a_][%w_]*$") then
+      text = text .. (text == "" and "" or ".") .. key
+    else
+      text = text .. (type(key) == "string" and ("[%q]"):format(key) or ("[%s]"):format(tostring(key)))
+    end
+  end
+  return text
+end
+
+local function in_order(a, b)
+  if a.line ~= b.line then return a.line < b.line end
+  return a.message < b.message
+end
+
+--- Loads a config in Lua.
+-- @return the model, or nil and an array of { file =, line =, message = }
+function lua.load(file)
+  local source, err = read(file)
+  if not source then return nil, { { file = file, line = 1, message = "cannot be read: " .. err } } end
+  local raw, mistake = run(file, source)
+  if not raw then return nil, { mistake } end
+
+  local root, errors = positions.parse(source), {}
+  local function report(path, message)
+    local where = #path > 0 and path_text(path) .. ": " or ""
+    errors[#errors + 1] = { file = file, line = positions.line(root, path), message = where .. message }
+  end
+  local function at(path)
+    return file .. ":" .. positions.line(root, path)
+  end
+
+  local checked = schema.check(fields.config, raw, {}, report)
+  local folder = file:match("^(.*/)[^/]*$") or ""
+  local made, source_path = draft.make(checked, raw, { folder = folder, read = read, report = report, at = at })
+  made.source = file
+  local result = model.check(made, function(path, message)
+    report(source_path(path), message)
+  end, { by_specificity = true })
+  if #errors > 0 then
+    table.sort(errors, in_order)
+    return nil, errors
+  end
+  return result
+end
+
+return lua

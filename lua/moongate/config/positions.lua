@@ -1,0 +1,121 @@
+--- positions: finds the source line of a part of a Lua config, such as routes[2].policies[1].percent.
+-- Reads the table constructor after the last `return`, and those of `local name = { ... }` where names stand in it.
+-- What a program computes has no position of its own: its nearest ancestor's line serves.
+local lexer = require "moongate.config.lexer"
+
+local positions = {}
+
+local OPENING = { ["{"] = "}", ["("] = ")", ["["] = "]" }
+local CLOSING = { ["}"] = true, [")"] = true, ["]"] = true }
+local BLOCK = { ["function"] = 1, ["if"] = 1, ["do"] = 1, ["repeat"] = 1, ["end"] = -1, ["until"] = -1 }
+
+local parse_table
+
+-- Moves past the rest of an expression, up to a ',' ';' or closing bracket of the constructor around it.
+local function skip_expression(tokens, at)
+  local depth, blocks = 0, 0
+  while tokens[at] do
+    local text = tokens[at].kind == "symbol" and tokens[at].text
+    local word = tokens[at].kind == "name" and BLOCK[tokens[at].text]
+    if word then blocks = blocks + word end
+    if blocks == 0 and depth == 0 and (text == "," or text == ";" or CLOSING[text]) then return at end
+    if OPENING[text] then depth = depth + 1 end
+    if CLOSING[text] then depth = depth - 1 end
+    at = at + 1
+  end
+  return at
+end
+
+-- A node is { line =, fields = { [key] = node } or nil, name = of the variable that holds it or nil }.
+local function parse_value(tokens, at)
+  local token = tokens[at]
+  local node = { line = token and token.line or 1 }
+  if not token then return node, at end
+  if token.text == "{" and token.kind == "symbol" then
+    node, at = parse_table(tokens, at)
+    return node, skip_expression(tokens, at)
+  end
+  local after = skip_expression(tokens, at)
+  if token.kind == "name" and after == at + 1 then node.name = token.text end
+  return node, after
+end
+
+local function is_symbol(token, text)
+  return token ~= nil and token.kind == "symbol" and token.text == text
+end
+
+-- The key of an entry, and where its value starts; nil for an item of a list.
+local function parse_key(tokens, at)
+  if tokens[at].kind == "name" and is_symbol(tokens[at + 1], "=") then
+    return tokens[at].text, at + 2
+  end
+  if is_symbol(tokens[at], "[") and is_symbol(tokens[at + 2], "]") and is_symbol(tokens[at + 3], "=") then
+    local key = tokens[at + 1]
+    return key.kind == "number" and tonumber(key.text) or key.text, at + 4
+  end
+  return nil, at
+end
+
+function parse_table(tokens, at)
+  local node = { line = tokens[at].line, fields = {} }
+  local count = 0
+  at = at + 1
+  while tokens[at] and not is_symbol(tokens[at], "}") do
+    local line = tokens[at].line
+    local key, value_at = parse_key(tokens, at)
+    if key == nil then
+      count = count + 1
+      key = count
+    end
+    local value
+    value, at = parse_value(tokens, value_at)
+    value.line = line
+    node.fields[key] = value
+    if is_symbol(tokens[at], ",") or is_symbol(tokens[at], ";") then
+      at = at + 1
+    elseif not is_symbol(tokens[at], "}") then
+      break
+    end
+  end
+  return node, at + 1
+end
+
+local function is_local_table(tokens, at)
+  return tokens[at + 1] ~= nil and is_symbol(tokens[at + 2], "=") and is_symbol(tokens[at + 3], "{")
+end
+
+--- Reads the positions of a source text; never fails, at worst it knows nothing.
+function positions.parse(source)
+  local tokens = lexer.tokens(source)
+  local root, names, blocks = { line = 1 }, {}, 0
+  for at, token in ipairs(tokens) do
+    local word = token.kind == "name" and token.text
+    if word then blocks = blocks + (BLOCK[word] or 0) end
+    if blocks == 0 and word == "local" and is_local_table(tokens, at) then
+      names[tokens[at + 1].text] = parse_table(tokens, at + 3)
+    elseif blocks == 0 and word == "return" then
+      root = parse_value(tokens, at + 1)
+      break
+    end
+  end
+  root.names = names
+  return root
+end
+
+local function target(node, names)
+  return not node.fields and node.name and names[node.name] or node
+end
+
+--- The line of the part at `path`, or of its nearest known ancestor.
+function positions.line(root, path)
+  local node, line = target(root, root.names), root.line
+  for _, key in ipairs(path) do
+    node = node.fields and node.fields[key]
+    if not node then break end
+    line = node.line
+    node = target(node, root.names)
+  end
+  return line
+end
+
+return positions

@@ -1,0 +1,169 @@
+--- model: checks what a front end read and makes it the whole, plain table that the runtime runs.
+-- A front end gives a draft: a model (listeners, admin, services, policies, routes) in which whatever has a default may
+-- be absent, a use of a policy is { name =, conf =, at = }, and values have their types and units already. (A front end
+-- that has found mistakes itself may still have the rest checked: required fields may then be absent too.)
+-- Here come defaults, policy modules and their settings, and everything that needs two parts at once.
+local address = require "moongate.model.address"
+local defaults = require "moongate.model.defaults"
+local order = require "moongate.model.order"
+local policy = require "moongate.policy"
+local route_check = require "moongate.model.route"
+local join = require("moongate.schema").join
+local suggest = require "moongate.suggest"
+
+local model = {}
+
+local BALANCE = { "round_robin", "least_request", "random", "consistent_hash" }
+
+local function check_uses(uses, path, report)
+  for i, use in ipairs(uses) do
+    local at = join(path, i)
+    local module, err = policy.load(use.name)
+    use.policy = module
+    if module then
+      use.conf = policy.settings(module, use.conf or {}, join(at, "conf"), report)
+    else
+      report(at, err)
+    end
+  end
+  return uses
+end
+
+local function check_tls(listener, path, report)
+  local tls = defaults.fill(listener.tls, defaults.tls)
+  tls.alpn = tls.alpn or { "http/1.1" }
+  if #(tls.certs or {}) == 0 then report(path, "expected a certificate: 'cert' and 'key', or 'certs'") end
+  if tls.client_auth ~= "none" and tls.client_ca == "" then
+    report(path, ("client_auth = %q needs 'client_ca'"):format(tls.client_auth))
+  end
+end
+
+local function claim(taken, host, port, what, path, report)
+  local key = host .. ":" .. port
+  if taken[key] then
+    report(path, ("%s is taken already by %s; expected an address of its own"):format(key, taken[key]))
+  else
+    taken[key] = what
+  end
+end
+
+local function check_listener(listener, known, taken, path, report)
+  defaults.fill(listener, defaults.listener)
+  listener.limits = defaults.fill(listener.limits, defaults.limits)
+  if known[listener.name] then report(path, ("a second listener named '%s'"):format(listener.name)) end
+  known[listener.name] = true
+  if listener.tls then check_tls(listener, join(path, "tls"), report) end
+  if not listener.address then return end
+  local host, port = address.parse_ip(listener.address)
+  if not host then
+    return report(join(path, "address"), ("bad address %q; %s"):format(listener.address, port))
+  end
+  listener.port = listener.port or port
+  claim(taken, host, port, ("listener '%s'"):format(listener.name), join(path, "address"), report)
+end
+
+local function check_listeners(draft, report)
+  local known, taken = {}, {}
+  for i, listener in ipairs(draft.listeners) do
+    check_listener(listener, known, taken, { "listeners", i }, report)
+  end
+  if #draft.listeners == 0 then report({ "listeners" }, "expected at least one listener") end
+  if draft.admin and draft.admin.address then
+    local path = { "admin", "address" }
+    local host, port = address.parse_ip(draft.admin.address)
+    if host then
+      claim(taken, host, port, "a listener", path, report)
+    else
+      report(path, ("bad address %q; %s"):format(draft.admin.address, port))
+    end
+  end
+  return known
+end
+
+local function check_balance(service, path, report)
+  if type(service.balance) ~= "table" then service.balance = { kind = service.balance or "round_robin" } end
+  local balance = service.balance
+  balance.kind = balance.kind or "round_robin"
+  local known = false
+  for _, kind in ipairs(BALANCE) do known = known or kind == balance.kind end
+  if not known then
+    local text = "unknown balance '%s'%s; expected one of '%s'"
+    report(path, text:format(balance.kind, suggest.hint(balance.kind, BALANCE), table.concat(BALANCE, "', '")))
+  end
+  local keys = (balance.header and 1 or 0) + (balance.cookie and 1 or 0) + (balance.source_address and 1 or 0)
+  if balance.kind == "consistent_hash" and keys ~= 1 then
+    report(path, "consistent_hash needs exactly one of 'header', 'cookie', 'source_address'")
+  elseif balance.kind ~= "consistent_hash" and keys > 0 then
+    report(path, ("'header', 'cookie' and 'source_address' stand with consistent_hash, not %s"):format(balance.kind))
+  end
+end
+
+local function check_service(service, name, path, report)
+  service.name = name
+  service.subsets = service.subsets or {}
+  service.endpoints = service.endpoints or {}
+  for i, endpoint in ipairs(service.endpoints) do
+    endpoint.labels = endpoint.labels or {}
+    endpoint.weight = endpoint.weight or 1
+    local host, err = address.parse(endpoint.address or "")
+    if endpoint.address and not host then
+      report(join(join(join(path, "endpoints"), i), "address"), ("bad address %q; %s"):format(endpoint.address, err))
+    end
+  end
+  check_balance(service, join(path, "balance"), report)
+  service.pool = defaults.fill(service.pool, defaults.pool)
+  local tls = service.tls
+  if tls and (tls.cert == nil) ~= (tls.key == nil) then
+    report(join(path, "tls"), "'cert' and 'key' stand only together")
+  end
+end
+
+local function check_routes(draft, listeners, report)
+  local known = { listeners = listeners, services = draft.services, answers = #draft.policies > 0 }
+  for i, route in ipairs(draft.routes) do
+    local path = { "routes", i }
+    route.name = route.name or ("route-" .. i)
+    route.policies = check_uses(route.policies or {}, join(path, "policies"), report)
+    route_check.check(route, known, path, report)
+    for j, backend in ipairs(route.backends) do
+      if backend.policies then
+        check_uses(backend.policies, join(join(join(path, "backends"), j), "policies"), report)
+      end
+    end
+  end
+end
+
+--- Checks and completes a draft, in place.
+-- @param report called as report(path, message) for every mistake, `path` an array of keys into the draft
+-- @param options { by_specificity = true: sort the routes so; false: keep the order written }
+-- @return the model, or nil when anything was reported
+function model.check(draft, report, options)
+  local count = 0
+  local function counted(path, message)
+    count = count + 1
+    report(path, message)
+  end
+  for _, part in ipairs { "listeners", "services", "policies", "routes" } do draft[part] = draft[part] or {} end
+  local listeners = check_listeners(draft, counted)
+  for _, name in ipairs(suggest.keys(draft.services)) do
+    check_service(draft.services[name], name, { "services", name }, counted)
+  end
+  check_uses(draft.policies, { "policies" }, counted)
+  check_routes(draft, listeners, counted)
+  if count > 0 then return nil end
+  draft.routes = order.rank(draft.routes, options.by_specificity)
+  return draft
+end
+
+--- The "file:line" of the innermost part on the way of `path` that has one, for front ends that keep `at` fields.
+function model.at(draft, path)
+  local part, at = draft, nil
+  for _, key in ipairs(path) do
+    if type(part) ~= "table" then break end
+    at = part.at or at
+    part = part[key]
+  end
+  return type(part) == "table" and part.at or at
+end
+
+return model

@@ -1,0 +1,32 @@
+--- defaults: what a model's parts are when nobody says otherwise. Times in milliseconds, sizes in bytes.
+local defaults = {}
+
+defaults.listener = {
+  trusted_hops = 0, trust_request_id = false, client_cert_header = "remove", append_forwarded_for = true,
+  strict_hosts = false,
+}
+
+defaults.tls = { client_ca = "", client_auth = "none", min_version = "1.2", tickets = true, permissive = false }
+
+defaults.limits = {
+  request_line_bytes = 8192, header_bytes = 32768, header_count = 100, body_bytes = 0, trailer_bytes = 8192,
+  header_timeout = 10000, body_timeout = 15000, idle_timeout = 60000, write_timeout = 30000,
+  requests_per_connection = 0, connections = 10000,
+}
+
+defaults.pool = { connect_timeout = 3000, idle_timeout = 60000, max_idle = 64, max_requests = 0, max_connections = 0 }
+
+-- Full jitter from 25 ms up to ten times that, as Envoy has it.
+defaults.retries = { attempts = 2, back_off = 25, max_back_off = 250, buffer = 65536 }
+defaults.retry_on = { "connect-failure", "503" }
+
+--- Fills what `target` (nil: a new table) lacks, one level deep.
+function defaults.fill(target, from)
+  target = target or {}
+  for key, value in pairs(from) do
+    if target[key] == nil then target[key] = value end
+  end
+  return target
+end
+
+return defaults

@@ -1,0 +1,48 @@
+--- order: which match is tried first. Every match gets a `rank`, unique in the model, lower first.
+-- By specificity, as HTTPRoute has it (GEP-718 and the field `matches`): an exact path, then the longer
+-- prefix, then a method, then more headers, then more query parameters, then the one written first.
+local order = {}
+
+local EXACT = 1e6 -- longer than any path
+
+local function weigh(match)
+  local path = match.path or {}
+  return {
+    path.exact and EXACT or #(path.prefix or path.starts_with or ""),
+    match.method and 1 or 0,
+    #(match.headers or {}),
+    #(match.query or {}),
+  }
+end
+
+local function more_specific(a, b)
+  for i, weight in ipairs(a.weights) do
+    if weight ~= b.weights[i] then return weight > b.weights[i] end
+  end
+  return a.written < b.written
+end
+
+--- Ranks the matches of all routes; a route without any gets one that always holds.
+-- @param routes array of the model's routes; by_specificity false: in the order written
+-- @return the routes in the order of their first match
+function order.rank(routes, by_specificity)
+  local all = {}
+  for _, route in ipairs(routes) do
+    if not route.matches or #route.matches == 0 then route.matches = { {} } end
+    for _, match in ipairs(route.matches) do
+      all[#all + 1] = { route = route, match = match, weights = weigh(match), written = #all }
+    end
+  end
+  if by_specificity then table.sort(all, more_specific) end
+  local sorted, seen = {}, {}
+  for rank, entry in ipairs(all) do
+    entry.match.rank = rank
+    if not seen[entry.route] then
+      seen[entry.route] = true
+      sorted[#sorted + 1] = entry.route
+    end
+  end
+  return sorted
+end
+
+return order

@@ -1,0 +1,128 @@
+--- route: checks one route of a model: hosts, listeners, matches, backends, retries.
+local address = require "moongate.model.address"
+local defaults = require "moongate.model.defaults"
+local join = require("moongate.schema").join
+local suggest = require "moongate.suggest"
+
+local route_check = {}
+
+local RETRY_ON = { "connect-failure", "5xx", "gateway-error", "reset", "retriable-4xx" }
+local TOKEN = "^[%w!#$%%&'*+.^_`|~-]+$" -- RFC 9110 section 5.6.2
+
+local function check_hosts(route, path, report)
+  for i, host in ipairs(route.hosts or {}) do
+    local pattern, err = address.host_pattern(host)
+    if pattern then
+      route.hosts[i] = pattern
+    else
+      report(join(join(path, "hosts"), i), ("bad host %q; %s"):format(host, err))
+    end
+  end
+end
+
+local function check_listeners(route, known, path, report)
+  for i, name in ipairs(route.listeners or {}) do
+    if not known[name] then
+      local hint = suggest.hint(name, suggest.keys(known))
+      report(join(join(path, "listeners"), i), ("unknown listener '%s'%s"):format(name, hint))
+    end
+  end
+end
+
+local function check_path(rule, path, report)
+  local kinds = 0
+  for _, kind in ipairs { "exact", "prefix", "starts_with" } do
+    local value = rule[kind]
+    if value then
+      kinds = kinds + 1
+      if value:find("[?#%s%c]") or value:sub(1, 1) ~= "/" and value ~= "" then
+        report(join(path, kind), ('bad path %q; expected one that starts with "/" and has no "?" or "#"'):format(value))
+      end
+    end
+  end
+  if kinds ~= 1 then report(path, "expected exactly one of 'exact', 'prefix', 'starts_with'") end
+end
+
+local function check_values(rules, path, lower, report)
+  for i, rule in ipairs(rules or {}) do
+    local at, kinds = join(path, i), 0
+    for _, kind in ipairs { "exact", "prefix", "suffix", "present" } do
+      kinds = kinds + (rule[kind] and 1 or 0)
+    end
+    if kinds ~= 1 then report(at, "expected exactly one of 'exact', 'prefix', 'suffix', 'present = true'") end
+    if lower then
+      rule.name = rule.name:lower()
+      if not rule.name:find(TOKEN) then report(at, ("bad header name %q; expected a token"):format(rule.name)) end
+    end
+  end
+end
+
+local function check_matches(route, path, report)
+  for i, match in ipairs(route.matches or {}) do
+    local at = join(join(path, "matches"), i)
+    if match.path then check_path(match.path, join(at, "path"), report) end
+    if match.method and not match.method:find(TOKEN) then
+      report(join(at, "method"), ('bad method %q; expected a token such as "GET"'):format(match.method))
+    end
+    check_values(match.headers, join(at, "headers"), true, report)
+    check_values(match.query, join(at, "query"), false, report)
+  end
+end
+
+local function check_backend(backend, services, path, report)
+  if not backend.service then return end
+  local service = services[backend.service]
+  if not service then
+    local hint = suggest.hint(backend.service, suggest.keys(services))
+    return report(join(path, "service"), ("unknown service '%s'%s"):format(backend.service, hint))
+  end
+  if backend.subset and not (service.subsets or {})[backend.subset] then
+    local hint = suggest.hint(backend.subset, suggest.keys(service.subsets or {}))
+    local text = "unknown subset '%s' of service '%s'%s"
+    report(join(path, "subset"), text:format(backend.subset, backend.service, hint))
+  end
+end
+
+local function check_backends(route, services, path, report)
+  local sum = 0
+  route.backends = route.backends or {}
+  for i, backend in ipairs(route.backends) do
+    backend.weight = backend.weight or 1
+    sum = sum + backend.weight
+    check_backend(backend, services, join(path, i), report)
+  end
+  if #route.backends > 0 and sum == 0 then report(path, "the weights add up to 0; expected at least one above 0") end
+end
+
+local function check_retries(route, path, report)
+  if not route.retries then return end
+  defaults.fill(route.retries, defaults.retries)
+  route.retries.on = route.retries.on or defaults.retry_on
+  for i, condition in ipairs(route.retries.on) do
+    local known = condition:find("^[1-5]%d%d$")
+    for _, name in ipairs(RETRY_ON) do known = known or name == condition end
+    if not known then
+      local text = "unknown condition '%s'%s; expected a status such as \"503\", or one of '%s'"
+      local hint = suggest.hint(condition, RETRY_ON)
+      report(join(join(path, "on"), i), text:format(condition, hint, table.concat(RETRY_ON, "', '")))
+    end
+  end
+  if route.retries.max_back_off < route.retries.back_off then
+    report(join(path, "max_back_off"), "expected at least back_off")
+  end
+end
+
+--- Checks and completes one route.
+-- @param known { listeners = set by name, services = map by name, answers = whether some policy surrounds every route }
+function route_check.check(route, known, path, report)
+  check_hosts(route, path, report)
+  check_listeners(route, known.listeners, path, report)
+  check_matches(route, path, report)
+  check_backends(route, known.services, join(path, "backends"), report)
+  check_retries(route, join(path, "retries"), report)
+  if #route.backends == 0 and #route.policies == 0 and not known.answers then
+    report(path, "expected backends, or a policy that answers")
+  end
+end
+
+return route_check
