@@ -1,0 +1,31 @@
+--- random: numbers for choices (fast, not secret) and bytes for secrets (from the system's generator).
+local random = {}
+
+local seeded = false
+
+local function seed()
+  local bytes = { random.bytes(4):byte(1, 4) }
+  math.randomseed(((bytes[1] * 256 + bytes[2]) * 256 + bytes[3]) * 256 + bytes[4])
+  seeded = true
+end
+
+--- A number in [0, 1).  Seeded at the first call, so that no two workers draw alike.
+function random.number()
+  if not seeded then seed() end
+  return math.random()
+end
+
+--- `count` bytes that nobody can guess.
+function random.bytes(count)
+  return require("moongate.abi").random(count)
+end
+
+--- A random UUID (RFC 9562, version 4) in lower case.
+function random.uuid()
+  local b = { random.bytes(16):byte(1, 16) }
+  b[7] = b[7] % 16 + 0x40
+  b[9] = b[9] % 64 + 0x80
+  return ("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x"):format(unpack(b))
+end
+
+return random

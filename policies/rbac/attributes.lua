@@ -1,0 +1,59 @@
+--- attributes: the single values a rule may ask for, as Lua text for the generated code, in order of cost.
+local attributes = {}
+
+local MEMORY = 1024 -- identities remembered; a mesh has few
+
+--- The parts of a SPIFFE identity spiffe://<trust domain>/ns/<namespace>/sa/<account>.
+local function parse(principal)
+  local namespace, account = principal:match("/ns/([^/]+)/.*sa/([^/]+)$")
+  return {
+    trust_domain = principal:match("^spiffe://([^/]+)"), namespace = principal:match("/ns/([^/]+)/"),
+    account = account and namespace .. "/" .. account,
+  }
+end
+
+local known, count = {}, 0
+
+--- The parsed identity of a principal; a peer without one has no part.
+function attributes.identity(principal)
+  local parts = known[principal or ""]
+  if parts then return parts end
+  if count == MEMORY then known, count = {}, 0 end
+  parts = parse(principal or "")
+  known[principal or ""], count = parts, count + 1
+  return parts
+end
+
+--- Path and query as they were sent.
+function attributes.target(req)
+  return req.query and req.path .. "?" .. req.query or req.path
+end
+
+--- The server name of the peer's TLS handshake, or nil.
+function attributes.sni(peer)
+  local certificate = peer.certificate
+  return certificate and certificate.sni
+end
+
+--- { name, text }: `text` may use ctx, req, lower, and the functions of this module as `attributes`.
+attributes.list = {
+  { "method", "req.method" },
+  { "port", "ctx.port" },
+  { "path", "req.path" },
+  { "principal", "ctx.peer.principal" },
+  { "authority", "lower(req.authority or '')" },
+  { "ip", "ctx.peer.address" },
+  { "remote_ip", "ctx.client_address" },
+  { "namespace", "attributes.identity(ctx.peer.principal).namespace" },
+  { "account", "attributes.identity(ctx.peer.principal).account" },
+  { "trust_domain", "attributes.identity(ctx.peer.principal).trust_domain" },
+  { "target", "attributes.target(req)" },
+  { "sni", "attributes.sni(ctx.peer)" },
+  { "jwt", "ctx.shared.jwt" },
+}
+
+--- name -> place in order of cost; a header, which must be looked for, comes last.
+attributes.order = { header = #attributes.list + 1 }
+for i, attribute in ipairs(attributes.list) do attributes.order[attribute[1]] = i end
+
+return attributes
