@@ -59,6 +59,8 @@ const char *mg_tls_reason(const struct mg_conn *c);
 /* Protocol and cipher suite, for logs. */
 const char *mg_tls_version(const struct mg_conn *c);
 const char *mg_tls_cipher(const struct mg_conn *c);
+/* Whether the handshake was cut short by a session of before (of an insecure client: unknown). */
+bool mg_tls_resumed(const struct mg_conn *c);
 
 /* Ticket keys in memory shared by all workers: `size` bytes at `at`, made once by the master;
  * any worker rotates them when they are due. */
