@@ -1,0 +1,107 @@
+--- Front end for Kubernetes, Istio and Gateway API files: reads them and makes the model that the runtime runs.
+--
+-- Without a cluster, this gateway is the whole mesh. Every Service with a clusterIP gets a listener on that
+-- address, where AuthorizationPolicies guard it; where a waypoint serves it, VirtualServices route it; from there
+-- calls go in clear text to the addresses of its EndpointSlices. An ingress Gateway calls services through those
+-- listeners, as its own identity. Identities are Secrets `istio.ACCOUNT` of type istio.io/key-and-cert; where a
+-- service's account has none, its listener speaks clear text.
+local authorization = require "moongate.config.manifests.authorization"
+local backends = require "moongate.config.manifests.backends"
+local ingress = require "moongate.config.manifests.ingress"
+local mesh = require "moongate.config.manifests.mesh"
+local model = require "moongate.model"
+local reader = require "moongate.config.manifests.reader"
+local services = require "moongate.config.manifests.services"
+local store = require "moongate.config.manifests.store"
+local telemetry = require "moongate.config.manifests.telemetry"
+local waypoints = require "moongate.config.manifests.waypoints"
+local workloads = require "moongate.config.manifests.workloads"
+
+local manifests = {}
+
+local ADMIN = "127.0.0.1:15020" -- where Istio's agent serves /stats/prometheus
+
+local function gather(objects, options)
+  local context = { store = store.new(objects), origins = {}, mesh_listeners = {},
+    draft = { admin = { address = ADMIN }, listeners = {}, routes = {}, policies = {} } }
+  context.workloads = workloads.all(context.store)
+  context.services, context.services_by_name = services.all(context.store, context.workloads)
+  context.waypoints = waypoints.all(context.store, context.workloads)
+  for _, service in ipairs(context.services) do
+    service.account = services.account(service)
+    service.waypoint = waypoints.serving(context.store, context.waypoints, service, service.behind)
+  end
+  context.authorization = authorization.new(context.store)
+  context.backends = backends.new(context.store, context.services_by_name, options.port_offset)
+  return context
+end
+
+local function tail_text(path, from)
+  local parts = {}
+  for i = from, #path do parts[#parts + 1] = tostring(path[i]) end
+  return table.concat(parts, ".")
+end
+
+--- Where the model's check finds a mistake is said in the words of the files.
+local function reporter(context, notes)
+  return function(path, message)
+    local part, conf_at = context.draft, nil
+    for i, step in ipairs(path) do
+      part = type(part) == "table" and part[step] or nil
+      if step == "conf" then conf_at = i end
+      local origin = context.origins[part]
+      if origin then
+        local policy, rule = origin[1], origin[2]
+        return policy:refuse({ "spec", "rules", rule }, tail_text(path, i + 1) .. ": " .. message)
+      end
+    end
+    local file, line = (model.at(context.draft, path) or ""):match("^(.*):(%d+)$")
+    if conf_at then message = tail_text(path, conf_at + 1) .. ": " .. message end
+    table.insert(notes.errors, { file = file or "", line = tonumber(line) or 1, message = message })
+  end
+end
+
+--- Sorted as in the files, each said once: a mistake may be met on the way to several listeners.
+local function tidy(list)
+  local seen, kept = {}, {}
+  for _, note in ipairs(list) do
+    local text = ("%s:%d: %s"):format(note.file, note.line, note.message)
+    if not seen[text] then kept[#kept + 1] = note end
+    seen[text] = true
+  end
+  table.sort(kept, function(a, b)
+    if a.file ~= b.file then return a.file < b.file end
+    if a.line ~= b.line then return a.line < b.line end
+    return a.message < b.message
+  end)
+  return kept
+end
+
+local function build(objects, options, notes)
+  local context = gather(objects, options)
+  context.draft.services = context.backends.services
+  mesh.add(context)
+  ingress.add(context)
+  context.authorization:warn_unused()
+  telemetry.add(context)
+  context.draft.source = options.source
+  if #context.draft.listeners == 0 and #notes.errors == 0 then
+    table.insert(notes.errors, { file = options.source, line = 1,
+      message = "nothing to serve: expected a Service with a clusterIP and ports, or a Gateway with servers" })
+  end
+  return #notes.errors == 0 and model.check(context.draft, reporter(context, notes), { by_specificity = false }) or nil
+end
+
+--- Reads files of manifests.
+-- @param files array of paths
+-- @param options table or nil: { port_offset = number added to the ports that the gateway binds }
+-- @return the model, or nil when there are errors; errors and warnings, arrays of { file =, line =, message = }
+function manifests.load(files, options)
+  local notes = { errors = {}, warnings = {} }
+  local objects = reader.read(files, notes)
+  local made = build(objects, { port_offset = options and options.port_offset, source = files[1] }, notes)
+  local errors = tidy(notes.errors)
+  return #errors == 0 and made or nil, errors, tidy(notes.warnings)
+end
+
+return manifests

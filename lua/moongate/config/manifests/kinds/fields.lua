@@ -1,0 +1,34 @@
+--- Parts that the field lists of several kinds share.
+local fields = {}
+
+--- A field that is taken without effect: it means nothing to a gateway and narrows no access.
+function fields.ignored(name)
+  return { name, type = "any", ignored = true, doc = "Taken, without effect here." }
+end
+
+--- A field that exists, and is refused by name as long as nothing honours it.
+function fields.later(name)
+  return { name, type = "any", later = true, doc = "Not supported yet." }
+end
+
+--- Fields of metadata; a pod template's needs no name.
+function fields.metadata(name_required)
+  local list = {
+    { "name", type = "string", required = name_required, pattern = "^[%w][%w.-]*$", doc = "Name of the object." },
+    { "namespace", type = "string", pattern = "^[%w][%w-]*$", doc = "Its namespace; default when absent." },
+    { "labels", type = "map", values = { type = "string" }, default = {}, doc = "Labels." },
+    { "annotations", type = "map", values = { type = "string" }, default = {}, doc = "Annotations." },
+  }
+  for name in ([[creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers generateName generation
+      managedFields ownerReferences resourceVersion selfLink uid]]):gmatch("%S+") do
+    list[#list + 1] = fields.ignored(name)
+  end
+  return list
+end
+
+--- A list of strings.
+function fields.strings(name, doc)
+  return { name, type = "list", items = { type = "string" }, doc = doc }
+end
+
+return fields

@@ -1,0 +1,109 @@
+--- A listener and routes for every Service: where the mesh takes calls to it, guards them, and sends them on.
+local names = require "moongate.config.manifests.names"
+local services = require "moongate.config.manifests.services"
+local virtual_services = require "moongate.config.manifests.virtual_services"
+
+local mesh = {}
+
+local VIRTUAL_SERVICE = "networking.istio.io/VirtualService"
+
+local function is_for_mesh(object)
+  if not object.spec.gateways or #object.spec.gateways == 0 then return true end
+  for _, gateway in ipairs(object.spec.gateways) do
+    if gateway == "mesh" then return true end
+  end
+end
+
+local function matches_host(object, service)
+  for _, host in ipairs(object.spec.hosts or {}) do
+    if names.host_matches(names.expand(host, object.namespace), service.fqdn) then return true end
+  end
+end
+
+--- Whether a VirtualService speaks for a service; it must stand in the service's namespace.
+local function speaks_for(object, service)
+  return object.namespace == service.object.namespace and is_for_mesh(object) and matches_host(object, service)
+end
+
+local function tls_of(identity)
+  if not identity then return nil end
+  return { certs = { { cert = identity.cert, key = identity.key, name = identity.at } }, client_ca = identity.root,
+    client_auth = "request", permissive = true }
+end
+
+local function listener_of(context, service, port)
+  local identity = context.backends:identity_of(service)
+  return {
+    name = ("mesh %s:%d"):format(service.fqdn, port.number),
+    address = services.join_address(service.address, port.number), port = port.number,
+    at = service.object:place { "spec", "ports", port.index }, tls = tls_of(identity),
+    -- An inner hop: the one before has said who the client is and given the request its id.
+    append_forwarded_for = false, trust_request_id = true, trusted_hops = 1,
+  }, identity
+end
+
+local function default_route(context, service, port)
+  local at = service.object:place { "spec", "ports", port.index }
+  return { name = "default", at = at, policies = {}, retries = virtual_services.default_retries(),
+    backends = { { service = context.backends:direct(service, port), weight = 1, at = at } } }
+end
+
+local function routes_of(context, service, port, identity)
+  local list = {}
+  for _, object in ipairs(service.waypoint and context.store:all(VIRTUAL_SERVICE) or {}) do
+    if speaks_for(object, service) then
+      local from = { port = port.number, gateway = "mesh", service = service, identity = identity,
+        backends = context.backends }
+      for _, route in ipairs(virtual_services.routes(object, from)) do list[#list + 1] = route end
+    end
+  end
+  if #list == 0 then list[1] = default_route(context, service, port) end
+  return list
+end
+
+local function add_port(context, service, port)
+  local listener, identity = listener_of(context, service, port)
+  table.insert(context.draft.listeners, listener)
+  context.mesh_listeners[listener.name] = { service = service, port = port, identity = identity }
+  local routes = routes_of(context, service, port, identity)
+  for _, route in ipairs(routes) do
+    route.listeners = { listener.name }
+    route.name = listener.name .. " " .. route.name
+    local guard = context.authorization:guard(service.behind, context.origins)
+    if guard then table.insert(route.policies, 1, guard) end
+    table.insert(context.draft.routes, route)
+  end
+end
+
+--- Names what a VirtualService for the mesh does not do.
+local function warn_without_effect(context)
+  for _, object in ipairs(context.store:all(VIRTUAL_SERVICE)) do
+    for i, host in ipairs(is_for_mesh(object) and object.spec.hosts or {}) do
+      local pattern, found, served = names.expand(host, object.namespace), false, false
+      for _, service in ipairs(context.services) do
+        if names.host_matches(pattern, service.fqdn) and object.namespace == service.object.namespace then
+          found, served = true, served or service.waypoint ~= nil
+        end
+      end
+      if not found then
+        object:warn({ "spec", "hosts", i }, ("%s is no Service of this namespace, so these routes take nothing in the "
+          .. "mesh"):format(pattern))
+      elseif not served then
+        object:warn({ "spec", "hosts", i }, ("no waypoint serves %s, so these routes are not used"):format(pattern))
+      end
+    end
+  end
+end
+
+--- Adds listeners, routes and services of the mesh to the draft.
+-- @param context { store, services, backends, authorization, origins, draft, mesh_listeners }
+function mesh.add(context)
+  for _, service in ipairs(context.services) do
+    if service.address then
+      for _, port in ipairs(service.ports) do add_port(context, service, port) end
+    end
+  end
+  warn_without_effect(context)
+end
+
+return mesh

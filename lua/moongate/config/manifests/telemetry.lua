@@ -1,0 +1,3 @@
+local telemetry = {}
+function telemetry.add() end
+return telemetry

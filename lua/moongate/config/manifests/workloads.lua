@@ -1,0 +1,110 @@
+--- Who runs: Deployments as workloads, the identities of their service accounts, and who is behind a service.
+local base64 = require "moongate.base64"
+local names = require "moongate.config.manifests.names"
+
+local workloads = {}
+
+local CLUSTER = "Kubernetes" -- the name that a mesh of one cluster has in metrics
+
+--- What metrics call a workload. The canonical names follow Istio: labels of its own first, then the
+-- recommended Kubernetes ones, then `app` and `version`.
+local function metadata_of(name, namespace, labels, account)
+  return {
+    workload = name, namespace = namespace, cluster = CLUSTER,
+    principal = names.principal(namespace, account),
+    canonical_service = labels["service.istio.io/canonical-name"] or labels["app.kubernetes.io/name"] or labels.app
+      or name,
+    canonical_revision = labels["service.istio.io/canonical-revision"] or labels["app.kubernetes.io/version"]
+      or labels.version or "latest",
+  }
+end
+
+local function workload_of(deployment)
+  local template = deployment.spec.template
+  local labels = template.metadata.labels or {}
+  for name, value in pairs(deployment.spec.selector.matchLabels or {}) do
+    if labels[name] ~= value then
+      deployment:refuse({ "spec", "selector", "matchLabels", name },
+        ("expected spec.template.metadata.labels to carry it, found %s"):format(labels[name] or "none"))
+    end
+  end
+  local account = template.spec.serviceAccountName or template.spec.serviceAccount or "default"
+  return {
+    name = deployment.name, namespace = deployment.namespace, labels = labels, account = account, object = deployment,
+    metadata = metadata_of(deployment.name, deployment.namespace, labels, account),
+  }
+end
+
+--- Every workload, in order of appearance.
+function workloads.all(store)
+  local list = {}
+  for _, deployment in ipairs(store:all("apps/Deployment")) do
+    local workload = workload_of(deployment)
+    local account = workload.account
+    if account ~= "default" and not store:get("/ServiceAccount", workload.namespace, account) then
+      deployment:refuse({ "spec", "template", "spec", "serviceAccountName" },
+        ("there is no ServiceAccount %s in the namespace %s"):format(account, workload.namespace))
+    end
+    list[#list + 1] = workload
+  end
+  return list
+end
+
+--- Those of `all` that a selector of a namespace (nil: any) picks.
+function workloads.select(all, selector, namespace)
+  local list = {}
+  for _, workload in ipairs(all) do
+    if (not namespace or workload.namespace == namespace) and names.selects(selector, workload.labels) then
+      list[#list + 1] = workload
+    end
+  end
+  return list
+end
+
+--- The workload that a pod belongs to, by the name that its Deployment gives it (NAME-HASH-SUFFIX); or nil.
+function workloads.of_pod(all, pod, namespace)
+  local name = pod:match("^(.+)%-%w+%-%w+$")
+  for _, workload in ipairs(all) do
+    if workload.name == name and workload.namespace == namespace then return workload end
+  end
+end
+
+local function secret_value(secret, key)
+  local plain, coded = secret.body.stringData[key], secret.body.data[key]
+  if plain then return plain end
+  if not coded then
+    secret:refuse({ "data" }, ("'%s' is missing"):format(key))
+    return nil
+  end
+  local value = base64.decode((coded:gsub("%s", "")))
+  if not value then secret:refuse({ "data", key }, "expected base64") end
+  return value
+end
+
+--- Values of a Secret, by name; nil when one is missing or the Secret is of another type, which is refused.
+function workloads.secret_values(secret, wanted_type, keys)
+  if secret.body.type ~= wanted_type then
+    secret:refuse({ "type" }, ("expected %s, found %s"):format(wanted_type, secret.body.type))
+    return nil
+  end
+  local values, complete = {}, true
+  for name, key in pairs(keys) do
+    values[name] = secret_value(secret, key)
+    complete = complete and values[name] ~= nil
+  end
+  return complete and values or nil
+end
+
+--- The identity of a service account: the Secret istio.ACCOUNT that a mesh's authority keeps for it.
+-- @return { principal, cert, key, root, at }, or nil when there is no such Secret
+function workloads.identity(store, namespace, account)
+  local secret = store:get("/Secret", namespace, "istio." .. account)
+  if not secret then return nil end
+  secret.identity = secret.identity or workloads.secret_values(secret, "istio.io/key-and-cert",
+    { cert = "cert-chain.pem", key = "key.pem", root = "root-cert.pem" })
+  local values = secret.identity
+  return values and { principal = names.principal(namespace, account), cert = values.cert, key = values.key,
+    root = values.root, at = secret:place() } or nil
+end
+
+return workloads
