@@ -3,10 +3,15 @@
  * Owner:      worker.c (by listener.h) hands each accepted connection to mg_server_new().
  * Ownership:  the server owns the connection and frees itself when it ends.  For each request it
  *             asks the handler for an arena-backed message (on_request's owner is the exchange).
- * Errors:     what is wrong on the wire is answered here (400, 408, 413, 414, 431, 501, 505) with
- * the connection closed, and told to the handler by on_refused (for logs and metrics). Invariant:
- * one request at a time is given out; pipelined bytes wait (at most 64 KiB, then reading stops).
- * Between two requests the server holds no buffer and no message.
+ * Errors:     what is wrong on the wire is answered here (400, 408, 413, 414, 417, 431, 501, 505)
+ *             with the connection closed, and told to the handler by on_refused (for logs and
+ *             metrics).  When it shows only in the body (MG_EPROTO, MG_ELIMIT, MG_ETIMEOUT by
+ *             on_error), it is answered here too if no head has been sent yet.
+ * Invariant:  one request at a time is given out; pipelined bytes wait (at most 64 KiB and one read,
+ *             then reading stops).  Between two requests the server holds no buffer and no message.
+ *             A client that closes its side while it waits for an answer has left (MG_EGONE), as
+ *             for other proxies.  The rest of a body that nobody read is drained when it is short
+ *             (64 KiB), else the connection closes: it never becomes the next request.
  */
 #ifndef MG_SERVER_H
 #define MG_SERVER_H
@@ -43,4 +48,6 @@ struct mg_server *mg_server_of(const struct mg_stream *s);
 uint64_t mg_server_start_ns(const struct mg_server *s);
 /* Finishes the request in progress, then closes (Connection: close); an idle one closes at once. */
 void mg_server_drain(struct mg_server *s);
+/* From the next request on. */
+void mg_server_set_limits(struct mg_server *s, const struct mg_limits *limits);
 #endif

@@ -5,13 +5,15 @@
  * this.
  *
  * Owner:      server.c makes the downstream stream, client.c the upstream one; the exchange uses it
- *             until mg_stream_release().
+ *             until mg_stream_release().  Both messages' arenas must live until then.
  * Ownership:  bytes given to on_body are valid during the call; what send_body is given is copied
  *             if the socket does not take it at once.
  * Errors:     send_* return MG_OK, MG_AGAIN (taken; wait for on_drain before sending more) or a
- * negative code (the stream is dead; no event follows; release it). Invariant:  no event is called
- * from inside a call of the user.  After on_error or release no event follows.  on_end is called
- * once, after the last on_body; on_head before both.
+ *             negative code (the stream is dead; no event follows; release it).
+ * Invariant:  no event is called from inside a call of the user.  After on_error or release no
+ *             event follows.  on_end is called once, after the last on_body; on_head before both.
+ *             It comes for a message without a body too: downstream right after on_request
+ *             returned, unless the stream was released by then.  pause() holds back on_body only.
  */
 #ifndef MG_STREAM_H
 #define MG_STREAM_H
@@ -37,9 +39,10 @@ struct mg_stream_ops {
     /* Ends the message; `trailers` may be NULL. Flushes. */
     int (*send_end)(struct mg_stream *, const struct mg_headers *trailers);
     int (*flush)(struct mg_stream *);
-    int (*send_interim)(struct mg_stream *,
-                        const struct mg_message *m); /* downstream: 100, 103, ... */
-    void (*pause)(struct mg_stream *);               /* no on_body until resume: back-pressure */
+    /* Downstream: 100, 103, ...; not told to HTTP/1.0.  Whoever starts to read a body sends the 100
+     * if in->expect_continue (a final response sent before it closes the connection). */
+    int (*send_interim)(struct mg_stream *, const struct mg_message *m);
+    void (*pause)(struct mg_stream *); /* no on_body until resume: back-pressure */
     void (*resume)(struct mg_stream *);
     /* After a 101: bytes pass as they are, both ways, through on_body/send_body/on_end/send_end. */
     void (*tunnel)(struct mg_stream *);
