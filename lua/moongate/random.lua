@@ -17,7 +17,10 @@ end
 
 --- `count` bytes that nobody can guess.
 function random.bytes(count)
-  return require("moongate.abi").random(count)
+  local abi = require "moongate.abi"
+  local buffer = abi.new("uint8_t[?]", count)
+  abi.C.mg_random(buffer, count)
+  return abi.string(buffer, count)
 end
 
 --- A random UUID (RFC 9562, version 4) in lower case.

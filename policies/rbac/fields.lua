@@ -1,6 +1,7 @@
 --- fields: what each field of a rule compares, as tests that compile.lua puts together.
 -- A test is { attr = attribute, name = of a header, test = function(value), negate = boolean,
--- keys = values that a look-up can find or nil, cut = what cuts the request's value to them (pattern.any) }.  Attributes are those of attributes.lua.
+-- keys = values that a look-up can find or nil, cut = what cuts the request's value to them (pattern.any) }.
+-- Attributes are those of attributes.lua.
 local cidr = require "policies.rbac.cidr"
 local jwt = require "policies.rbac.jwt"
 local pattern = require "policies.rbac.pattern"

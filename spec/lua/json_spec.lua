@@ -1,0 +1,27 @@
+require "spec.support.init"
+local json = require "moongate.json"
+
+describe("json", function()
+  it("writes objects with sorted keys, lists, and marked empty lists", function()
+    assert.equal('{"a":[1,2.5,"x"],"b":{"c":true},"d":[],"e":{},"f":null}',
+      json.encode { b = { c = true }, a = { 1, 2.5, "x" }, d = json.array {}, e = {}, f = json.null })
+  end)
+  it("escapes texts", function() assert.equal([["a\"\\\n\u0001"]], json.encode('a"\\\n\1')) end)
+  it("reads what it wrote", function()
+    local value = { name = "é", list = { 1, { 2 } }, on = false }
+    assert.same(value, json.decode(json.encode(value)))
+    assert.equal(json.null, json.decode("[null]")[1])
+  end)
+  it("says what is wrong", function()
+    local value, why = json.decode("{")
+    assert.is_nil(value)
+    assert.is_string(why)
+    local loop = {}
+    loop[1] = loop
+    for _, bad in ipairs { loop, { print }, { 1, a = 2 }, 0 / 0 } do
+      local text, reason = json.encode(bad)
+      assert.is_nil(text)
+      assert.truthy(reason:find("^json: "))
+    end
+  end)
+end)

@@ -1,0 +1,110 @@
+--- fake_abi: moongate.abi without the binary, so that specs run the modules over it under a plain LuaJIT.
+-- The types are those of core/moongate.h; the functions used here are Lua.  `fake_abi.reset()` forgets everything.
+local ffi = require "ffi"
+local fake_abi = { lines = {}, logged = {}, wall_time = 0, monotonic_ns = 0 }
+
+local function cdef_text()
+  local lines = {}
+  for line in io.lines("core/moongate.h") do
+    if line:sub(1, 1) ~= "#" then lines[#lines + 1] = line end
+  end
+  return table.concat(lines, "\n")
+end
+
+ffi.cdef(cdef_text())
+
+local families, by_name = {}, {}
+
+function fake_abi.reset()
+  for _, family in ipairs(families) do family.series, family.slots = {}, {} end
+  fake_abi.lines, fake_abi.logged = {}, {}
+end
+
+local function list_of(array, count)
+  local list = {}
+  for i = 0, count - 1 do list[i + 1] = ffi.string(array[i].ptr, array[i].len) end
+  return list
+end
+
+local calls = {}
+
+function calls.mg_metric_family(kind, name, help, labels, nlabels, bounds, nbounds, max_series)
+  local id = by_name[name]
+  if id and (families[id].kind ~= kind or #families[id].labels ~= nlabels) then return ffi.C.MG_EINVAL end
+  if not id then
+    id = #families + 1
+    by_name[name] = id
+    families[id] = { kind = kind, name = name, help = help, labels = list_of(labels, nlabels), bounds = {},
+                     max_series = max_series, series = {}, slots = {} }
+    for i = 1, nbounds do families[id].bounds[i] = bounds[i - 1] end
+  end
+  return id
+end
+
+function calls.mg_metric_series(id, values, count)
+  local family, key = families[id], table.concat(list_of(values, count), "|")
+  if not family.slots[key] then
+    family.slots[key] = ffi.new("uint64_t[2]")
+    family.series[#family.series + 1] = key
+  end
+  return family.slots[key]
+end
+
+-- A histogram's fake slots: the count, then the sum as a double's bits.
+function calls.mg_metric_observe(_, slots, value)
+  local sum = ffi.cast("double *", slots + 1)
+  slots[0], sum[0] = slots[0] + 1, sum[0] + value
+end
+
+function calls.mg_wall_time() return fake_abi.wall_time end
+function calls.mg_now_ns() return fake_abi.monotonic_ns end
+function calls.mg_log_text(level, text, len) table.insert(fake_abi.logged, level .. " " .. text:sub(1, len)) end
+function calls.mg_sink_get(path) return path == "/nowhere/x" and ffi.C.MG_ENOENT or 7 end
+function calls.mg_sink_write(_, line) table.insert(fake_abi.lines, line) end
+function calls.mg_error_text(code) return "error " .. code end
+function calls.mg_random(buffer, count) for i = 0, count - 1 do buffer[i] = i * 7 % 256 end end
+
+--- The value of the series with these labels: a counter's count, a gauge's value, a histogram's count and sum;
+-- nil when there is none.
+function fake_abi.value(name, ...)
+  local family = families[by_name[name]]
+  local slots = family and family.slots[table.concat({ ... }, "|")]
+  if not slots then return nil end
+  if family.kind == ffi.C.MG_METRIC_GAUGE then return ffi.cast("double *", slots)[0] end
+  return tonumber(slots[0]), ffi.cast("double *", slots + 1)[0]
+end
+
+--- The series of a family as { label = value } tables, in order of creation.
+function fake_abi.series(name)
+  local family, all = families[by_name[name]], {}
+  for i, key in ipairs(family.series) do
+    local labels, n = {}, 0
+    for value in (key .. "|"):gmatch("([^|]*)|") do
+      n = n + 1
+      labels[family.labels[n]] = value
+    end
+    all[i] = labels
+  end
+  return all
+end
+
+--- What was declared under `name`.
+function fake_abi.family(name) return families[by_name[name]] end
+
+local str_type = ffi.typeof "mg_str"
+
+package.loaded["moongate.abi"] = {
+  C = setmetatable(calls, { __index = function(_, name) return ffi.C[name] end }),
+  string = ffi.string, new = ffi.new, typeof = ffi.typeof, cast = ffi.cast, copy = ffi.copy,
+  span = ffi.new "mg_str[1]", span2 = ffi.new "mg_str[1]",
+  str = function(s) return str_type(s, #s) end,
+  text = function(span) return span.len == 0 and "" or ffi.string(span.ptr, span.len) end,
+  strs = function(list)
+    local array = ffi.new("mg_str[?]", math.max(#list, 1))
+    for i, s in ipairs(list) do array[i - 1].ptr, array[i - 1].len = s, #s end
+    return array
+  end,
+  error_text = function(code) return "error " .. code end,
+}
+
+return fake_abi
