@@ -20,6 +20,11 @@ struct mg_tls_conn *mg_tls_handshake_current(void)
     return current;
 }
 
+void mg_tls_handshake_enter(struct mg_tls_conn *c)
+{
+    current = c;
+}
+
 /* ---- one step, on a pool thread ----------------------------------------------------- */
 
 /* Refuses what the library's own check let pass: REQUEST must not mean "any certificate will do",
@@ -93,7 +98,7 @@ static void step(struct mg_job *job)
 {
     struct mg_tls_conn *c = MG_LIST_OF(job, struct mg_tls_conn, job);
 
-    current = c;
+    mg_tls_handshake_enter(c);
     c->rc = c->set_up ? 0 : mg_tls_record_setup(c);
     if (c->rc == 0)
         c->rc = mbedtls_ssl_handshake(&c->ssl);
@@ -101,7 +106,7 @@ static void step(struct mg_job *job)
         c->rc = finish(c);
     if (c->rc != 0 && c->rc != MBEDTLS_ERR_SSL_WANT_READ)
         explain(c);
-    current = NULL;
+    mg_tls_handshake_enter(NULL);
 }
 
 /* ---- the queue, on the loop --------------------------------------------------------- */

@@ -16,6 +16,8 @@ void mg_tls_handshake_eof(struct mg_tls_conn *c);
 /* Forgets its place and its timer; a step on the pool runs to its end. */
 void mg_tls_handshake_cancel(struct mg_tls_conn *c);
 
-/* The connection whose step this thread runs: 2.28 gives its callbacks no other way to know. */
+/* The connection whose step this thread runs, NULL for none: 2.28 gives its callbacks no other way
+ * to know. */
 struct mg_tls_conn *mg_tls_handshake_current(void);
+void mg_tls_handshake_enter(struct mg_tls_conn *c);
 #endif

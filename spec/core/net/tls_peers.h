@@ -262,14 +262,14 @@ static inline void shake(struct mg_tls *st, struct mg_tls *ct, const char *name,
         TURN_UNTIL(client.opened != NOTHING_YET);
 }
 
-static int write_text(struct side *s, const char *text)
+static inline int write_text(struct side *s, const char *text)
 {
     struct iovec iov = {(void *)text, strlen(text)};
 
     return mg_conn_write(s->conn, &iov, 1);
 }
 
-static bool has_got(const struct side *s, const char *text)
+static inline bool has_got(const struct side *s, const char *text)
 {
     return mg_buf_len(&s->got) == strlen(text) &&
            memcmp(mg_buf_bytes(&s->got), text, strlen(text)) == 0;
