@@ -130,7 +130,7 @@ static void tunnel(struct mg_stream *st)
 static bool is_reusable(const struct mg_client *c, bool whole)
 {
     return whole && c->state == CLIENT_WHOLE && c->stream.in->keep_alive && !c->surplus &&
-           c->out.ended && c->write_error == 0 && mg_buf_len(&c->held) == 0;
+           c->out.ended && c->write_error == 0;
 }
 
 static void release(struct mg_stream *st, bool whole)
