@@ -185,6 +185,19 @@ describe("front end for manifests", function()
     end)
   end)
 
+  it("guards requests that no route takes", function()
+    local text = replaced(read("50-purchase-history-vs"), "  - route:", "  - match: [{uri: {exact: /}}]\n    route:")
+    text = text .. "---\n" .. replaced(read("20-web-api-rbac"), "app: web-api", "app: purchase-history")
+      :gsub("web%-api%-rbac", "history")
+    with_change("50-purchase-history-vs", text, function(_, model, errors)
+      assert.same({}, lines(errors))
+      local routes = routes_at(model, "mesh purchase-history.default.svc.cluster.local:8080")
+      assert.equal(2, #routes)
+      assert.equal("rbac", routes[2].policies[1].name)
+      assert.equal(404, routes[2].policies[2].conf.status)
+    end)
+  end)
+
   it("lets the root namespace speak for the whole mesh", function()
     local text = [[
 apiVersion: security.istio.io/v1

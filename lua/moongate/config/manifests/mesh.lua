@@ -61,15 +61,25 @@ local function routes_of(context, service, port, identity)
   return list
 end
 
+--- Where no route takes a request the answer is 404, but to those alone whom the policies let in.
+local function add_no_route(list, at)
+  if not virtual_services.takes_all(list[#list]) then
+    list[#list + 1] = { name = "no route", at = at,
+      policies = { { name = "respond", conf = { status = 404 }, at = at } } }
+  end
+end
+
 local function add_port(context, service, port)
   local listener, identity = listener_of(context, service, port)
   table.insert(context.draft.listeners, listener)
   context.mesh_listeners[listener.name] = { service = service, port = port, identity = identity }
   local routes = routes_of(context, service, port, identity)
+  local function new_guard() return context.authorization:guard(service.behind, context.origins) end
+  if new_guard() then add_no_route(routes, listener.at) end
   for _, route in ipairs(routes) do
     route.listeners = { listener.name }
     route.name = listener.name .. " " .. route.name
-    local guard = context.authorization:guard(service.behind, context.origins)
+    local guard = new_guard()
     if guard then table.insert(route.policies, 1, guard) end
     table.insert(context.draft.routes, route)
   end

@@ -172,7 +172,8 @@ function virtual_services.is_catch_all(match)
     and #(match.headers or {}) == 0 and #(match.query or {}) == 0
 end
 
-local function ends_here(route)
+--- Whether a route takes every request that reaches it.
+function virtual_services.takes_all(route)
   for _, match in ipairs(route.matches or { {} }) do
     if virtual_services.is_catch_all(match) then return true end
   end
@@ -194,7 +195,7 @@ function virtual_services.routes(object, from)
     local route = convert(object, i, http, from)
     if route then
       list[#list + 1] = route
-      if ends_here(route) and object.spec.http[i + 1] then
+      if virtual_services.takes_all(route) and object.spec.http[i + 1] then
         object:warn({ "spec", "http", i + 1 }, "is never reached: the route before it takes every request")
         break
       end
