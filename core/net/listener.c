@@ -409,7 +409,7 @@ static int set(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-int mg_listener_bind(const char *address, int backlog)
+static int bind_socket(const char *address, bool shared)
 {
     struct sockaddr_storage at = {0};
     socklen_t len;
@@ -420,12 +420,36 @@ int mg_listener_bind(const char *address, int backlog)
     fd = socket(at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    if (set(fd, SOL_SOCKET, SO_REUSEADDR, 1) != 0 || set(fd, SOL_SOCKET, SO_REUSEPORT, 1) != 0 ||
+    if (set(fd, SOL_SOCKET, SO_REUSEADDR, 1) != 0 ||
+        set(fd, SOL_SOCKET, SO_REUSEPORT, shared) != 0 ||
         (at.ss_family == AF_INET6 && set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0) != 0) ||
-        bind(fd, (struct sockaddr *)&at, len) != 0 || listen(fd, backlog) != 0) {
+        bind(fd, (struct sockaddr *)&at, len) != 0) {
         rc = -errno;
         close(fd);
         return rc;
     }
     return fd;
+}
+
+int mg_listener_bind(const char *address, int backlog)
+{
+    int fd = bind_socket(address, true);
+
+    if (fd >= 0 && listen(fd, backlog) != 0) {
+        int rc = -errno;
+
+        close(fd);
+        return rc;
+    }
+    return fd;
+}
+
+int mg_listener_probe(const char *address)
+{
+    int fd = bind_socket(address, false);
+
+    if (fd < 0)
+        return fd;
+    close(fd);
+    return 0;
 }

@@ -26,6 +26,9 @@ struct mg_listener_opts {
  * "[::]" serves IPv4 too (dual stack), whatever the system's default.  Returns the fd, MG_EINVAL
  * for what is no address and port, or -errno. */
 int mg_listener_bind(const char *address, int backlog);
+/* Whether `address` could be bound alone: 0, or -EADDRINUSE and the like.  SO_REUSEPORT would share an
+ * address with another process of the same user unnoticed. */
+int mg_listener_probe(const char *address);
 
 int mg_listener_open(struct mg_loop *loop, const struct mg_listener_opts *o,
                      struct mg_listener **out);

@@ -236,3 +236,25 @@ int mg_loop_submit(struct mg_loop *loop, struct mg_job *job)
 {
     return uv_queue_work(&loop->uv, &job->req, run_job, end_job);
 }
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct mg_watch *w = MG_LIST_OF(poll, struct mg_watch, poll);
+
+    (void)status; /* an error shows when the fd is read */
+    (void)events;
+    w->fn(w);
+}
+
+int mg_watch_start(struct mg_loop *loop, struct mg_watch *w, int fd, void (*fn)(struct mg_watch *))
+{
+    int rc = uv_poll_init(&loop->uv, &w->poll, fd);
+
+    w->fn = fn;
+    return rc != 0 ? rc : uv_poll_start(&w->poll, UV_READABLE, on_readable);
+}
+
+void mg_watch_stop(struct mg_watch *w)
+{
+    uv_close((uv_handle_t *)&w->poll, NULL);
+}

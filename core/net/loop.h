@@ -62,6 +62,14 @@ void mg_timer_clear(struct mg_timer *t);
  * takes it back. */
 void mg_loop_defer(struct mg_loop *loop, struct mg_deferred *d);
 
+/* Tells when `fd` can be read, again and again until stopped.  The fd stays the caller's. */
+struct mg_watch {
+    uv_poll_t poll;
+    void (*fn)(struct mg_watch *);
+};
+int mg_watch_start(struct mg_loop *loop, struct mg_watch *w, int fd, void (*fn)(struct mg_watch *));
+void mg_watch_stop(struct mg_watch *w); /* the loop lets go of it in its next turn */
+
 /* Runs `work` on a pool thread, then `done` on the loop.  `job` stays the caller's until done. */
 struct mg_job {
     uv_work_t req;

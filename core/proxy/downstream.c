@@ -2,17 +2,17 @@
 
 #include <arpa/inet.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "proxy/forwarded.h"
 
 /* What is kept of a client's connection between its requests; few bytes, for there are many. */
 struct mg_downstream {
     struct mg_list link;
-    struct mg_proxy *proxy;
-    struct mg_listener *listener;
+    struct mg_front *front;
     struct mg_server *server;
     struct in6_addr address; /* an IPv4 one in its first four bytes */
-    uint16_t port, index;
+    uint16_t port;
     bool v4;
 };
 
@@ -114,30 +114,95 @@ static void remember_peer(struct mg_downstream *d, const struct mg_conn *conn)
     memcpy(&d->address, (const char *)&in6->sin6_addr + (d->v4 ? 12 : 0), d->v4 ? 4 : 16);
 }
 
-void mg_proxy_accept(struct mg_proxy *p, struct mg_listener *l, uint32_t index,
-                     struct mg_conn *conn)
+static void accepted(struct mg_listener *l, struct mg_conn *conn)
 {
+    struct mg_front *front = mg_listener_owner(l);
     struct mg_downstream *d = calloc(1, sizeof(*d));
-    struct mg_server_opts opts = {
-        .limits = &p->listeners[index].limits, .handler = &handler, .owner = d};
+    struct mg_server_opts opts = {.limits = &front->limits, .handler = &handler, .owner = d};
 
-    if (d == NULL) {
-        mg_conn_close(conn);
-        mg_listener_release(l);
-        return;
-    }
-    d->proxy = p;
-    d->listener = l;
-    d->index = (uint16_t)index;
-    remember_peer(d, conn);
-    if (mg_server_new(conn, &opts, &d->server) != 0) {
+    if (d == NULL || mg_server_new(conn, &opts, &d->server) != 0) {
         mg_conn_close(conn);
         mg_listener_release(l);
         free(d);
         return;
     }
-    mg_list_append(&p->downstreams, &d->link);
-    p->conns++;
+    d->front = front;
+    remember_peer(d, conn);
+    mg_list_append(&front->proxy->downstreams, &d->link);
+    front->conns++;
+    front->proxy->conns++;
+}
+
+/* ---- listeners -------------------------------------------------------------------------- */
+
+static void set_limits(struct mg_limits *l, const struct mg_listener_conf *conf)
+{
+    l->request_line_bytes = conf->request_line_bytes;
+    l->header_bytes = conf->header_bytes;
+    l->header_count = conf->header_count;
+    l->trailer_bytes = conf->trailer_bytes;
+    l->body_bytes = conf->body_bytes;
+    l->header_timeout_ms = conf->header_timeout_ms;
+    l->body_timeout_ms = conf->body_timeout_ms;
+    l->idle_timeout_ms = conf->idle_timeout_ms;
+    l->write_timeout_ms = conf->write_timeout_ms;
+    l->requests_per_connection = conf->requests_per_connection;
+    l->connections = conf->connections;
+}
+
+void mg_front_configure(struct mg_front *f, uint32_t index)
+{
+    f->index = index;
+    f->conf = f->proxy->listeners[index];
+    set_limits(&f->limits, &f->conf);
+    if (f->listener != NULL) {
+        mg_listener_set_tls(f->listener, f->conf.tls, f->conf.permissive);
+        mg_listener_set_max(f->listener, f->conf.connections);
+    }
+}
+
+static void front_free(struct mg_front *f)
+{
+    free(f->name);
+    free(f);
+}
+
+int mg_front_open(struct mg_proxy *p, const char *name, uint32_t index, int fd,
+                  struct mg_front **out)
+{
+    struct mg_front *f = calloc(1, sizeof(*f));
+    struct mg_listener_opts opts = {.fd = fd, .on_accept = accepted, .owner = f};
+    int rc;
+
+    *out = NULL;
+    if (f == NULL) {
+        close(fd);
+        return MG_ENOMEM;
+    }
+    f->proxy = p;
+    f->fd = fd;
+    f->name = strdup(name);
+    mg_front_configure(f, index);
+    opts.tls = f->conf.tls;
+    opts.permissive = f->conf.permissive;
+    opts.max_conns = f->conf.connections;
+    rc = mg_listener_open(p->loop, &opts, &f->listener);
+    if (rc != 0) {
+        close(fd);
+        front_free(f);
+        return rc;
+    }
+    *out = f;
+    return MG_OK;
+}
+
+void mg_front_close(struct mg_front *f)
+{
+    f->closed = true;
+    mg_listener_close(f->listener);
+    close(f->fd);
+    if (f->conns == 0)
+        front_free(f);
 }
 
 void mg_proxy_drain(struct mg_proxy *p)
@@ -202,8 +267,8 @@ static void describe(struct mg_x *x, const struct mg_downstream *d)
     pub->minor = m->minor;
     pub->upgrade = m->upgrade.len > 0;
     pub->grpc = is_grpc(m);
-    pub->listener = d->index;
-    pub->port = d->proxy->listeners[d->index].conf.port;
+    pub->listener = (uint16_t)d->front->index;
+    pub->port = d->front->conf.port;
     pub->peer_port = d->port;
     pub->peer_address = peer_text(x, d);
     pub->tls = peer != NULL;
@@ -215,7 +280,7 @@ static void describe(struct mg_x *x, const struct mg_downstream *d)
 static struct mg_message *on_head_bytes(struct mg_server *s, void **owner)
 {
     struct mg_downstream *d = mg_server_owner(s);
-    struct mg_x *x = take(d->proxy);
+    struct mg_x *x = take(d->front->proxy);
 
     if (x == NULL)
         return NULL;
@@ -230,28 +295,33 @@ static void on_request(struct mg_server *s, struct mg_stream *stream)
     struct mg_x *x = stream->owner;
 
     describe(x, d);
-    mg_forwarded_add(x, &d->proxy->listeners[d->index].conf);
+    mg_forwarded_add(x, &d->front->conf);
     mg_exchange_begin(x, stream);
 }
 
 static void on_refused(struct mg_server *s, void *owner, int status, const char *why)
 {
     struct mg_downstream *d = mg_server_owner(s);
-    const struct mg_exchange_hooks *hooks = &d->proxy->hooks;
+    const struct mg_exchange_hooks *hooks = &d->front->proxy->hooks;
 
     if (owner != NULL)
         mg_downstream_give_back(owner);
-    hooks->refused(hooks->arg, d->index, status, why);
+    hooks->refused(hooks->arg, d->front->name, status, why);
 }
 
 static void on_closed(struct mg_server *s)
 {
     struct mg_downstream *d = mg_server_owner(s);
 
+    struct mg_front *f = d->front;
+
     mg_list_remove(&d->link);
-    d->proxy->conns--;
-    mg_listener_release(d->listener);
     free(d);
+    f->proxy->conns--;
+    f->conns--;
+    mg_listener_release(f->listener);
+    if (f->closed && f->conns == 0)
+        front_free(f);
 }
 
 static const struct mg_server_handler handler = {

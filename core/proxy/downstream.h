@@ -12,9 +12,27 @@
 struct mg_proxy *mg_proxy_new(struct mg_loop *loop, const struct mg_exchange_hooks *hooks);
 /* Only when no exchange is in progress and no connection is open. */
 void mg_proxy_free(struct mg_proxy *p);
-/* Takes an accepted connection of listener `index`. */
-void mg_proxy_accept(struct mg_proxy *p, struct mg_listener *l, uint32_t index,
-                     struct mg_conn *conn);
+/* A listener with how its requests are treated.  A reload changes the settings in place; the
+ * connections that it accepted keep it alive after mg_front_close(). */
+struct mg_front {
+    struct mg_proxy *proxy;
+    struct mg_listener *listener;
+    struct mg_listener_conf conf;
+    struct mg_limits limits;
+    char *name;
+    int fd;
+    uint32_t index; /* in the model that new requests begin with */
+    uint32_t conns;
+    bool closed;
+};
+/* Serves `fd` (bound and listening; the front's own from now on) by proxy->listeners[index]. */
+int mg_front_open(struct mg_proxy *p, const char *name, uint32_t index, int fd,
+                  struct mg_front **out);
+/* Takes the settings of proxy->listeners[index]. */
+void mg_front_configure(struct mg_front *f, uint32_t index);
+/* Accepts no more; freed when its last connection has ended. */
+void mg_front_close(struct mg_front *f);
+
 /* No more keep-alive: idle connections close now, busy ones after their answer. */
 void mg_proxy_drain(struct mg_proxy *p);
 /* An exchange without a request, for timers. NULL: out of memory. */

@@ -24,24 +24,19 @@ struct mg_exchange_hooks {
     void (*serve)(struct mg_x *x);        /* a request is there: runs until it waits or ends */
     void (*wake)(struct mg_x *x, int rc); /* what it waited for has happened */
     /* A request that never became an exchange (malformed, too large, too slow). */
-    void (*refused)(void *arg, uint32_t listener, int status, const char *why);
+    void (*refused)(void *arg, const char *listener, int status, const char *why);
     void *arg;
 };
 
 enum { MG_PROXY_LISTENERS = 256, MG_UPSTREAM_IDLE_MS = 300000, MG_TUNNEL_IDLE_MS = 3600000 };
-
-/* How a listener's requests are treated; replaced by a reload. */
-struct mg_downstream_conf {
-    struct mg_listener_conf conf;
-    struct mg_limits limits;
-};
 
 /* One a worker: what all its exchanges share (made by downstream.c). */
 struct mg_proxy {
     struct mg_loop *loop;
     struct mg_endpoints *endpoints;
     struct mg_exchange_hooks hooks;
-    struct mg_downstream_conf listeners[MG_PROXY_LISTENERS];
+    /* What moongate.worker configured last, by the listener's index in the model. */
+    struct mg_listener_conf listeners[MG_PROXY_LISTENERS];
     struct mg_list downstreams; /* all open connections */
     struct mg_x *spare;         /* exchanges not in use, linked by `next` */
     uint32_t active, conns;     /* exchanges in progress, downstream connections */

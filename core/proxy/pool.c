@@ -19,6 +19,7 @@ struct mg_connect {
     struct mg_conn *conn;
     struct mg_name_wait name;
     struct mg_timer timer; /* the look-up's and the handshake's limit */
+    uint32_t tried;        /* addresses so far */
     bool tls, naming;
 };
 
@@ -201,6 +202,17 @@ static const struct mg_conn_events connect_events = {
     .on_error = on_lost,
 };
 
+/* Each new connection takes the name's next address. */
+static int start_tcp(struct mg_connect *k)
+{
+    struct mg_name *name = k->ep->name;
+    const struct sockaddr_storage *to = &name->addresses[name->turn++ % name->count];
+
+    k->tried++;
+    return mg_tcp_connect(loop_of(k->ep), (const struct sockaddr *)to, 0, &connect_events, k,
+                          &k->conn);
+}
+
 static void start_tls(struct mg_connect *k)
 {
     const struct mg_endpoint_conf *conf = &k->ep->conf;
@@ -216,10 +228,27 @@ static void start_tls(struct mg_connect *k)
         connect_failed(k, MG_ETLS, mg_error_text(rc));
 }
 
+/* A name with several addresses stands as long as one of them answers. */
+static bool try_next_address(struct mg_connect *k)
+{
+    struct mg_conn *failed = k->conn;
+
+    if (k->tls || k->tried >= k->ep->name->count)
+        return false;
+    if (start_tcp(k) != 0) {
+        k->conn = failed;
+        return false;
+    }
+    mg_conn_close(failed);
+    return true;
+}
+
 static void on_connect(struct mg_conn *conn, int err)
 {
     struct mg_connect *k = conn->owner;
 
+    if (err != 0 && try_next_address(k))
+        return;
     if (k->tls && err != 0)
         connect_failed(k, MG_ETLS, mg_tls_reason(conn));
     else if (err == UV_ETIMEDOUT || err == MG_ETIMEOUT || err == MG_ECONNTIMEOUT)
@@ -244,16 +273,6 @@ static void on_connect_timeout(struct mg_timer *t)
     struct mg_connect *k = MG_LIST_OF(t, struct mg_connect, timer);
 
     connect_failed(k, MG_ECONNTIMEOUT, "connection timeout");
-}
-
-/* Each new connection takes the name's next address. */
-static int start_tcp(struct mg_connect *k)
-{
-    struct mg_name *name = k->ep->name;
-    const struct sockaddr_storage *to = &name->addresses[name->turn++ % name->count];
-
-    return mg_tcp_connect(loop_of(k->ep), (const struct sockaddr *)to, 0, &connect_events, k,
-                          &k->conn);
 }
 
 static void on_name(struct mg_name_wait *w, int err)

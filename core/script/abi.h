@@ -17,7 +17,6 @@ struct mg_env {
     struct mg_metrics *metrics;
     struct mg_tls_ticket_keys *ticket_keys;
     uint32_t worker;
-    uint32_t listeners; /* configured so far: one past the highest index */
 };
 void mg_abi_setup(struct mg_env *env);
 /* Bounded: timers that wait or run. */

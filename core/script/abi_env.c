@@ -123,36 +123,18 @@ void mg_tls_put(struct mg_tls *tls)
     mg_tls_unref(tls);
 }
 
-static void set_limits(struct mg_limits *l, const struct mg_listener_conf *conf)
-{
-    l->request_line_bytes = conf->request_line_bytes;
-    l->header_bytes = conf->header_bytes;
-    l->header_count = conf->header_count;
-    l->trailer_bytes = conf->trailer_bytes;
-    l->body_bytes = conf->body_bytes;
-    l->header_timeout_ms = conf->header_timeout_ms;
-    l->body_timeout_ms = conf->body_timeout_ms;
-    l->idle_timeout_ms = conf->idle_timeout_ms;
-    l->write_timeout_ms = conf->write_timeout_ms;
-    l->requests_per_connection = conf->requests_per_connection;
-    l->connections = conf->connections;
-}
-
 int mg_listener_configure(uint32_t index, const struct mg_listener_conf *conf)
 {
-    struct mg_downstream_conf *d;
+    struct mg_listener_conf *kept;
 
     if (index >= MG_PROXY_LISTENERS)
         return MG_ELIMIT;
     if (env == NULL)
         return MG_OK;
-    d = &env->proxy->listeners[index];
-    if (d->conf.tls != NULL)
-        mg_tls_unref(d->conf.tls);
-    d->conf = *conf;
-    set_limits(&d->limits, conf);
-    if (index >= env->listeners)
-        env->listeners = index + 1;
+    kept = &env->proxy->listeners[index];
+    if (kept->tls != NULL)
+        mg_tls_unref(kept->tls);
+    *kept = *conf;
     return MG_OK;
 }
 

@@ -11,7 +11,6 @@
 #include "base/str.h"
 #include "http/parse.h"
 #include "net/tls.h"
-#include "script/folder.h"
 #include "script/yaml.h"
 #include "luajit.h"
 
@@ -78,28 +77,6 @@ static int load_source(lua_State *L, const char *name)
     return load_file(L, path);
 }
 
-/* "policies.x" in a user's folder: DIR/x.lua or DIR/x/init.lua. */
-static int load_user_policy(lua_State *L, const char *rest)
-{
-    char path[PATH_MAX];
-    size_t n;
-
-    lua_getfield(L, LUA_REGISTRYINDEX, "moongate.policy_paths");
-    n = lua_objlen(L, -1);
-    for (size_t i = 1; i <= n; i++) {
-        lua_rawgeti(L, -1, (int)i);
-        for (int form = 0; form < 2; form++) {
-            snprintf(path, sizeof(path), form == 0 ? "%s/%s.lua" : "%s/%s/init.lua",
-                     lua_tostring(L, -1), rest);
-            if (load_file(L, path))
-                return 1;
-        }
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-    return 0;
-}
-
 /* package.loaders' entry: moongate.a.b is lua/moongate/a/b.lua, policies.x is policies/x.lua. */
 static int search(lua_State *L)
 {
@@ -112,8 +89,6 @@ static int search(lua_State *L)
         return 0;
     for (size_t i = 0; i <= len; i++)
         name[i] = module[i] == '.' ? '/' : module[i];
-    if (policy && load_user_policy(L, name + 9))
-        return 1;
     for (int form = 0; form < 2; form++) {
         snprintf(path, sizeof(path), form == 0 ? "%s%s.lua" : "%s%s/init.lua", policy ? "" : "lua/",
                  name);
@@ -121,45 +96,6 @@ static int search(lua_State *L)
             return 1;
     }
     lua_pushfstring(L, "\n\tno moongate module '%s'", module);
-    return 1;
-}
-
-/* moongate.source: policy_path(dir) adds a folder of policies; policies() lists the stock ones. */
-static int add_policy_path(lua_State *L)
-{
-    luaL_checkstring(L, 1);
-    lua_getfield(L, LUA_REGISTRYINDEX, "moongate.policy_paths");
-    lua_pushvalue(L, 1);
-    lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
-    return 0;
-}
-
-static int stock_policies(lua_State *L)
-{
-    int n = 0;
-
-    lua_newtable(L);
-    for (const struct mg_embedded_file *f = mg_embedded; f->name != NULL; f++) {
-        const char *base = f->name + 9, *end;
-
-        if (strncmp(f->name, "policies/", 9) != 0)
-            continue;
-        end = strchr(base, '/');
-        if (end != NULL && strcmp(end, "/init.lua") != 0)
-            continue;
-        lua_pushlstring(L, base, (size_t)((end != NULL ? end : strrchr(base, '.')) - base));
-        lua_rawseti(L, -2, ++n);
-    }
-    return 1;
-}
-
-static int open_source(lua_State *L)
-{
-    lua_newtable(L);
-    lua_pushcfunction(L, add_policy_path);
-    lua_setfield(L, -2, "policy_path");
-    lua_pushcfunction(L, stock_policies);
-    lua_setfield(L, -2, "policies");
     return 1;
 }
 
@@ -178,8 +114,6 @@ static void add_searcher(lua_State *L)
 {
     int n;
 
-    lua_newtable(L);
-    lua_setfield(L, LUA_REGISTRYINDEX, "moongate.policy_paths");
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "loaders");
     n = (int)lua_objlen(L, -1);
@@ -252,8 +186,6 @@ lua_State *mg_vm_new(void)
     preload(L, "cjson", luaopen_cjson);
     preload(L, "cjson.safe", luaopen_cjson_safe);
     preload(L, "moongate.yaml_events", luaopen_moongate_yaml);
-    preload(L, "moongate.folder", luaopen_moongate_folder);
-    preload(L, "moongate.source", open_source);
     add_searcher(L);
     push_cdef(L);
     set_loaded(L, "moongate.cdef");

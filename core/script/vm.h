@@ -5,7 +5,7 @@
  * Ownership:  mg_vm_close() frees everything that Lua holds.
  * Errors:     messages are copied to `err`, with the traceback where there is one.
  * Invariant:  moongate.* and policies.* are found in the source tree when the binary runs from its
- *             build folder, else inside the binary; user folders come first for policies.
+ *             build folder, else inside the binary (moongate.policy adds users' folders).
  */
 #ifndef MG_VM_H
 #define MG_VM_H

@@ -1,0 +1,250 @@
+#include "app/admin.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "http/server.h"
+#include "net/listener.h"
+
+enum { ADMIN_CONNECTIONS = 64 };
+
+struct admin {
+    const struct mg_admin_opts *opts;
+    struct mg_loop loop;
+    struct mg_listener *listener;
+    struct mg_watch control;
+    struct mg_limits limits;
+};
+
+/* One connection and the request on it. */
+struct client {
+    struct admin *admin;
+    struct mg_server *server;
+    struct mg_stream *stream; /* of a request in progress */
+    struct mg_arena arena;
+    struct mg_message request;
+};
+
+static const struct mg_stream_events events;
+
+/* ---- answers ------------------------------------------------------------------------------ */
+
+static int put(void *arg, const char *ptr, size_t len)
+{
+    mg_buf_append(arg, ptr, len);
+    return 0;
+}
+
+static void metrics(struct admin *a, struct mg_buf *body)
+{
+    mg_metrics_write(a->opts->shared->metrics, put, body);
+}
+
+static void config(struct admin *a, struct mg_buf *body)
+{
+    const char *text = a->opts->config == NULL ? "null\n" : a->opts->config;
+
+    mg_buf_append(body, text, strlen(text));
+}
+
+static void alive(struct admin *a, struct mg_buf *body)
+{
+    (void)a;
+    mg_buf_append(body, "live\n", 5);
+}
+
+static void ready(struct admin *a, struct mg_buf *body)
+{
+    const struct mg_status *s = a->opts->shared->status;
+    const char *text = s->draining ? "draining\n" : s->ready > 0 ? "ready\n" : "starting\n";
+
+    mg_buf_append(body, text, strlen(text));
+}
+
+static uint16_t ready_status(const struct admin *a)
+{
+    const struct mg_status *s = a->opts->shared->status;
+
+    return !s->draining && s->ready > 0 ? 200 : 503;
+}
+
+static const struct page {
+    const char *path, *type;
+    void (*write)(struct admin *, struct mg_buf *);
+    uint16_t (*status)(const struct admin *); /* NULL: 200 */
+} pages[] = {
+    {"/stats/prometheus", "text/plain; version=0.0.4; charset=utf-8", metrics, NULL},
+    {"/healthz/ready", "text/plain", ready, ready_status},
+    {"/healthz/live", "text/plain", alive, NULL},
+    {"/config", "application/json", config, NULL},
+};
+
+static const struct page *find_page(mg_str path)
+{
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+        if (path.len == strlen(pages[i].path) && memcmp(path.ptr, pages[i].path, path.len) == 0)
+            return &pages[i];
+    return NULL;
+}
+
+static void finish(struct client *c, bool whole)
+{
+    struct mg_stream *s = c->stream;
+
+    c->stream = NULL;
+    mg_arena_reset(&c->arena);
+    if (s != NULL)
+        s->ops->release(s, whole);
+}
+
+static void answer(struct client *c, uint16_t status, const char *type, struct mg_buf *body)
+{
+    struct mg_stream *s = c->stream;
+    struct mg_message m;
+    int rc;
+
+    mg_message_init(&m, &c->arena);
+    m.status = status;
+    m.framing = MG_BODY_LENGTH;
+    m.length = mg_buf_len(body);
+    mg_headers_push(&m, &m.headers, MG_STR("content-type"), mg_str_of(type, strlen(type)));
+    rc = s->ops->send_head(s, &m);
+    if (rc >= 0 && m.length > 0)
+        rc = s->ops->send_body(s, mg_str_of(mg_buf_bytes(body), mg_buf_len(body)));
+    if (rc >= 0)
+        rc = s->ops->send_end(s, NULL);
+    mg_buf_free(body);
+    finish(c, rc >= 0);
+}
+
+static void refuse(struct client *c, uint16_t status, const char *text)
+{
+    struct mg_buf body = {0};
+
+    mg_buf_append(&body, text, strlen(text));
+    answer(c, status, "text/plain", &body);
+}
+
+static void on_request(struct mg_server *server, struct mg_stream *s)
+{
+    struct client *c = mg_server_owner(server);
+    const struct page *page = find_page(c->request.path);
+    struct mg_buf body = {0};
+
+    c->stream = s;
+    s->events = &events;
+    s->owner = c;
+    if (page == NULL) {
+        refuse(c, 404,
+               "no such page; there are /stats/prometheus /healthz/ready /healthz/live /config\n");
+    } else if (c->request.method_id != MG_METHOD_GET && c->request.method_id != MG_METHOD_HEAD) {
+        refuse(c, 405, "only GET and HEAD\n");
+    } else {
+        page->write(c->admin, &body);
+        answer(c, page->status == NULL ? 200 : page->status(c->admin), page->type, &body);
+    }
+}
+
+/* ---- connections -------------------------------------------------------------------------- */
+
+static struct mg_message *on_head_bytes(struct mg_server *server, void **owner)
+{
+    struct client *c = mg_server_owner(server);
+
+    *owner = c;
+    mg_message_init(&c->request, &c->arena);
+    return &c->request;
+}
+
+static void on_refused(struct mg_server *server, void *owner, int status, const char *why)
+{
+    struct client *c = mg_server_owner(server);
+
+    (void)owner;
+    mg_arena_reset(&c->arena);
+    mg_log(MG_LOG_INFO, "admin: status=%d refused: %s", status, why);
+}
+
+static void on_closed(struct mg_server *server)
+{
+    struct client *c = mg_server_owner(server);
+
+    mg_listener_release(c->admin->listener);
+    mg_arena_free(&c->arena);
+    free(c);
+}
+
+static const struct mg_server_handler handler = {
+    .on_head_bytes = on_head_bytes,
+    .on_request = on_request,
+    .on_refused = on_refused,
+    .on_closed = on_closed,
+};
+
+static void ignore(struct mg_stream *s)
+{
+    (void)s; /* the answer was handed over whole */
+}
+
+static void ignore_body(struct mg_stream *s, mg_str bytes)
+{
+    (void)s;
+    (void)bytes;
+}
+
+static void on_error(struct mg_stream *s, int err)
+{
+    (void)err;
+    finish(s->owner, false);
+}
+
+static const struct mg_stream_events events = {
+    .on_body = ignore_body, .on_end = ignore, .on_drain = ignore, .on_error = on_error};
+
+static void on_accept(struct mg_listener *l, struct mg_conn *conn)
+{
+    struct admin *a = mg_listener_owner(l);
+    struct client *c = calloc(1, sizeof(*c));
+    struct mg_server_opts opts = {.limits = &a->limits, .handler = &handler, .owner = c};
+
+    if (c == NULL || mg_server_new(conn, &opts, &c->server) != 0) {
+        mg_conn_close(conn);
+        mg_listener_release(l);
+        free(c);
+        return;
+    }
+    c->admin = a;
+    mg_arena_init(&c->arena);
+}
+
+/* ---- the process -------------------------------------------------------------------------- */
+
+static void on_control(struct mg_watch *watch)
+{
+    struct admin *a = MG_LIST_OF(watch, struct admin, control);
+    static struct mg_control message;
+
+    if (mg_control_receive(a->opts->control, &message) != 0 || message.type == MG_CONTROL_DRAIN)
+        mg_loop_stop(&a->loop);
+}
+
+int mg_admin_run(const struct mg_admin_opts *o)
+{
+    struct admin *a = calloc(1, sizeof(*a));
+    struct mg_listener_opts opts = {
+        .fd = o->fd, .max_conns = ADMIN_CONNECTIONS, .on_accept = on_accept, .owner = a};
+    struct mg_control message = {.type = MG_CONTROL_READY};
+
+    mg_log_setup("admin", MG_LOG_INFO);
+    if (a == NULL || mg_loop_init(&a->loop) != 0)
+        return 1;
+    a->opts = o;
+    mg_limits_default(&a->limits);
+    if (mg_listener_open(&a->loop, &opts, &a->listener) != 0 ||
+        mg_watch_start(&a->loop, &a->control, o->control, on_control) != 0)
+        return 1;
+    mg_control_send(o->control, &message);
+    mg_loop_run(&a->loop);
+    return 0;
+}

@@ -1,0 +1,19 @@
+/* admin.h -- The process that answers at the admin address; it serves no traffic.
+ *
+ * Owner:      the master forks it, and again after a reload (it holds the config as text).
+ * Ownership:  the listening socket stays the master's.
+ * Errors:     the exit code; the master starts another one.
+ */
+#ifndef MG_ADMIN_H
+#define MG_ADMIN_H
+#include "app/control.h"
+#include "app/shared.h"
+
+struct mg_admin_opts {
+    int fd, control;
+    const struct mg_shared *shared;
+    const char *config; /* JSON; NULL: none */
+};
+
+int mg_admin_run(const struct mg_admin_opts *o);
+#endif

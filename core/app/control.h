@@ -1,0 +1,34 @@
+/* control.h -- What the master and its children tell each other, one packet a message.
+ *
+ * Owner:      the master makes a pair a child (SOCK_SEQPACKET); each side closes its own end.
+ * Ownership:  received descriptors belong to the receiver.
+ * Errors:     -errno; a closed other side reads as -EPIPE.
+ * Invariant:  a message carries at most MG_PLAN_LISTENERS descriptors, in the order of its names.
+ */
+#ifndef MG_CONTROL_H
+#define MG_CONTROL_H
+#include "app/plan.h"
+
+enum mg_control_type {
+    MG_CONTROL_READY = 'r',  /* child: the listeners accept */
+    MG_CONTROL_FAILED = 'f', /* child: a reload was refused, the old model serves on */
+    MG_CONTROL_RELOAD = 'l', /* master: read the config again; sockets and names follow */
+    MG_CONTROL_DRAIN = 'd',  /* master: accept no more, end what is in progress, stop */
+    MG_CONTROL_REOPEN = 'o'  /* master: reopen the logs */
+};
+
+enum { MG_CONTROL_TEXT = 32768 };
+
+struct mg_control {
+    enum mg_control_type type;
+    uint32_t nfds;
+    int fds[MG_PLAN_LISTENERS];
+    char names[MG_CONTROL_TEXT]; /* of the listeners, each ended by '\n' */
+};
+
+int mg_control_pair(int fds[2]);
+int mg_control_send(int fd, const struct mg_control *message);
+int mg_control_receive(int fd, struct mg_control *message);
+/* The descriptor of the listener `name`, or -1. */
+int mg_control_find(const struct mg_control *message, const char *name);
+#endif

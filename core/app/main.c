@@ -1,0 +1,25 @@
+/* The program: check that this build is sound, run the command, and for `run` become the master. */
+#include <stdio.h>
+
+#include "app/master.h"
+#include "base/log.h"
+#include "http/parse.h"
+#include "net/tls.h"
+
+int main(int argc, char **argv)
+{
+    static struct mg_plan plan;
+    int code;
+
+    mg_log_setup("moongate", MG_LOG_INFO);
+    if (mg_parse_self_test() != 0) {
+        fprintf(stderr, "moongate: this build of llhttp is not the strict one\n");
+        return 1;
+    }
+    if (mg_tls_init() != 0) {
+        fprintf(stderr, "moongate: no random bytes to be had\n");
+        return 1;
+    }
+    code = mg_plan_make(argc, argv, &plan);
+    return code == -1 ? mg_master_run(argc, argv, &plan) : code;
+}

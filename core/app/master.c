@@ -1,0 +1,378 @@
+#include "app/master.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/admin.h"
+#include "app/sockets.h"
+#include "app/worker.h"
+#include "base/log.h"
+
+enum { SHORT_LIFE_MS = 1000, BACK_OFF_MS = 100, BACK_OFF_MOST_MS = 5000, STOP_MS = 35000 };
+
+/* A child: a worker slot, or the admin process (the last one). */
+struct child {
+    pid_t pid; /* 0: none */
+    int control;
+    bool ready;
+    uint64_t started, again; /* ms; again: when to start it, 0: it runs */
+    uint32_t deaths;         /* short lives in a row */
+};
+
+struct master {
+    int argc;
+    char **argv;
+    struct mg_plan *plan;
+    struct mg_shared shared;
+    struct mg_sockets sockets;
+    struct child children[MG_PLAN_WORKERS + 1];
+    uint32_t nworkers;
+    int signals;
+    bool started, stopping, failed;
+};
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static bool is_admin(const struct master *m, uint32_t i)
+{
+    return i == m->nworkers;
+}
+
+/* ---- children ------------------------------------------------------------------------------ */
+
+/* In the child: what is the master's is let go. */
+static int child_main(struct master *m, uint32_t i, int control)
+{
+    static struct mg_control sockets;
+    sigset_t none;
+    int code;
+
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    close(m->signals);
+    for (uint32_t c = 0; c <= m->nworkers; c++)
+        if (m->children[c].pid != 0 && c != i)
+            close(m->children[c].control);
+    if (is_admin(m, i)) {
+        struct mg_admin_opts o = {m->sockets.admin, control, &m->shared, m->plan->config};
+
+        return mg_admin_run(&o);
+    }
+    mg_sockets_message(&m->sockets, i, &sockets);
+    code = mg_worker_run(&(struct mg_worker_opts){.argc = m->argc,
+                                                  .argv = m->argv,
+                                                  .slot = i,
+                                                  .control = control,
+                                                  .shared = &m->shared,
+                                                  .sockets = &sockets});
+    return code;
+}
+
+static void spawn(struct master *m, uint32_t i)
+{
+    struct child *c = &m->children[i];
+    int pair[2];
+
+    c->again = 0;
+    c->ready = false;
+    c->started = now_ms();
+    if (mg_control_pair(pair) != 0 || (c->pid = fork()) < 0) {
+        mg_log(MG_LOG_ERROR, "cannot start a process: %s", strerror(errno));
+        c->pid = 0;
+        c->again = now_ms() + BACK_OFF_MOST_MS;
+        return;
+    }
+    if (c->pid == 0) {
+        close(pair[0]);
+        _exit(child_main(m, i, pair[1]));
+    }
+    close(pair[1]);
+    c->control = pair[0];
+}
+
+static void count_ready(struct master *m)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < m->nworkers; i++)
+        n += m->children[i].pid != 0 && m->children[i].ready;
+    m->shared.status->ready = n;
+}
+
+static void stop(struct master *m)
+{
+    struct mg_control message = {.type = MG_CONTROL_DRAIN};
+
+    m->stopping = true;
+    m->shared.status->draining = true;
+    for (uint32_t i = 0; i < m->nworkers; i++)
+        if (m->children[i].pid != 0)
+            mg_control_send(m->children[i].control, &message);
+}
+
+/* The admin process tells that the gateway drains until the last worker has ended. */
+static void stop_admin(struct master *m)
+{
+    struct mg_control message = {.type = MG_CONTROL_DRAIN};
+
+    if (m->children[m->nworkers].pid != 0)
+        mg_control_send(m->children[m->nworkers].control, &message);
+}
+
+static const char *describe_end(int status)
+{
+    static char text[64];
+
+    if (WIFSIGNALED(status))
+        snprintf(text, sizeof(text), "killed by signal %d", WTERMSIG(status));
+    else
+        snprintf(text, sizeof(text), "ended with %d", WEXITSTATUS(status));
+    return text;
+}
+
+/* A child that lives shortly again and again is started ever later, so that it cannot eat a core. */
+static void plan_restart(struct master *m, uint32_t i, int status)
+{
+    struct child *c = &m->children[i];
+    uint64_t wait = 0;
+
+    c->deaths = now_ms() - c->started < SHORT_LIFE_MS ? c->deaths + 1 : 0;
+    if (c->deaths > 0) {
+        wait = (uint64_t)BACK_OFF_MS << (c->deaths < 7 ? c->deaths - 1 : 6);
+        wait = wait < BACK_OFF_MOST_MS ? wait : BACK_OFF_MOST_MS;
+    }
+    c->again = now_ms() + wait;
+    mg_log(MG_LOG_ERROR, "%s %u (pid %d) %s; started again in %llu ms",
+           is_admin(m, i) ? "admin" : "worker", i, (int)c->pid, describe_end(status),
+           (unsigned long long)wait);
+}
+
+static void on_child_end(struct master *m, pid_t pid, int status)
+{
+    for (uint32_t i = 0; i <= m->nworkers; i++) {
+        struct child *c = &m->children[i];
+
+        if (c->pid != pid)
+            continue;
+        close(c->control);
+        if (!m->started) {
+            m->failed = true;
+            stop(m);
+        } else if (!m->stopping) {
+            plan_restart(m, i, status);
+        }
+        c->pid = 0;
+        c->ready = false;
+    }
+    count_ready(m);
+}
+
+static void reap(struct master *m)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        on_child_end(m, pid, status);
+}
+
+static uint32_t running(const struct master *m, uint32_t n)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        count += m->children[i].pid != 0;
+    return count;
+}
+
+/* ---- messages and signals ------------------------------------------------------------------- */
+
+static void say_ready(struct master *m)
+{
+    if (m->started || m->stopping)
+        return;
+    for (uint32_t i = 0; i <= m->nworkers; i++)
+        if (m->children[i].pid != 0 && !m->children[i].ready)
+            return;
+    m->started = true;
+    mg_log(MG_LOG_INFO, "%u listeners, %u workers: ready", m->plan->nlisteners, m->nworkers);
+}
+
+static void on_message(struct master *m, uint32_t i)
+{
+    static struct mg_control message;
+
+    if (mg_control_receive(m->children[i].control, &message) != 0)
+        return; /* it has ended: SIGCHLD tells */
+    if (message.type == MG_CONTROL_READY)
+        m->children[i].ready = true;
+    else if (message.type == MG_CONTROL_FAILED)
+        mg_log(MG_LOG_ERROR, "worker %u refused the reload; its old config serves on", i);
+    count_ready(m);
+    say_ready(m);
+}
+
+/* The config is read and checked here first; only one that stands reaches the workers. */
+static void reload(struct master *m)
+{
+    static struct mg_control message;
+    struct mg_plan *fresh = malloc(sizeof(*fresh));
+    int code;
+
+    if (fresh == NULL)
+        return;
+    code = mg_plan_make(m->argc, m->argv, fresh);
+    if (code != -1 || mg_sockets_change(&m->sockets, fresh) != 0) {
+        mg_log(MG_LOG_ERROR, "reload refused; the old config serves on");
+        free(fresh);
+        return;
+    }
+    mg_plan_free(m->plan);
+    *m->plan = *fresh;
+    free(fresh);
+    for (uint32_t i = 0; i < m->nworkers; i++) {
+        mg_sockets_message(&m->sockets, i, &message);
+        if (m->children[i].pid != 0)
+            mg_control_send(m->children[i].control, &message);
+    }
+    stop_admin(m); /* its successor holds the new config */
+    mg_log(MG_LOG_INFO, "reloaded: %u listeners", m->plan->nlisteners);
+}
+
+static void reopen_logs(struct master *m)
+{
+    struct mg_control message = {.type = MG_CONTROL_REOPEN};
+
+    for (uint32_t i = 0; i < m->nworkers; i++)
+        if (m->children[i].pid != 0)
+            mg_control_send(m->children[i].control, &message);
+}
+
+static void on_signal(struct master *m)
+{
+    struct signalfd_siginfo info;
+
+    if (read(m->signals, &info, sizeof(info)) != sizeof(info))
+        return;
+    switch (info.ssi_signo) {
+    case SIGCHLD:
+        reap(m);
+        break;
+    case SIGHUP:
+        if (m->started && !m->stopping)
+            reload(m);
+        break;
+    case SIGUSR1:
+        reopen_logs(m);
+        break;
+    default: /* SIGTERM, SIGINT; the second time at once */
+        for (uint32_t i = 0; m->stopping && i < m->nworkers; i++)
+            if (m->children[i].pid != 0)
+                kill(m->children[i].pid, SIGKILL);
+        stop(m);
+    }
+}
+
+/* ---- the process ---------------------------------------------------------------------------- */
+
+static void start_due(struct master *m)
+{
+    uint32_t n = m->nworkers + (m->sockets.admin >= 0 ? 1 : 0);
+
+    for (uint32_t i = 0; i < n && !m->stopping; i++)
+        if (m->children[i].pid == 0 && m->children[i].again <= now_ms())
+            spawn(m, i);
+}
+
+static int until_next_start(const struct master *m)
+{
+    uint64_t now = now_ms(), wait = 60000;
+
+    for (uint32_t i = 0; i <= m->nworkers; i++) {
+        const struct child *c = &m->children[i];
+
+        if (c->pid == 0 && c->again > now && c->again - now < wait)
+            wait = c->again - now;
+    }
+    return m->stopping ? 100 : (int)wait;
+}
+
+static void wait_events(struct master *m)
+{
+    struct pollfd fds[MG_PLAN_WORKERS + 2] = {{.fd = m->signals, .events = POLLIN}};
+
+    for (uint32_t i = 0; i <= m->nworkers; i++)
+        fds[i + 1] = (struct pollfd){.fd = m->children[i].pid != 0 ? m->children[i].control : -1,
+                                     .events = POLLIN};
+    if (poll(fds, m->nworkers + 2, until_next_start(m)) <= 0)
+        return;
+    for (uint32_t i = 0; i <= m->nworkers; i++)
+        if (fds[i + 1].revents & POLLIN)
+            on_message(m, i);
+    if (fds[0].revents & POLLIN)
+        on_signal(m);
+}
+
+static void kill_rest(struct master *m)
+{
+    for (uint32_t i = 0; i <= m->nworkers; i++)
+        if (m->children[i].pid != 0)
+            kill(m->children[i].pid, SIGKILL);
+}
+
+static int setup(struct master *m)
+{
+    sigset_t mask;
+
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    sigaddset(&mask, SIGTERM);
+    sigaddset(&mask, SIGINT);
+    sigaddset(&mask, SIGHUP);
+    sigaddset(&mask, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &mask, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    m->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (m->signals < 0 || mg_shared_make(&m->shared, m->nworkers) != 0)
+        return -1;
+    return mg_sockets_open(&m->sockets, m->plan, m->nworkers);
+}
+
+int mg_master_run(int argc, char **argv, struct mg_plan *plan)
+{
+    static struct master m;
+    uint64_t stop_by = 0;
+
+    m = (struct master){.argc = argc, .argv = argv, .plan = plan, .nworkers = plan->workers};
+    mg_log_setup("master", MG_LOG_INFO);
+    if (setup(&m) != 0)
+        return 1;
+    while (!m.stopping || running(&m, m.nworkers) > 0) {
+        start_due(&m);
+        wait_events(&m);
+        if (m.stopping && stop_by == 0)
+            stop_by = now_ms() + STOP_MS;
+        if (m.stopping && now_ms() > stop_by)
+            kill_rest(&m);
+    }
+    stop_admin(&m);
+    if (m.children[m.nworkers].pid != 0)
+        waitpid(m.children[m.nworkers].pid, NULL, 0);
+    return m.failed ? 1 : 0;
+}

@@ -1,0 +1,28 @@
+/* plan.h -- What the command line and the checked config ask the processes to do.
+ *
+ * Owner:      main.c makes the first, the master one for each reload.
+ * Ownership:  texts belong to the plan; mg_plan_free() frees them.
+ * Errors:     mistakes are printed by Lua (moongate.cli); the exit code says it.
+ */
+#ifndef MG_PLAN_H
+#define MG_PLAN_H
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { MG_PLAN_LISTENERS = 250, MG_PLAN_WORKERS = 64 };
+
+struct mg_plan_listener {
+    char *name, *address; /* the address to bind, offset and --bind applied */
+};
+
+struct mg_plan {
+    uint32_t workers, nlisteners;
+    char *admin;  /* address to bind, or NULL */
+    char *config; /* the model as JSON, for /config; secrets left out */
+    struct mg_plan_listener listeners[MG_PLAN_LISTENERS];
+};
+
+/* Runs the command.  -1: it was `run` and *plan is what to do; else the exit code. */
+int mg_plan_make(int argc, char **argv, struct mg_plan *plan);
+void mg_plan_free(struct mg_plan *plan);
+#endif

@@ -1,0 +1,17 @@
+#include "app/shared.h"
+
+/* Reserved, not used: pages cost memory when they are touched. */
+static const size_t REGION = (size_t)1 << 32;
+
+int mg_shared_make(struct mg_shared *s, uint32_t workers)
+{
+    s->shm = mg_shm_new(REGION);
+    if (s->shm == NULL)
+        return MG_ENOMEM;
+    s->metrics = mg_metrics_new(s->shm, workers + 1);
+    s->ticket_keys = mg_shm_alloc(s->shm, mg_tls_ticket_keys_size());
+    s->status = mg_shm_alloc(s->shm, sizeof(*s->status));
+    if (s->metrics == NULL || s->ticket_keys == NULL || s->status == NULL)
+        return MG_ENOMEM;
+    return mg_tls_ticket_keys_init(s->ticket_keys);
+}

@@ -1,0 +1,26 @@
+/* shared.h -- What all processes of one gateway share, made by the master before it forks.
+ *
+ * Owner:      the master.
+ * Ownership:  lives as long as the gateway, in every process at the same address.
+ * Errors:     NULL.
+ */
+#ifndef MG_SHARED_H
+#define MG_SHARED_H
+#include "base/metrics.h"
+#include "net/tls.h"
+
+struct mg_status {
+    uint32_t ready; /* workers that accept */
+    bool draining;
+};
+
+struct mg_shared {
+    struct mg_shm *shm;
+    struct mg_metrics *metrics;
+    struct mg_tls_ticket_keys *ticket_keys;
+    struct mg_status *status; /* written by the master */
+};
+
+/* The processes beside the workers (master, admin) have metric slots too: the last one. */
+int mg_shared_make(struct mg_shared *s, uint32_t workers);
+#endif

@@ -1,0 +1,28 @@
+/* sockets.h -- The listening sockets of all worker slots, kept across reloads and workers' deaths.
+ *
+ * Owner:      the master.
+ * Ownership:  descriptors stay open until a reload no longer names their address.
+ * Errors:     -1, said in the log with the listener's name.
+ * Invariant:  one SO_REUSEPORT socket an address and slot; an address that another process already
+ *             serves is refused, though SO_REUSEPORT alone would share it.
+ */
+#ifndef MG_SOCKETS_H
+#define MG_SOCKETS_H
+#include "app/control.h"
+
+struct mg_sockets {
+    uint32_t slots, n;
+    struct mg_socket_set {
+        char *name, *address;
+        int fds[MG_PLAN_WORKERS];
+    } sets[MG_PLAN_LISTENERS];
+    int admin; /* -1: none */
+    char *admin_address;
+};
+
+int mg_sockets_open(struct mg_sockets *s, const struct mg_plan *plan, uint32_t slots);
+/* Opens what is new and closes what the plan no longer has; on failure nothing has changed. */
+int mg_sockets_change(struct mg_sockets *s, const struct mg_plan *plan);
+/* The reload message for one slot. */
+void mg_sockets_message(const struct mg_sockets *s, uint32_t slot, struct mg_control *message);
+#endif

@@ -1,0 +1,276 @@
+#include "app/worker.h"
+
+#include <lauxlib.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "script/abi.h"
+#include "script/lane.h"
+#include "script/vm.h"
+
+enum { FLUSH_MS = 200, DRAIN_LOOK_MS = 20 };
+
+struct mg_worker {
+    const struct mg_worker_opts *opts;
+    struct mg_loop loop;
+    struct mg_proxy *proxy;
+    struct mg_env env;
+    lua_State *L;
+    struct mg_watch control;
+    struct mg_timer flush, drain;
+    uint64_t drain_until;
+    int refused_family;
+    struct mg_front *fronts[MG_PLAN_LISTENERS];
+    uint32_t nfronts;
+};
+
+/* ---- requests refused before they became exchanges -------------------------------------- */
+
+static void on_refused(void *arg, const char *listener, int status, const char *why)
+{
+    struct mg_worker *w = arg;
+    char code[12];
+    mg_str labels[2];
+
+    snprintf(code, sizeof(code), "%d", status);
+    labels[0] = mg_str_of(listener, strlen(listener));
+    labels[1] = mg_str_of(code, strlen(code));
+    (*mg_metrics_series(w->env.metrics, w->refused_family, w->env.worker, labels, 2))++;
+    mg_log(MG_LOG_INFO, "listener=%s status=%d flags=DPE refused: %s", listener, status, why);
+}
+
+static void declare_refused(struct mg_worker *w)
+{
+    static const mg_str labels[] = {{"listener", 8}, {"code", 4}};
+
+    w->refused_family = mg_metrics_family(
+        w->env.metrics, MG_COUNTER, MG_STR("moongate_requests_refused_total"),
+        MG_STR("Requests refused before a policy saw them: malformed, too large, too slow."),
+        labels, 2, NULL, 0, 0);
+}
+
+/* ---- listeners --------------------------------------------------------------------------- */
+
+static struct mg_front *find_front(struct mg_worker *w, const char *name)
+{
+    for (uint32_t i = 0; i < w->nfronts; i++)
+        if (strcmp(w->fronts[i]->name, name) == 0)
+            return w->fronts[i];
+    return NULL;
+}
+
+/* A listener that stands keeps its socket and connections, and takes the new settings. */
+static int serve_listener(struct mg_worker *w, const char *name, uint32_t index, int fd)
+{
+    struct mg_front *f = find_front(w, name);
+    int rc;
+
+    if (f != NULL) {
+        mg_front_configure(f, index);
+        return 0;
+    }
+    if (fd < 0 || w->nfronts == MG_PLAN_LISTENERS)
+        return MG_ENOENT;
+    rc = mg_front_open(w->proxy, name, index, dup(fd), &f);
+    if (rc == 0)
+        w->fronts[w->nfronts++] = f;
+    return rc;
+}
+
+/* The names that moongate.worker returned are on the stack's top. */
+static int serve_listeners(struct mg_worker *w, const struct mg_control *sockets)
+{
+    uint32_t n = (uint32_t)lua_objlen(w->L, -1);
+
+    for (uint32_t i = 0; i < n; i++) {
+        const char *name;
+        int rc;
+
+        lua_rawgeti(w->L, -1, (int)i + 1);
+        name = lua_tostring(w->L, -1);
+        rc = serve_listener(w, name, i, mg_control_find(sockets, name));
+        if (rc != 0)
+            mg_log(MG_LOG_ERROR, "listener %s: %s", name, mg_error_text(rc));
+        lua_pop(w->L, 1);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static bool is_listed(lua_State *L, const char *name)
+{
+    bool found = false;
+
+    for (int i = 1, n = (int)lua_objlen(L, -1); i <= n && !found; i++) {
+        lua_rawgeti(L, -1, i);
+        found = strcmp(lua_tostring(L, -1), name) == 0;
+        lua_pop(L, 1);
+    }
+    return found;
+}
+
+static void drop_listeners(struct mg_worker *w)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < w->nfronts; i++) {
+        if (is_listed(w->L, w->fronts[i]->name))
+            w->fronts[kept++] = w->fronts[i];
+        else
+            mg_front_close(w->fronts[i]);
+    }
+    w->nfronts = kept;
+}
+
+/* ---- the config ---------------------------------------------------------------------------- */
+
+/* Leaves the listeners' names on the stack, or nothing and false. */
+static bool load_config(struct mg_worker *w)
+{
+    if (mg_vm_function(w->L, "moongate.worker", "start") != 0)
+        goto raised;
+    lua_newtable(w->L);
+    for (int i = 1; i < w->opts->argc; i++) {
+        lua_pushstring(w->L, w->opts->argv[i]);
+        lua_rawseti(w->L, -2, i);
+    }
+    if (mg_vm_call(w->L, 1, 2) != 0)
+        goto raised;
+    if (lua_istable(w->L, -2)) {
+        lua_pop(w->L, 1);
+        return true;
+    }
+    mg_log(MG_LOG_ERROR, "config refused: %s", lua_tostring(w->L, -1));
+    lua_settop(w->L, 0);
+    return false;
+raised:
+    mg_log(MG_LOG_ERROR, "config: %s", lua_tostring(w->L, -1));
+    lua_settop(w->L, 0);
+    return false;
+}
+
+static void tell(struct mg_worker *w, enum mg_control_type type)
+{
+    struct mg_control message = {.type = type};
+
+    mg_control_send(w->opts->control, &message);
+}
+
+static void reload(struct mg_worker *w, const struct mg_control *sockets)
+{
+    bool ok = load_config(w);
+
+    if (ok) {
+        drop_listeners(w);
+        ok = serve_listeners(w, sockets) == 0;
+        lua_settop(w->L, 0);
+    }
+    tell(w, ok ? MG_CONTROL_READY : MG_CONTROL_FAILED);
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+static void on_drain_look(struct mg_timer *t)
+{
+    struct mg_worker *w = MG_LIST_OF(t, struct mg_worker, drain);
+
+    if (w->proxy->conns == 0 || mg_loop_now(&w->loop) >= w->drain_until)
+        mg_loop_stop(&w->loop);
+    else
+        mg_timer_set(&w->loop, &w->drain, DRAIN_LOOK_MS);
+}
+
+static void drain(struct mg_worker *w)
+{
+    if (w->drain_until != 0)
+        return;
+    for (uint32_t i = 0; i < w->nfronts; i++)
+        mg_front_close(w->fronts[i]);
+    w->nfronts = 0;
+    mg_proxy_drain(w->proxy);
+    w->drain_until = mg_loop_now(&w->loop) + MG_DRAIN_MS;
+    on_drain_look(&w->drain);
+}
+
+static void on_control(struct mg_watch *watch)
+{
+    struct mg_worker *w = MG_LIST_OF(watch, struct mg_worker, control);
+    static struct mg_control message;
+
+    if (mg_control_receive(w->opts->control, &message) != 0) {
+        mg_watch_stop(watch);
+        drain(w); /* the master is gone */
+        return;
+    }
+    if (message.type == MG_CONTROL_RELOAD)
+        reload(w, &message);
+    else if (message.type == MG_CONTROL_DRAIN)
+        drain(w);
+    else if (message.type == MG_CONTROL_REOPEN)
+        mg_sink_reopen_all();
+    for (uint32_t i = 0; i < message.nfds; i++)
+        close(message.fds[i]); /* what is served was duplicated */
+}
+
+/* ---- the beginning ------------------------------------------------------------------------- */
+
+static void on_flush(struct mg_timer *t)
+{
+    struct mg_worker *w = MG_LIST_OF(t, struct mg_worker, flush);
+
+    mg_sink_flush_all();
+    mg_timer_set(&w->loop, t, FLUSH_MS);
+}
+
+static int setup(struct mg_worker *w)
+{
+    struct mg_exchange_hooks hooks = {
+        .serve = mg_lane_serve, .wake = mg_lane_wake, .refused = on_refused, .arg = w};
+
+    if (mg_loop_init(&w->loop) != 0 || mg_tls_init() != 0)
+        return -1;
+    w->proxy = mg_proxy_new(&w->loop, &hooks);
+    w->env = (struct mg_env){
+        .proxy = w->proxy,
+        .shm = w->opts->shared->shm,
+        .metrics = w->opts->shared->metrics,
+        .ticket_keys = w->opts->shared->ticket_keys,
+        .worker = w->opts->slot,
+    };
+    mg_abi_setup(&w->env);
+    declare_refused(w);
+    w->L = mg_vm_new();
+    if (w->proxy == NULL || w->L == NULL)
+        return -1;
+    if (mg_vm_function(w->L, "moongate.runtime", "lane") != 0) {
+        mg_log(MG_LOG_ERROR, "%s", lua_tostring(w->L, -1));
+        return -1;
+    }
+    mg_lane_setup(w->L);
+    return mg_watch_start(&w->loop, &w->control, w->opts->control, on_control);
+}
+
+int mg_worker_run(const struct mg_worker_opts *o)
+{
+    struct mg_worker *w = calloc(1, sizeof(*w));
+    char who[32];
+
+    snprintf(who, sizeof(who), "worker %u", o->slot);
+    mg_log_setup(who, MG_LOG_INFO);
+    if (w == NULL)
+        return 1;
+    w->opts = o;
+    if (setup(w) != 0 || !load_config(w) || serve_listeners(w, o->sockets) != 0)
+        return 1;
+    lua_settop(w->L, 0);
+    mg_timer_init(&w->drain, on_drain_look);
+    mg_timer_init(&w->flush, on_flush);
+    on_flush(&w->flush);
+    tell(w, MG_CONTROL_READY);
+    mg_loop_run(&w->loop);
+    mg_sink_flush_all();
+    return 0;
+}

@@ -1,0 +1,24 @@
+/* worker.h -- One process that serves: a loop, a Lua state, the listeners of its slot.
+ *
+ * Owner:      the master forks it; it ends when the master says so, or is gone.
+ * Ownership:  the control socket is its own.
+ * Errors:     the exit code: 0 after a drain, 1 when the config could not be loaded at the start.
+ */
+#ifndef MG_WORKER_H
+#define MG_WORKER_H
+#include "app/control.h"
+#include "app/shared.h"
+
+struct mg_worker_opts {
+    int argc;
+    char **argv;
+    uint32_t slot;
+    int control;
+    const struct mg_shared *shared;
+    const struct mg_control *sockets; /* the listeners' names and descriptors of this slot */
+};
+
+enum { MG_DRAIN_MS = 30000 }; /* in-flight requests get this long */
+
+int mg_worker_run(const struct mg_worker_opts *o);
+#endif

@@ -1,0 +1,99 @@
+--- chain: the policies of a route as one function a phase.
+-- The functions are generated, so a phase is a straight line of calls that compiles to one trace: no loop over a
+-- list, no look at a config, nothing for a policy that lacks the phase.
+local chain = {}
+
+-- P and K hold the phase's functions and the policies' confs, by position in the chain.
+local function generate(lines, functions, confs, name)
+  local code = ("local P, K = ...\nreturn function(ctx%s)\n%s\nend"):format(
+    name == "response" and ", entered" or "", table.concat(lines, "\n"))
+  return assert(load(code, "=chain:" .. name, "t"))(functions, confs)
+end
+
+local function each(uses, phase, line, first, last, step)
+  local functions, confs, lines = {}, {}, {}
+  for i = first, last, step do
+    local use = uses[i]
+    if use.policy[phase] then
+      functions[i], confs[i] = use.policy[phase], use.prepared
+      lines[#lines + 1] = line:gsub("%$i", i)
+    end
+  end
+  return lines, functions, confs
+end
+
+local function request_phase(uses)
+  local lines, functions, confs = each(uses, "request",
+    "ctx._i = $i; do local answer = P[$i](K[$i], ctx); if answer ~= nil then return answer, $i end end", 1, #uses, 1)
+  lines[#lines + 1] = "return nil, " .. #uses
+  return generate(lines, functions, confs, "request")
+end
+
+-- Answers run back up the list, through the policies whose request phase was entered.
+local function response_phase(uses)
+  local lines, functions, confs = each(uses, "response", "if entered >= $i then ctx._i = $i; P[$i](K[$i], ctx) end",
+    #uses, 1, -1)
+  return generate(lines, functions, confs, "response")
+end
+
+local function log_phase(uses)
+  local lines, functions, confs = each(uses, "log", "ctx._i = $i; P[$i](K[$i], ctx)", 1, #uses, 1)
+  return generate(lines, functions, confs, "log")
+end
+
+-- What the chain wants of one body: nil, or { whole = bool, limit =, run = function(ctx, bytes, last) → bytes, answer }.
+local function body_phase(uses, side)
+  local phase, steps, whole, limit = side .. "_body", {}, false, nil
+  for i, use in ipairs(uses) do
+    local body = use.policy.body
+    local kind = body and body[side] or "none"
+    if kind ~= "none" then
+      if kind == "whole" then
+        whole, limit = true, math.min(limit or math.huge, body.limit)
+      end
+      if use.policy[phase] then
+        table.insert(steps, side == "response" and 1 or #steps + 1, { i = i, fn = use.policy[phase], conf = use.prepared })
+      end
+    end
+  end
+  if #steps == 0 and not whole then return nil end
+  return {
+    whole = whole,
+    limit = limit,
+    run = function(ctx, bytes, last)
+      for _, step in ipairs(steps) do
+        ctx._i = step.i
+        local result = step.fn(step.conf, ctx, bytes, last)
+        if type(result) == "string" then
+          bytes = result
+        elseif result ~= nil then
+          return bytes, result
+        end
+      end
+      return bytes
+    end,
+  }
+end
+
+--- The chain of `uses` (see moongate.model): names, and request(ctx) → answer or nil, position reached;
+-- response(ctx, entered); log(ctx); request_body and response_body (nil when no policy declares them).
+-- Prepares every policy, so its prepare() runs once for this route and worker.
+function chain.new(uses)
+  local prepared, names = {}, {}
+  for i, use in ipairs(uses) do
+    local conf = use.conf
+    if use.policy.prepare then conf = use.policy.prepare(conf) or conf end
+    prepared[i] = { policy = use.policy, prepared = conf }
+    names[i] = use.name
+  end
+  return {
+    names = names,
+    request = request_phase(prepared),
+    response = response_phase(prepared),
+    log = log_phase(prepared),
+    request_body = body_phase(prepared, "request"),
+    response_body = body_phase(prepared, "response"),
+  }
+end
+
+return chain

@@ -1,0 +1,143 @@
+--- compiled: a checked model made ready to serve: chains generated, policies prepared, endpoints opened, routes indexed.
+-- Built beside the running one by a reload; free() gives back what it opened.
+local abi = require "moongate.abi"
+local balance = require "moongate.balance"
+local chain = require "moongate.chain"
+local metrics = require "moongate.metrics"
+local retry = require "moongate.retry"
+local router = require "moongate.router"
+local tls = require "moongate.tls"
+
+local C, span = abi.C, abi.span
+
+local compiled = {}
+local methods = {}
+local mt = { __index = methods }
+
+local function concat(a, b)
+  local all = {}
+  for _, use in ipairs(a) do all[#all + 1] = use end
+  for _, use in ipairs(b or {}) do all[#all + 1] = use end
+  return all
+end
+
+-- ---- services -----------------------------------------------------------------------------
+
+local function host_of(address)
+  return address:match("^%[(.-)%]:") or address:match("^(.*):")
+end
+
+local function open_endpoint(self, service, endpoint, context)
+  local pool = service.pool
+  local address = endpoint.address
+  local sni = context and (service.tls.sni or host_of(address)) or ""
+  local verify = context and service.tls.verify or ""
+  local conf = abi.new("struct mg_endpoint_conf", {
+    address = abi.str(address), sni = abi.str(sni), verify = abi.str(verify), tls = context,
+    connect_timeout_ms = pool.connect_timeout, idle_timeout_ms = pool.idle_timeout, max_idle = pool.max_idle,
+    max_requests = pool.max_requests, max_connections = pool.max_connections,
+  })
+  local handle = C.mg_endpoint_get(conf, span)
+  if handle == nil then
+    error(("%s: endpoint %s: %s"):format(endpoint.at or service.at, address, abi.text(span[0])), 0)
+  end
+  self.handles[#self.handles + 1] = handle
+  endpoint.handle = handle
+end
+
+local function active(endpoint)
+  return C.mg_endpoint_active(endpoint.handle)
+end
+
+local function open_services(self, model)
+  for name, service in pairs(model.services) do
+    local context, err = tls.client(service)
+    if err then error(("%s: service %s: %s"):format(service.at, name, err), 0) end
+    if context then self.tls[#self.tls + 1] = context end
+    for _, endpoint in ipairs(service.endpoints) do open_endpoint(self, service, endpoint, context) end
+    self.balancers[name] = balance.new(service, { active = active })
+  end
+end
+
+--- The backend for a service and subset (nil: all of it), or nil and why there is none; the same one each time.
+function methods:backend(service, subset)
+  local key = service .. "\0" .. (subset or "")
+  local known = self.backends[key]
+  if known then return known end
+  local balancer = self.balancers[service]
+  if not balancer then return nil, ("no service '%s'"):format(tostring(service)) end
+  local picker = balancer:picker(subset)
+  if not picker then return nil, ("service '%s' has no subset '%s'"):format(service, tostring(subset)) end
+  known = { service = service, subset = subset, picker = picker }
+  self.backends[key] = known
+  return known
+end
+
+-- ---- routes -------------------------------------------------------------------------------
+
+local function route_backend(self, backend)
+  local plain = assert(self:backend(backend.service, backend.subset))
+  if not backend.policies or #backend.policies == 0 then return plain end
+  return {
+    service = plain.service, subset = plain.subset, picker = plain.picker, chain = chain.new(backend.policies),
+  }
+end
+
+local function choose_single(route) return route.single end
+local function choose_split(route) return route.ready[route.split:pick()] end
+local function choose_none() return nil end
+
+local function compile_backends(self, route, source)
+  local ready = {}
+  for i, backend in ipairs(source.backends or {}) do ready[i] = route_backend(self, backend) end
+  route.ready = ready
+  if #ready == 0 then
+    route.choose = choose_none
+  elseif #ready == 1 then
+    route.single, route.choose = ready[1], choose_single
+  else
+    route.split, route.choose = balance.split(source.backends), choose_split
+  end
+end
+
+local function compile_route(self, source, policies)
+  local route = setmetatable({}, { __index = source })
+  route.chain = chain.new(concat(policies, source.policies))
+  route.plan = retry.new(source.retries)
+  route.timeout, route.per_try_timeout, route.name = source.timeout, source.per_try_timeout, source.name
+  if route.plan then route.on_retry = self.retries:with(source.name or "") end
+  compile_backends(self, route, source)
+  return route
+end
+
+-- ---- the whole ----------------------------------------------------------------------------
+
+--- The compiled form of `model`, or raises "file:line: why" where something cannot be opened.
+function compiled.new(model)
+  local self = setmetatable({
+    listeners = model.listeners, handles = {}, tls = {}, balancers = {}, backends = {}, source = model,
+    retries = metrics.counter { name = "moongate_upstream_retries_total", labels = { "route" },
+      help = "Tries beyond the first, by route." },
+  }, mt)
+  open_services(self, model)
+  local by_source = {}
+  for _, source in ipairs(model.routes) do by_source[source] = compile_route(self, source, model.policies) end
+  self.no_route_chain = chain.new(model.policies)
+  self.router = router.new(model)
+  self.routes = by_source
+  return self
+end
+
+--- The compiled route of the request that `ctx` is about, or nil.
+function methods:match(ctx)
+  return self.routes[self.router:match(ctx._x.listener, ctx.req)]
+end
+
+--- Gives back endpoints and TLS contexts.  Requests in flight keep what they use: C counts.
+function methods:free()
+  for _, handle in ipairs(self.handles) do C.mg_endpoint_put(handle) end
+  for _, context in ipairs(self.tls) do C.mg_tls_put(context) end
+  self.handles, self.tls = {}, {}
+end
+
+return compiled

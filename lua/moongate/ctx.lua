@@ -1,0 +1,193 @@
+--- ctx: one exchange as a policy sees it; bound to a lane and cleared for each of its requests.
+--
+-- Fields: req, res (moongate.message), peer, client_address, request_id, listener, port, route, backend, endpoint,
+-- own (this policy's notes on this request), shared (those of all), details (the response code's details), and in
+-- the log phase duration, upstream_duration, bytes_in, bytes_out, attempts, upstream_address, start_time, protocol.
+local abi = require "moongate.abi"
+local grpc = require "moongate.grpc"
+local message = require "moongate.message"
+
+local C, span, text = abi.C, abi.span, abi.text
+local yield = coroutine.yield
+
+local ctx = {}
+local get, methods = {}, {}
+
+--- What ends a lane whose client has left; runtime.lua knows it.
+ctx.GONE = setmetatable({}, { __tostring = function() return "the client has left" end })
+
+-- ---- reading ------------------------------------------------------------------------------
+
+--- The notes of the policy whose phase runs.
+function get.own(self)
+  local owns, i = self._owns, self._i
+  local own = owns[i]
+  if not own then
+    own = {}
+    owns[i] = own
+    self._noted = true
+  end
+  return own
+end
+
+function get.shared(self)
+  local shared = {}
+  self.shared = shared
+  return shared
+end
+
+function get.client_address(self) return text(self._x.client_address) end
+function get.request_id(self) return text(self._x.request_id) end
+function get.port(self) return self._x.port end
+function get.listener(self) return self._model.listeners[self._x.listener + 1] end
+function get.grpc(self) return self._x.grpc end
+function get.upgrade(self) return self._x.upgrade end
+function get.attempts(self) return self._x.attempts end
+function get.bytes_in(self) return tonumber(self._x.bytes_in) end
+function get.bytes_out(self) return tonumber(self._x.bytes_out) end
+function get.protocol(self) return self._x.minor == 0 and "HTTP/1.0" or "HTTP/1.1" end
+
+--- Seconds from the request's first byte to the response's last (or to now).
+function get.duration(self)
+  local x = self._x
+  local finish = x.end_ns ~= 0 and x.end_ns or C.mg_now_ns()
+  return tonumber(finish - x.start_ns) / 1e9
+end
+
+--- Seconds from sending the last try to its response's head; nil when there was none.
+function get.upstream_duration(self)
+  local ns = self._x.upstream_ns
+  return ns ~= 0 and tonumber(ns) / 1e9 or nil
+end
+
+--- Wall clock (seconds since 1970) of the request's first byte.
+function get.start_time(self)
+  return C.mg_wall_time() - tonumber(C.mg_now_ns() - self._x.start_ns) / 1e9
+end
+
+function get.upstream_address(self)
+  return C.mg_upstream_address(self._x, span) == 0 and text(span[0]) or nil
+end
+
+-- ---- the peer -----------------------------------------------------------------------------
+
+local peer_get, peer_mt = {}, {}
+
+function peer_get.address(x) return text(x.peer_address) end
+function peer_get.port(x) return x.peer_port end
+function peer_get.tls(x) return x.tls end
+function peer_get.principal(x) return x.principal.len > 0 and text(x.principal) or nil end
+
+local CERTIFICATE = { "principal", "subject", "serial", "dns", "fingerprint", "sni", "alpn", "version", "cipher" }
+local certificate_type = abi.typeof "struct mg_certificate"
+
+--- The TLS connection's and the client certificate's data; nil on a clear connection.
+function peer_get.certificate(x)
+  local c = certificate_type()
+  if C.mg_peer_certificate(x, c) ~= 0 then return nil end
+  local t = { verified = c.verified }
+  for _, name in ipairs(CERTIFICATE) do
+    if c[name].len > 0 then t[name] = text(c[name]) end
+  end
+  return t
+end
+
+function peer_mt.__index(self, key)
+  local f = peer_get[key]
+  return f and f(self._x)
+end
+
+-- ---- acting -------------------------------------------------------------------------------
+
+--- Answers here: the response with this status, body (string or nil) and headers (table of name to value or list of
+-- values).  Return what it returns from `request` to stop the chain.
+function methods:respond(status, body, headers)
+  local x = self._x
+  body = body or ""
+  local grpc_headers
+  if x.grpc then
+    status, body, grpc_headers = grpc.answer(status, body)
+  end
+  local rc = C.mg_respond(x, status, body, #body)
+  if rc ~= 0 then error(("ctx:respond(%s): %s"):format(tostring(status), abi.error_text(rc)), 2) end
+  local res = self.res
+  for name, value in pairs(grpc_headers or headers or {}) do
+    for _, one in ipairs(type(value) == "table" and value or { value }) do res.headers:add(name, one) end
+  end
+  if #body > 0 and not res.headers["content-type"] then res.headers:set("content-type", "text/plain") end
+  self._local = true
+  return res
+end
+
+--- Waits `ms` milliseconds; other requests go on.  Ends the lane when the client leaves meanwhile.
+function methods:sleep(ms)
+  local rc = C.mg_sleep(self._x, ms)
+  if rc == C.MG_AGAIN then rc = yield() end
+  if rc == C.MG_EGONE then error(ctx.GONE, 0) end
+end
+
+--- Sends the request to this service (and subset) whatever the route's weights say.
+function methods:use_backend(service, subset)
+  local backend, err = self._model:backend(service, subset)
+  if not backend then error("ctx:use_backend: " .. err, 2) end
+  self._chosen = backend
+end
+
+--- Adds a response flag, by Envoy's names ("DI", "UF", ...).
+function methods:flag(name)
+  local flags = self._flags
+  if flags == "-" then
+    self._flags = name
+  elseif not (("," .. flags .. ","):find("," .. name .. ",", 1, true)) then
+    self._flags = flags .. "," .. name
+  end
+end
+
+--- The response flags, "-" when there is none.
+function methods:flags_text()
+  return self._flags
+end
+
+-- ---- life ---------------------------------------------------------------------------------
+
+local mt = {}
+
+function mt.__index(self, key)
+  local f = get[key]
+  if f then return f(self) end
+  return methods[key]
+end
+
+--- A ctx for the exchange `x`, kept for all its requests.
+function ctx.new(x)
+  return setmetatable({
+    _x = x, _owns = {}, _i = 0, _flags = "-", _noted = false, _local = false,
+    req = message.request(x), res = message.response(x), peer = setmetatable({ _x = x }, peer_mt),
+  }, mt)
+end
+
+-- The ctx of every lane, by its coroutine; lanes live as long as the worker.
+local by_lane = {}
+
+--- Makes `self` the ctx of the running lane.
+function ctx.register(self)
+  by_lane[coroutine.running()] = self
+end
+
+--- The ctx of the lane that runs, or nil outside of one (while a config is loaded).
+function ctx.current()
+  local lane = coroutine.running()
+  return lane and by_lane[lane]
+end
+
+--- Clears what the last request left, and takes the model this one lives with.
+function ctx.begin(self, model)
+  self._model = model
+  if self._noted then
+    self._owns, self._noted = {}, false
+  end
+  self._i, self._flags, self._local, self._chosen = 0, "-", false, nil
+  self.shared, self.details, self.route, self.backend, self.endpoint = nil, nil, nil, nil, nil
+end
+
+return ctx

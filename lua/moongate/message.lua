@@ -1,0 +1,105 @@
+--- message: ctx.req and ctx.res, the two messages of an exchange as a policy sees them.
+local abi = require "moongate.abi"
+local cookie = require "moongate.cookie"
+local headers = require "moongate.headers"
+local query = require "moongate.query"
+
+local C, span = abi.C, abi.span
+local ffi_string, text = abi.string, abi.text
+
+local message = {}
+
+local METHODS = {
+  [C.MG_METHOD_GET] = "GET", [C.MG_METHOD_HEAD] = "HEAD", [C.MG_METHOD_POST] = "POST", [C.MG_METHOD_PUT] = "PUT",
+  [C.MG_METHOD_DELETE] = "DELETE", [C.MG_METHOD_PATCH] = "PATCH", [C.MG_METHOD_OPTIONS] = "OPTIONS",
+  [C.MG_METHOD_TRACE] = "TRACE", [C.MG_METHOD_CONNECT] = "CONNECT",
+}
+
+local function refuse(what, value, rc)
+  error(("ctx.req.%s: cannot be %q: %s"):format(what, tostring(value), abi.error_text(rc)), 3)
+end
+
+-- ---- ctx.req ------------------------------------------------------------------------------
+
+local req_get, req_set, req_methods = {}, {}, {}
+
+function req_get.method(x) return METHODS[x.method_id] or text(x.method) end
+function req_get.path(x) return ffi_string(x.path.ptr, x.path.len) end
+function req_get.query(x) return x.has_query and text(x.query) or nil end
+function req_get.authority(x) return text(x.authority) end
+function req_get.host(x) return text(x.host) end
+function req_get.scheme(x) return x.tls and "https" or "http" end
+
+function req_set.method(x, v) return C.mg_set_method(x, v, #v) end
+function req_set.path(x, v) return C.mg_set_path(x, v, #v) end
+function req_set.query(x, v) return C.mg_set_query(x, v or "", v and #v or 0) end
+function req_set.authority(x, v) return C.mg_set_authority(x, v, #v) end
+
+--- The value of a cookie that the client sent, or nil.
+function req_methods:cookie(name)
+  local sent = self.headers.cookie
+  return sent and cookie.get(sent, name)
+end
+
+--- The first query parameter of that name, decoded, or nil.
+function req_methods:param(name)
+  local q = self.query
+  return q and query.get(q, name)
+end
+
+--- The whole request body; only where a policy of the chain declared body.request = "whole".
+function req_methods:body()
+  if C.mg_request_body(self._x, span) ~= 0 then error("ctx.req:body(): the body is not in memory", 2) end
+  return text(span[0])
+end
+
+local req_mt = {}
+
+function req_mt.__index(self, key)
+  local get = req_get[key]
+  if get then return get(self._x) end
+  return req_methods[key]
+end
+
+function req_mt.__newindex(self, key, value)
+  local set = req_set[key]
+  if not set then error(("ctx.req.%s cannot be assigned"):format(tostring(key)), 2) end
+  local rc = set(self._x, value)
+  if rc ~= 0 then refuse(key, value, rc) end
+end
+
+--- ctx.req of the exchange `x`.
+function message.request(x)
+  return setmetatable({ _x = x, headers = headers.new(x, C.MG_REQUEST) }, req_mt)
+end
+
+-- ---- ctx.res ------------------------------------------------------------------------------
+
+local res_methods, res_mt = {}, {}
+
+--- The whole response body; only where a policy of the chain declared body.response = "whole".
+function res_methods:body()
+  if C.mg_response_body(self._x, span) ~= 0 then error("ctx.res:body(): the body is not in memory", 2) end
+  return text(span[0])
+end
+
+function res_mt.__index(self, key)
+  if key == "status" then
+    local x = self._x
+    return (x.gone and not x.response_started) and 0 or x.status
+  end
+  return res_methods[key]
+end
+
+function res_mt.__newindex(self, key, value)
+  if key ~= "status" then error(("ctx.res.%s cannot be assigned"):format(tostring(key)), 2) end
+  local rc = C.mg_set_status(self._x, value)
+  if rc ~= 0 then error(("ctx.res.status: cannot be %s: %s"):format(tostring(value), abi.error_text(rc)), 2) end
+end
+
+--- ctx.res of the exchange `x`.
+function message.response(x)
+  return setmetatable({ _x = x, headers = headers.new(x, C.MG_RESPONSE) }, res_mt)
+end
+
+return message

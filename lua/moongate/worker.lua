@@ -1,0 +1,71 @@
+--- worker: loads the config in a worker and makes it serve; again on a reload.
+local abi = require "moongate.abi"
+local compiled = require "moongate.compiled"
+local load = require "moongate.cli.load"
+local runtime = require "moongate.runtime"
+local tls = require "moongate.tls"
+
+local C = abi.C
+
+local worker = {}
+
+local CLIENT_CERT = { remove = 0, set = 1, trust = 2 }
+
+local function listener_conf(listener, context)
+  local l = listener.limits
+  return abi.new("struct mg_listener_conf", {
+    port = listener.port, tls = context, permissive = listener.tls and listener.tls.permissive or false,
+    client_cert_header = CLIENT_CERT[listener.client_cert_header], trust_request_id = listener.trust_request_id,
+    append_forwarded_for = listener.append_forwarded_for, trusted_hops = listener.trusted_hops,
+    request_line_bytes = l.request_line_bytes, header_bytes = l.header_bytes, header_count = l.header_count,
+    trailer_bytes = l.trailer_bytes, body_bytes = l.body_bytes, header_timeout_ms = l.header_timeout,
+    body_timeout_ms = l.body_timeout, idle_timeout_ms = l.idle_timeout, write_timeout_ms = l.write_timeout,
+    requests_per_connection = l.requests_per_connection, connections = l.connections,
+  })
+end
+
+local function load_model(words)
+  local said = {}
+  local values, err = load.options(words)
+  local model = values and load.model(values, function(text) said[#said + 1] = text end)
+  if not model then error(err or table.concat(said):gsub("\n$", ""), 0) end
+  return model
+end
+
+-- All contexts before any listener changes, so that a reload that fails has changed nothing.
+local function open_contexts(model)
+  local contexts = {}
+  for i, listener in ipairs(model.listeners) do
+    local context, err = tls.server(listener)
+    if err then error(("%s: listener %s: %s"):format(listener.at, listener.name, err), 0) end
+    contexts[i] = context or false
+  end
+  return contexts
+end
+
+local function start(words)
+  local model = load_model(words)
+  local ready = compiled.new(model)
+  local contexts = open_contexts(model)
+  local names = {}
+  for i, listener in ipairs(model.listeners) do
+    C.mg_listener_configure(i - 1, listener_conf(listener, contexts[i] or nil))
+    names[i] = listener.name
+  end
+  local old = runtime.swap(ready)
+  if old then old:free() end
+  collectgarbage()
+  return names
+end
+
+--- Loads the config that the command line `words` (its first word is the command) names, and swaps it in.
+-- @return the names of its listeners in order; or nil and a text of "file:line: why" lines: then the old one serves on
+function worker.start(words)
+  local rest = {}
+  for i = 2, #words do rest[i - 1] = words[i] end
+  local ok, result = pcall(start, rest)
+  if not ok then return nil, tostring(result) end
+  return result
+end
+
+return worker
