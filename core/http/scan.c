@@ -1,4 +1,5 @@
 #include "http/parse.h"
+#include <endian.h>
 
 enum { LEADING_LINES = 8 };
 
@@ -14,14 +15,22 @@ static size_t next_special(const char *bytes, size_t i, size_t len)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
 
-    for (; i + 8 <= len; i += 8) {
+    while (i + 8 <= len) {
         uint64_t v, del, special;
 
         memcpy(&v, bytes + i, 8);
+        v = le64toh(v);
         del = v ^ (ones * 0x7f);
-        special = ((v - ones * 0x20) & ~v) | ((del - ones) & ~del);
-        if ((special & high) != 0)
-            break;
+        special = (((v - ones * 0x20) & ~v) | ((del - ones) & ~del)) & high;
+        if (special == 0) {
+            i += 8;
+            continue;
+        }
+        /* Borrows make false hits only above a true one, so the lowest is true. */
+        i += (size_t)__builtin_ctzll(special) / 8;
+        if (bytes[i] != '\t')
+            return i;
+        i++;
     }
     while (i < len && mg_is_char(bytes[i], MG_CH_VALUE))
         i++;
