@@ -1,5 +1,6 @@
 --- balance: chooses an endpoint of a service, and a backend among weighted ones.
 local consistent = require "moongate.balance.consistent"
+local hash = require "moongate.hash"
 
 local balance = {}
 
@@ -126,12 +127,12 @@ end
 local function choose_by_key(self, ctx)
   local key = self.key(ctx)
   if not key then return choose_randomly(self) end
-  return self.look_up(self.hash(key))
+  return self.look_up(hash.u32(key))
 end
 
 function kinds.consistent_hash(self, conf)
   self.key = key_reader(conf)
-  self.look_up = consistent[conf.algorithm or "ring"](self.endpoints, self.hash)
+  self.look_up = consistent[conf.algorithm or "ring"](self.endpoints, hash.u32)
   self.keeps = true
   return choose_by_key
 end
@@ -170,7 +171,7 @@ local function new_picker(endpoints, conf, options)
   self.endpoints = weighty(endpoints)
   if #self.endpoints == 0 then return self end
   self.equal, self.sums = sums_of(self.endpoints)
-  self.random, self.active, self.hash = options.random, options.active, options.hash
+  self.random, self.active = options.random, options.active
   self.turn = 0
   self.choose = kinds[conf.kind](self, conf)
   return self
@@ -201,12 +202,10 @@ function pickers:picker(subset)
 end
 
 --- Pickers for a service of the model and for each of its subsets.
--- @param options { active = function(endpoint) giving its requests in progress, random = as for split(),
---   hash = function(string) giving an unsigned 32-bit number; absent: moongate.hash's }
+-- @param options { active = function(endpoint) giving its requests in progress, random = as for split() }
 function balance.new(service, options)
   local conf = service.balance
-  local given = { active = options.active, random = options.random or system_random(), hash = options.hash }
-  if conf.kind == "consistent_hash" then given.hash = given.hash or require("moongate.hash").u32 end
+  local given = { active = options.active, random = options.random or system_random() }
   local self = setmetatable({ all = new_picker(service.endpoints, conf, given), subsets = {} }, pickers)
   for name, labels in pairs(service.subsets) do
     self.subsets[name] = new_picker(select(service.endpoints, labels), conf, given)

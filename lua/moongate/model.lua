@@ -13,6 +13,8 @@ local suggest = require "moongate.suggest"
 
 local model = {}
 
+local MOST_LISTENERS = 250 -- what the core can hand from the master to its workers
+
 local BALANCE = { "round_robin", "least_request", "random", "consistent_hash" }
 
 local function check_uses(uses, path, report)
@@ -68,6 +70,9 @@ local function check_listeners(draft, report)
     check_listener(listener, known, taken, { "listeners", i }, report)
   end
   if #draft.listeners == 0 then report({ "listeners" }, "expected at least one listener") end
+  if #draft.listeners > MOST_LISTENERS then
+    report({ "listeners" }, ("expected at most %d listeners, got %d"):format(MOST_LISTENERS, #draft.listeners))
+  end
   if draft.admin and draft.admin.address then
     local path = { "admin", "address" }
     local host, port = address.parse_ip(draft.admin.address)

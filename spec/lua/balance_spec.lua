@@ -1,18 +1,5 @@
 local balance = require "moongate.balance"
 
--- FNV-1a with a final mix, enough for specs.
-local bit = require "bit"
-local function hash(text)
-  local h = 2166136261
-  for i = 1, #text do
-    h = bit.bxor(h, text:byte(i))
-    h = bit.tobit(h * 403 + bit.lshift(h, 24)) -- the FNV prime, in a form that doubles hold
-  end
-  h = bit.bxor(h, bit.rshift(h, 16))
-  h = bit.tobit(h * 0x5bd1)
-  return bit.bxor(h, bit.rshift(h, 13)) % 2 ^ 32
-end
-
 local function endpoints(...)
   local list = {}
   for i, weight in ipairs { ... } do
@@ -29,7 +16,7 @@ local function service(kind, ...)
 end
 
 local function picker(kind, options, ...)
-  options.random, options.hash = options.random or math.random, hash
+  options.random = options.random or math.random
   return balance.new(service(kind, ...), options):picker()
 end
 

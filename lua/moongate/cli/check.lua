@@ -1,0 +1,29 @@
+--- check: says whether a config could run, and every mistake if not.
+local load = require "moongate.cli.load"
+
+local check = {}
+
+check.usage = "check PATH..."
+check.summary = "check a config and say all that is wrong with it"
+
+local function count(map)
+  local total = 0
+  for _ in pairs(map) do total = total + 1 end
+  return total
+end
+
+local function plural(number, noun)
+  return ("%d %s%s"):format(number, noun, number == 1 and "" or "s")
+end
+
+function check.main(words, streams)
+  local values, err = load.options(words)
+  if not values then return streams.refuse(err, check) end
+  local model = load.model(values, streams.err)
+  if not model then return 1 end
+  streams.out(("ok: %s, %s, %s\n"):format(plural(#model.listeners, "listener"), plural(#model.routes, "route"),
+    plural(count(model.services), "service")))
+  return 0
+end
+
+return check

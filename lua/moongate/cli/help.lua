@@ -1,0 +1,81 @@
+--- help: explains the commands, or one policy from its own text.
+local options = require "moongate.cli.options"
+local policy = require "moongate.policy"
+local schema = require "moongate.schema"
+
+local help = {}
+
+help.usage = "help [POLICY]"
+help.summary = "explain the commands, or a policy and its settings"
+
+local OPTIONS = [[
+Options of run and check:
+  --policy-path DIR   look for policies in DIR first (may stand several times)
+  --workers N         worker processes (default: one a core)
+  --admin ADDRESS     serve metrics and health here instead of at the config's address
+  --port-offset N     bind every port that the config declares N higher
+  --bind ADDRESS      bind listeners to this IP address instead of their own
+
+A config is a Lua file, or YAML files and folders of them.
+]]
+
+local KNOWN = { ["policy-path"] = { key = "policy_path", type = "text", list = true } }
+
+--- The text of `moongate help`.
+function help.text(commands)
+  local lines = { "Usage: moongate COMMAND [OPTIONS]", "" }
+  for _, command in ipairs(commands) do
+    lines[#lines + 1] = ("  %-16s  %s"):format(command.usage, command.summary)
+  end
+  lines[#lines + 1] = ""
+  return table.concat(lines, "\n") .. "\n" .. OPTIONS
+end
+
+local function file_of(module)
+  for _, value in pairs(module) do
+    local source = type(value) == "function" and debug.getinfo(value, "S").source
+    if source and source:sub(1, 1) == "@" then return source:sub(2) end
+  end
+end
+
+-- The comment that opens a policy's file, without its dashes; nothing when the file is not there.
+local function comment(module)
+  local path = file_of(module)
+  local file = path and io.open(path, "r")
+  if not file then return {} end
+  local lines = {}
+  for line in file:lines() do
+    local text = line:match("^%-%-%-? ?(.*)$")
+    if not text then break end
+    lines[#lines + 1] = text
+  end
+  file:close()
+  return lines
+end
+
+local function explain(name)
+  local module, err = policy.load(name)
+  if not module then return nil, err end
+  local lines = comment(module)
+  if #lines == 0 then lines[1] = name end
+  lines[#lines + 1] = ""
+  lines[#lines + 1] = #module.schema > 0 and "Settings:" or "It has no settings."
+  for _, line in ipairs(schema.describe(module.schema)) do lines[#lines + 1] = "  " .. line end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+function help.main(words, streams)
+  local values, rest = options.parse(words, KNOWN)
+  if not values then return streams.refuse(rest, help) end
+  for _, folder in ipairs(values.policy_path or {}) do policy.add_path(folder) end
+  if #rest == 0 then
+    streams.out(help.text(streams.commands))
+    return 0
+  end
+  local text, err = explain(rest[1])
+  if not text then return streams.refuse(err, help) end
+  streams.out(text)
+  return 0
+end
+
+return help

@@ -1,0 +1,51 @@
+--- cli: the command line; one file a command, each with usage, summary and main(words, streams).
+local suggest = require "moongate.suggest"
+
+local cli = {}
+
+local NAMES = { "run", "check", "version", "help" }
+local ALIASES = { ["--help"] = "help", ["-h"] = "help", ["--version"] = "version" }
+
+local function write(file)
+  return function(text) file:write(text) end
+end
+
+local function refuse(err)
+  return function(message, command)
+    err(("moongate: %s\n"):format(message))
+    err(("Usage: moongate %s\n"):format(command and command.usage or "COMMAND [OPTIONS]"))
+    err("`moongate help` explains more.\n")
+    return 2
+  end
+end
+
+local function load_commands()
+  local list, by_name = {}, {}
+  for i, name in ipairs(NAMES) do
+    list[i] = require("moongate.cli." .. name)
+    by_name[name] = list[i]
+  end
+  return list, by_name
+end
+
+--- Runs the command line `words` (without the program's name).
+-- @param given { out =, err = functions that write a text, versions = }; absent: the standard streams, the core's own
+-- @return an exit code; or, for `run`, the table that cli/run.lua describes
+function cli.main(words, given)
+  local streams = given or { out = write(io.stdout), err = write(io.stderr), versions = require "moongate.versions" }
+  local by_name
+  streams.refuse = refuse(streams.err)
+  streams.commands, by_name = load_commands()
+  if #words == 0 then
+    streams.err(by_name.help.text(streams.commands))
+    return 2
+  end
+  local name = ALIASES[words[1]] or words[1]
+  local command = by_name[name]
+  if not command then return streams.refuse(("unknown command '%s'%s"):format(name, suggest.hint(name, NAMES))) end
+  local rest = {}
+  for i = 2, #words do rest[i - 1] = words[i] end
+  return command.main(rest, streams)
+end
+
+return cli

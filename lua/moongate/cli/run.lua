@@ -1,0 +1,67 @@
+--- run: checks the config, then tells the core what to bind and run.
+local address = require "moongate.model.address"
+local load = require "moongate.cli.load"
+local summary = require "moongate.model.summary"
+
+local run = {}
+
+run.usage = "run PATH..."
+run.summary = "run the gateway"
+
+local function join(host, port)
+  return (host:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(host, port)
+end
+
+-- Where a declared address is bound, with --bind and --port-offset; or nil and what is wrong.
+local function bound(declared, host, offset)
+  local own_host, port = address.parse_ip(declared)
+  if port + offset > 65535 then
+    return nil, ("--port-offset: %s and %d more is above 65535"):format(declared, offset)
+  end
+  return join(host or own_host, port + offset)
+end
+
+local function listeners(model, values)
+  local list = {}
+  for i, listener in ipairs(model.listeners) do
+    local at, err = bound(listener.address, values.bind, values.port_offset)
+    if not at then return nil, err end
+    list[i] = { name = listener.name, address = at }
+  end
+  return list
+end
+
+-- --admin is bound as given. The config's own is shifted, but --bind does not open it to others.
+local function admin(model, values)
+  if values.admin or not model.admin then return values.admin end
+  return bound(model.admin.address, nil, values.port_offset)
+end
+
+-- How many cores this process may use; 1 when the system does not say.
+local function cores()
+  local file = io.open("/proc/self/status", "r")
+  local text = file and file:read("*a") or ""
+  if file then file:close() end
+  local count = 0
+  for range in (text:match("Cpus_allowed_list:%s*([%d,-]+)") or "0"):gmatch("[^,]+") do
+    local first, last = range:match("^(%d+)%-?(%d*)$")
+    count = count + (tonumber(last) or tonumber(first)) - tonumber(first) + 1
+  end
+  return math.min(count, load.OPTIONS.workers.max)
+end
+
+--- @return a table of what to run for the core: { action = "run", paths =, workers =, admin =, port_offset =, bind =,
+-- policy_path =, listeners = array of { name =, address = }, config = the model's summary as JSON }; or an exit code
+function run.main(words, streams)
+  local values, err = load.options(words)
+  if not values then return streams.refuse(err, run) end
+  local model = load.model(values, streams.err)
+  if not model then return 1 end
+  values.action, values.config, values.workers = "run", summary.json(model), values.workers or cores()
+  values.listeners, err = listeners(model, values)
+  if not err then values.admin, err = admin(model, values) end
+  if err then return streams.refuse(err, run) end
+  return values
+end
+
+return run

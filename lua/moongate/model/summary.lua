@@ -1,0 +1,64 @@
+--- summary: a model as JSON for the admin address, without what is secret: no PEM text, no policy's settings.
+local json = require "moongate.json"
+
+local summary = {}
+
+local function names_of(uses)
+  local list = json.array()
+  for i, use in ipairs(uses or {}) do list[i] = { name = use.name, at = use.at } end
+  return list
+end
+
+local function listener_of(listener)
+  local tls
+  if listener.tls then
+    local certs = json.array()
+    for i, cert in ipairs(listener.tls.certs) do certs[i] = cert.name end
+    tls = { certs = certs, client_auth = listener.tls.client_auth, min_version = listener.tls.min_version }
+  end
+  return { name = listener.name, at = listener.at, address = listener.address, tls = tls, limits = listener.limits,
+           trusted_hops = listener.trusted_hops }
+end
+
+local function service_of(service)
+  local endpoints = json.array()
+  for i, endpoint in ipairs(service.endpoints) do
+    endpoints[i] = { address = endpoint.address, labels = endpoint.labels, weight = endpoint.weight }
+  end
+  return { at = service.at, endpoints = endpoints, subsets = service.subsets, balance = service.balance,
+           tls = service.tls ~= nil, pool = service.pool }
+end
+
+local function backends_of(backends)
+  local list = json.array()
+  for i, backend in ipairs(backends) do
+    list[i] = { service = backend.service, subset = backend.subset, weight = backend.weight,
+                policies = names_of(backend.policies) }
+  end
+  return list
+end
+
+local function route_of(route)
+  local matches = json.array()
+  for i, match in ipairs(route.matches) do
+    matches[i] = { path = match.path, method = match.method, headers = json.array(match.headers),
+                   query = json.array(match.query) }
+  end
+  return { name = route.name, at = route.at, hosts = json.array(route.hosts), listeners = json.array(route.listeners),
+           matches = matches, policies = names_of(route.policies), backends = backends_of(route.backends),
+           timeout_ms = route.timeout, per_try_timeout_ms = route.per_try_timeout, retries = route.retries }
+end
+
+--- The JSON text of a checked model.
+function summary.json(model)
+  local listeners, services, routes = json.array(), {}, json.array()
+  for i, listener in ipairs(model.listeners) do listeners[i] = listener_of(listener) end
+  for name, service in pairs(model.services) do services[name] = service_of(service) end
+  for i, route in ipairs(model.routes) do routes[i] = route_of(route) end
+  return assert(json.encode {
+    source = model.source, admin = model.admin and model.admin.address, listeners = listeners, services = services,
+    policies = names_of(model.policies), routes = routes,
+  })
+end
+
+return summary
