@@ -15,8 +15,11 @@ ffi.cdef(cdef_text())
 
 local families, by_name = {}, {}
 
+-- Slots are set to 0 and not dropped: families in moongate.metrics still point to them.
 function fake_abi.reset()
-  for _, family in ipairs(families) do family.series, family.slots = {}, {} end
+  for _, family in ipairs(families) do
+    for _, slots in pairs(family.slots) do slots[0], slots[1] = 0, 0 end
+  end
   fake_abi.lines, fake_abi.logged = {}, {}
 end
 
@@ -65,7 +68,7 @@ function calls.mg_error_text(code) return "error " .. code end
 function calls.mg_random(buffer, count) for i = 0, count - 1 do buffer[i] = i * 7 % 256 end end
 
 --- The value of the series with these labels: a counter's count, a gauge's value, a histogram's count and sum;
--- nil when there is none.
+-- 0 or nil when there is none.
 function fake_abi.value(name, ...)
   local family = families[by_name[name]]
   local slots = family and family.slots[table.concat({ ... }, "|")]
@@ -74,16 +77,16 @@ function fake_abi.value(name, ...)
   return tonumber(slots[0]), ffi.cast("double *", slots + 1)[0]
 end
 
---- The series of a family as { label = value } tables, in order of creation.
+--- The series of a family that are not 0, as { label = value, key = all values joined by "|" }, in order of creation.
 function fake_abi.series(name)
   local family, all = families[by_name[name]], {}
-  for i, key in ipairs(family.series) do
-    local labels, n = {}, 0
+  for _, key in ipairs(family.series) do
+    local labels, n = { key = key }, 0
     for value in (key .. "|"):gmatch("([^|]*)|") do
       n = n + 1
       labels[family.labels[n]] = value
     end
-    all[i] = labels
+    if family.slots[key][0] ~= 0 then all[#all + 1] = labels end
   end
   return all
 end

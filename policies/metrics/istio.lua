@@ -1,0 +1,100 @@
+--- istio: the standard metrics of Istio, with its names, labels and values.
+-- A row says what does not change from request to request; several rows count one request several times (as a
+-- sidecar's destination and a waypoint's source do).  All four series of a request are found by nested look-ups on
+-- what does change: caller, endpoint, code, flags, protocol.
+local metrics = require "moongate.metrics"
+local workload = require "policies.metrics.workload"
+local istio = {}
+
+local LABELS = {
+  "response_code", "reporter", "source_workload", "source_workload_namespace", "source_principal", "source_app",
+  "source_version", "source_cluster", "destination_workload", "destination_workload_namespace",
+  "destination_principal", "destination_app", "destination_version", "destination_service",
+  "destination_service_name", "destination_service_namespace", "destination_cluster", "request_protocol",
+  "response_flags", "grpc_response_status", "connection_security_policy", "source_canonical_service",
+  "destination_canonical_service", "source_canonical_revision", "destination_canonical_revision",
+}
+local BUCKETS = { 0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000,
+                  1800000, 3600000 }
+local CALLERS = 10000 -- callers a row remembers before it begins anew
+
+local function families()
+  local function histogram(name, help)
+    return metrics.histogram { name = name, help = help, labels = LABELS, buckets = BUCKETS }
+  end
+  return {
+    total = metrics.counter { name = "istio_requests_total", help = "Requests.", labels = LABELS },
+    duration = histogram("istio_request_duration_milliseconds", "Milliseconds from first byte in to last byte out."),
+    received = histogram("istio_request_bytes", "Bytes of requests on the wire, headers included."),
+    sent = histogram("istio_response_bytes", "Bytes of responses on the wire, headers included."),
+  }
+end
+
+--- A row ready to count: see the policy's schema for its fields.
+function istio.prepare(row)
+  local only = row.only_from and {}
+  for _, peer in ipairs(row.only_from or {}) do only[peer] = true end
+  return { only = only, row = row, families = families(), callers = {}, count = 0 }
+end
+
+local function below(node, key)
+  local found = node[key]
+  if not found then
+    found = {}
+    node[key] = found
+  end
+  return found
+end
+
+-- Who calls: a node per principal or address, holding the labels of the caller.
+local function caller_of(self, principal, address)
+  local key = principal or address
+  local node = self.callers[key]
+  if node then return node end
+  if self.count == CALLERS then self.callers, self.count = {}, 0 end
+  node = { labels = workload.source(self.row, principal, address), by_endpoint = {} }
+  self.callers[key], self.count = node, self.count + 1
+  return node
+end
+
+local function make_series(self, caller, endpoint, code, flags, grpc)
+  local labels = workload.destination(self.row, endpoint)
+  for name, value in pairs(caller.labels) do labels[name] = value end
+  labels.response_code, labels.response_flags, labels.reporter = tostring(code), flags, self.row.reporter
+  labels.request_protocol, labels.grpc_response_status = grpc and "grpc" or "http", grpc or ""
+  local values, series = {}, {}
+  for i, name in ipairs(LABELS) do values[i] = labels[name] end
+  for name, family in pairs(self.families) do series[name] = family:with(unpack(values)) end
+  return series
+end
+
+local NONE = {} -- stands for "no endpoint was chosen"
+
+local function series_of(self, ctx)
+  local peer = ctx.peer
+  local caller = caller_of(self, peer.principal, peer.address)
+  local endpoint = ctx.endpoint
+  local by_code = below(caller.by_endpoint, endpoint and endpoint.workload or NONE)
+  local code, flags = ctx.res.status, ctx:flags_text()
+  local by_protocol = below(below(by_code, code), flags)
+  local grpc = ctx.grpc and (ctx.res.headers["grpc-status"] or "")
+  local series = by_protocol[grpc]
+  if not series then
+    series = make_series(self, caller, endpoint and endpoint.workload, code, flags, grpc)
+    by_protocol[grpc] = series
+  end
+  return series
+end
+
+--- Counts one request, if the row is about its peer.
+function istio.log(self, ctx)
+  local only, peer = self.only, ctx.peer
+  if only and not only[peer.principal or peer.address] and not only[peer.address] then return end
+  local series = series_of(self, ctx)
+  series.total:add(1)
+  series.duration:observe(ctx.duration * 1000)
+  series.received:observe(ctx.bytes_in)
+  series.sent:observe(ctx.bytes_out)
+end
+
+return istio
