@@ -1,25 +1,27 @@
---- lexer: cuts Lua source into tokens { kind = "name"|"number"|"string"|"symbol", text =, line = }.
--- Keywords are names. Made for sources that the compiler has accepted already.
+--- lexer: cuts Lua source into tokens; keywords are names, comments are left out.
+-- Made for sources that the compiler has accepted already, and for long ones: no table a token.
 local lexer = {}
 
-local function count_lines(text)
-  local _, count = text:gsub("\n", "")
-  return count
-end
+lexer.NAME, lexer.NUMBER, lexer.STRING, lexer.SYMBOL = 1, 2, 3, 4
+local NAME, NUMBER, STRING, SYMBOL = 1, 2, 3, 4
 
--- Strings in quotes: the escapes that matter to keys are few, so only \" \' and \\ are undone.
+local find, byte, sub = string.find, string.byte, string.sub
+
+local DASH, BRACKET, BACKSLASH = byte "-", byte "[", byte "\\"
+local QUOTES = { [byte '"'] = true, [byte "'"] = true }
+local COMPARISONS = { ["=="] = true, ["~="] = true, ["<="] = true, [">="] = true }
+
+-- Of the escapes only those that keys need are undone: \" \' and \\.
 local function read_quoted(source, at)
-  local quote, i = source:sub(at, at), at + 1
+  local quote, i = byte(source, at), at + 1
   while i <= #source do
-    local c = source:sub(i, i)
-    if c == "\\" then
-      i = i + 1
-    elseif c == quote then
-      break
-    end
-    i = i + 1
+    local c = byte(source, i)
+    if c == quote then break end
+    i = i + (c == BACKSLASH and 2 or 1)
   end
-  return (source:sub(at + 1, i - 1):gsub("\\([\"'\\])", "%1")), i + 1
+  local text = sub(source, at + 1, i - 1)
+  if find(text, "\\", 1, true) then text = text:gsub("\\([\"'\\])", "%1") end
+  return text, i + 1
 end
 
 -- "[[...]]" or "[==[...]==]" at `at`: its text and the place after it, or nil.
@@ -27,48 +29,51 @@ local function read_long(source, at)
   local equals = source:match("^%[(=*)%[", at)
   if not equals then return nil end
   local first = at + #equals + 2
-  local last, after = source:find("]" .. equals .. "]", first, true)
-  if not last then return source:sub(first), #source + 1 end
-  return source:sub(first, last - 1), after + 1
+  local last, after = find(source, "]" .. equals .. "]", first, true)
+  if not last then return sub(source, first), #source + 1 end
+  return sub(source, first, last - 1), after + 1
 end
 
 local function skip_comment(source, at)
   local _, after = read_long(source, at + 2)
-  return after or source:find("\n", at, true) or #source + 1
+  return after or find(source, "\n", at, true) or #source + 1
 end
 
 local function read_token(source, at)
-  local name = source:match("^[%a_][%w_]*", at)
-  if name then return "name", name, at + #name end
-  local number = source:match("^0[xX][%x.]+", at) or source:match("^%d[%w.]*", at)
-  if number then return "number", number, at + #number end
-  if source:find("^[\"']", at) then
-    return "string", read_quoted(source, at)
+  local c = byte(source, at)
+  local _, last = find(source, "^[%a_][%w_]*", at)
+  if last then return NAME, sub(source, at, last), last + 1 end
+  if QUOTES[c] then return STRING, read_quoted(source, at) end
+  _, last = find(source, "^%d[%w.]*", at)
+  if last then return NUMBER, sub(source, at, last), last + 1 end
+  if c == BRACKET then
+    local text, after = read_long(source, at)
+    if text then return STRING, text, after end
   end
-  local text, after = read_long(source, at)
-  if text then return "string", text, after end
-  local symbol = source:match("^[=~<>]=", at) or source:sub(at, at)
-  return "symbol", symbol, at + #symbol
+  local two = sub(source, at, at + 1)
+  if COMPARISONS[two] then return SYMBOL, two, at + 2 end
+  return SYMBOL, sub(two, 1, 1), at + 1
 end
 
---- All tokens of a source text, comments left out.
+--- All tokens of a source text: three arrays, `kinds` (NAME, NUMBER, STRING, SYMBOL), `texts` and `lines`.
 function lexer.tokens(source)
-  local tokens, line, at = {}, 1, 1
-  while true do
-    local start = source:find("%S", at)
-    if not start then return tokens end
-    line = line + count_lines(source:sub(at, start - 1))
-    local after
-    if source:find("^%-%-", start) then
-      after = skip_comment(source, start)
-    else
-      local kind, text
-      kind, text, after = read_token(source, start)
-      tokens[#tokens + 1] = { kind = kind, text = text, line = line }
+  local kinds, texts, lines, count = {}, {}, {}, 0
+  local line, newline = 1, find(source, "\n", 1, true) or math.huge
+  local at = find(source, "%S")
+  while at do
+    while newline < at do
+      line, newline = line + 1, find(source, "\n", newline + 1, true) or math.huge
     end
-    line = line + count_lines(source:sub(start, after - 1))
-    at = after
+    if byte(source, at) == DASH and byte(source, at + 1) == DASH then
+      at = skip_comment(source, at)
+    else
+      count = count + 1
+      lines[count] = line
+      kinds[count], texts[count], at = read_token(source, at)
+    end
+    at = find(source, "%S", at)
   end
+  return { kinds = kinds, texts = texts, lines = lines, count = count }
 end
 
 return lexer

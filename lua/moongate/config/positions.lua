@@ -5,6 +5,8 @@ local lexer = require "moongate.config.lexer"
 
 local positions = {}
 
+local NAME, NUMBER, SYMBOL = lexer.NAME, lexer.NUMBER, lexer.SYMBOL
+
 local OPENING = { ["{"] = "}", ["("] = ")", ["["] = "]" }
 local CLOSING = { ["}"] = true, [")"] = true, ["]"] = true }
 local BLOCK = { ["function"] = 1, ["if"] = 1, ["do"] = 1, ["repeat"] = 1, ["end"] = -1, ["until"] = -1 }
@@ -13,55 +15,53 @@ local parse_table
 
 -- Moves past the rest of an expression, up to a ',' ';' or closing bracket of the constructor around it.
 local function skip_expression(tokens, at)
-  local depth, blocks = 0, 0
-  while tokens[at] do
-    local text = tokens[at].kind == "symbol" and tokens[at].text
-    local word = tokens[at].kind == "name" and BLOCK[tokens[at].text]
-    if word then blocks = blocks + word end
-    if blocks == 0 and depth == 0 and (text == "," or text == ";" or CLOSING[text]) then return at end
-    if OPENING[text] then depth = depth + 1 end
-    if CLOSING[text] then depth = depth - 1 end
+  local kinds, texts, depth, blocks = tokens.kinds, tokens.texts, 0, 0
+  while kinds[at] do
+    local text = texts[at]
+    if kinds[at] == SYMBOL then
+      local closes = CLOSING[text]
+      if blocks == 0 and depth == 0 and (closes or text == "," or text == ";") then return at end
+      if OPENING[text] then depth = depth + 1 end
+      if closes then depth = depth - 1 end
+    elseif kinds[at] == NAME and BLOCK[text] then
+      blocks = blocks + BLOCK[text]
+    end
     at = at + 1
   end
   return at
 end
 
--- A node is { line =, fields = { [key] = node } or nil, name = of the variable that holds it or nil }.
-local function parse_value(tokens, at)
-  local token = tokens[at]
-  local node = { line = token and token.line or 1 }
-  if not token then return node, at end
-  if token.text == "{" and token.kind == "symbol" then
-    node, at = parse_table(tokens, at)
-    return node, skip_expression(tokens, at)
-  end
-  local after = skip_expression(tokens, at)
-  if token.kind == "name" and after == at + 1 then node.name = token.text end
-  return node, after
+local function is_symbol(tokens, at, text)
+  return tokens.kinds[at] == SYMBOL and tokens.texts[at] == text
 end
 
-local function is_symbol(token, text)
-  return token ~= nil and token.kind == "symbol" and token.text == text
+-- A node is { line =, fields = { [key] = node } or nil, name = of the variable that holds it or nil }.
+local function parse_value(tokens, at)
+  if is_symbol(tokens, at, "{") then
+    local node, after = parse_table(tokens, at)
+    return node, skip_expression(tokens, after)
+  end
+  local node, after = { line = tokens.lines[at] or 1 }, skip_expression(tokens, at)
+  if tokens.kinds[at] == NAME and after == at + 1 then node.name = tokens.texts[at] end
+  return node, after
 end
 
 -- The key of an entry, and where its value starts; nil for an item of a list.
 local function parse_key(tokens, at)
-  if tokens[at].kind == "name" and is_symbol(tokens[at + 1], "=") then
-    return tokens[at].text, at + 2
-  end
-  if is_symbol(tokens[at], "[") and is_symbol(tokens[at + 2], "]") and is_symbol(tokens[at + 3], "=") then
-    local key = tokens[at + 1]
-    return key.kind == "number" and tonumber(key.text) or key.text, at + 4
+  if tokens.kinds[at] == NAME and is_symbol(tokens, at + 1, "=") then return tokens.texts[at], at + 2 end
+  if is_symbol(tokens, at, "[") and is_symbol(tokens, at + 2, "]") and is_symbol(tokens, at + 3, "=") then
+    local text = tokens.texts[at + 1]
+    return tokens.kinds[at + 1] == NUMBER and tonumber(text) or text, at + 4
   end
   return nil, at
 end
 
 function parse_table(tokens, at)
-  local node = { line = tokens[at].line, fields = {} }
+  local node = { line = tokens.lines[at], fields = {} }
   local count = 0
   at = at + 1
-  while tokens[at] and not is_symbol(tokens[at], "}") do
-    local line = tokens[at].line
+  while tokens.kinds[at] and not is_symbol(tokens, at, "}") do
+    local line = tokens.lines[at]
     local key, value_at = parse_key(tokens, at)
     if key == nil then
       count = count + 1
@@ -71,9 +71,9 @@ function parse_table(tokens, at)
     value, at = parse_value(tokens, value_at)
     value.line = line
     node.fields[key] = value
-    if is_symbol(tokens[at], ",") or is_symbol(tokens[at], ";") then
+    if is_symbol(tokens, at, ",") or is_symbol(tokens, at, ";") then
       at = at + 1
-    elseif not is_symbol(tokens[at], "}") then
+    elseif not is_symbol(tokens, at, "}") then
       break
     end
   end
@@ -81,18 +81,18 @@ function parse_table(tokens, at)
 end
 
 local function is_local_table(tokens, at)
-  return tokens[at + 1] ~= nil and is_symbol(tokens[at + 2], "=") and is_symbol(tokens[at + 3], "{")
+  return tokens.kinds[at + 1] == NAME and is_symbol(tokens, at + 2, "=") and is_symbol(tokens, at + 3, "{")
 end
 
 --- Reads the positions of a source text; never fails, at worst it knows nothing.
 function positions.parse(source)
   local tokens = lexer.tokens(source)
   local root, names, blocks = { line = 1 }, {}, 0
-  for at, token in ipairs(tokens) do
-    local word = token.kind == "name" and token.text
+  for at = 1, tokens.count do
+    local word = tokens.kinds[at] == NAME and tokens.texts[at]
     if word then blocks = blocks + (BLOCK[word] or 0) end
     if blocks == 0 and word == "local" and is_local_table(tokens, at) then
-      names[tokens[at + 1].text] = parse_table(tokens, at + 3)
+      names[tokens.texts[at + 1]] = parse_table(tokens, at + 3)
     elseif blocks == 0 and word == "return" then
       root = parse_value(tokens, at + 1)
       break

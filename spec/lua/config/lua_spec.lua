@@ -127,7 +127,7 @@ return {
   it("refuses paths it cannot load", function()
     local function refuse(...) return config.message(select(2, config.load { ... })[1]) end
     assert.matches("^/no/such.lua:1: cannot be read", refuse("/no/such.lua"))
-    assert.matches("^a.json:1: expected a file that ends in", refuse("a.json"))
+    assert.matches("^a.toml:1: expected a file that ends in", refuse("a.toml"))
     assert.matches("^a.lua:1: expected a config in Lua to stand alone", refuse("a.lua", "b.yaml"))
     assert.matches("the folder has no", refuse("spec/lua"))
   end)
