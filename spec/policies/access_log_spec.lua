@@ -1,0 +1,63 @@
+require "spec.support.init"
+local abi = require "spec.support.fake_abi"
+local fake = require "spec.support.fake_ctx"
+local access_log = require "policies.access_log"
+local json = require "moongate.json"
+
+local function line(settings, given)
+  abi.reset()
+  access_log.log(fake.conf(access_log, settings), fake.new(given))
+  return abi.lines[1]
+end
+
+local GIVEN = {
+  method = "POST", path = "/buy", query = "id=1", status = 503, duration = 0.0126, upstream_duration = 0.01,
+  bytes_in = 120, bytes_out = 340, attempts = 2, details = "why", start_time = 784111777.25, request_id = "r-1",
+  route = { name = "shop" }, backend = { service = "a", subset = "v1" }, upstream_address = "127.0.0.1:9101",
+  headers = { ["user-agent"] = 'evil "\\ \t\255', ["x-a"] = "12345" }, flag_list = { "UF", "URX" },
+  peer = { address = "10.0.0.1", port = 4000, principal = "spiffe://t/ns/n/sa/s",
+           certificate = { sni = "shop.example" } },
+}
+
+describe("policy access_log", function()
+  it("writes JSON by default", function()
+    local got = json.decode(line({}, GIVEN))
+    assert.same({
+      start_time = "1994-11-06T08:49:37.250Z", method = "POST", path = "/buy?id=1", protocol = "HTTP/1.1",
+      status = 503, flags = "UF,URX", details = "why", bytes_in = 120, bytes_out = 340, duration_ms = 13,
+      upstream_ms = 10, client = "127.0.0.1", peer = "10.0.0.1:4000", principal = "spiffe://t/ns/n/sa/s",
+      listener = "web", route = "shop", backend = "a/v1", upstream = "127.0.0.1:9101", attempts = 2,
+      host = "shop.example", request_id = "r-1", user_agent = 'evil "\\ \t\195\191',
+    }, got)
+  end)
+
+  it("leaves out of JSON what is not known", function()
+    local got = json.decode(line({}, { status = 404 }))
+    assert.is_nil(got.route)
+    assert.is_nil(got.upstream_ms)
+    assert.equal(404, got.status)
+  end)
+
+  for format, expected in pairs {
+    ["%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%"] = "POST /buy?id=1 HTTP/1.1",
+    ["%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%"] = "503 UF,URX why",
+    ["%DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% 100%%"] = "13 10 100%",
+    ["%REQ(X-A):3%|%REQ(X-NONE)%|%RESP(X-NONE)%"] = "123|-|-",
+    ['"%REQ(USER-AGENT)%"'] = [["evil \"\\ \x09\xff"]],
+    ["%UPSTREAM_HOST% %UPSTREAM_CLUSTER% %ROUTE_NAME% %REQUESTED_SERVER_NAME%"] =
+      "127.0.0.1:9101 a/v1 shop shop.example",
+    ["%START_TIME% %BYTES_RECEIVED% %BYTES_SENT%"] = "1994-11-06T08:49:37.250Z 120 340",
+  } do
+    it("writes " .. format, function() assert.equal(expected, line({ format = format }, GIVEN)) end)
+  end
+
+  it("refuses operators that it does not know", function()
+    for _, format in ipairs { "%NOPE%", "%REQ()%", "100%", "%REQ(a)", "%duration%" } do
+      assert.truthy((fake.mistakes(access_log, { format = format })[1] or ""):find("^format: "), format)
+    end
+  end)
+
+  it("does not start when the file cannot be opened", function()
+    assert.has_error(function() fake.conf(access_log, { path = "/nowhere/x" }) end)
+  end)
+end)
