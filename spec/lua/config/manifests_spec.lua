@@ -1,4 +1,5 @@
 require "spec.support.native"
+require "spec.support.fake_abi"
 local manifests = require "moongate.config.manifests"
 
 local WALKTHROUGH = "examples/walkthrough"
@@ -159,6 +160,28 @@ describe("front end for manifests", function()
     end)
   end)
 
+  it("reports at a waypoint as the destination, and as the source of what its workload calls", function()
+    local model = manifests.load(FILES)
+    local function rows(service)
+      local route = routes_at(model, ("mesh %s.default.svc.cluster.local:8080"):format(service))[1]
+      return use_of(route, "metrics").conf.istio
+    end
+    local inbound = rows("web-api")[1]
+    assert.equal("destination", inbound.reporter)
+    assert.equal("web-api.default.svc.cluster.local", inbound.destination.service)
+    assert.equal("v1", inbound.destination.canonical_revision)
+    assert.is_nil(inbound.destination.app)
+    assert.equal("sleep", inbound.sources.by_principal["spiffe://cluster.local/ns/default/sa/sleep"].workload)
+    assert.equal("purchase-history-v2", inbound.sources.by_address["127.0.11.4"].workload)
+    local outbound = rows("recommendation")[1] -- no waypoint of its own, so only what others call through theirs
+    assert.equal("source", outbound.reporter)
+    assert.equal("web-api-waypoint-proxy", outbound.source.workload)
+    assert.same({ "spiffe://cluster.local/ns/default/sa/web-api", "127.0.11.1" }, outbound.only_from)
+    local several = rows("purchase-history")[1].destination -- v1 and v2 have in common what is no version's
+    assert.is_nil(several.workload)
+    assert.equal("purchase-history", several.canonical_service)
+  end)
+
   it("knows the workload behind an endpoint, and so its labels", function()
     local model = manifests.load(FILES)
     local endpoints = model.services["purchase-history.default.svc.cluster.local:8080"].endpoints
@@ -193,8 +216,8 @@ describe("front end for manifests", function()
       assert.same({}, lines(errors))
       local routes = routes_at(model, "mesh purchase-history.default.svc.cluster.local:8080")
       assert.equal(2, #routes)
-      assert.equal("rbac", routes[2].policies[1].name)
-      assert.equal(404, routes[2].policies[2].conf.status)
+      assert.equal("rbac", routes[2].policies[2].name)
+      assert.equal(404, routes[2].policies[3].conf.status)
     end)
   end)
 

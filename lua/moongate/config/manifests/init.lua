@@ -13,7 +13,6 @@ local model = require "moongate.model"
 local reader = require "moongate.config.manifests.reader"
 local services = require "moongate.config.manifests.services"
 local store = require "moongate.config.manifests.store"
-local telemetry = require "moongate.config.manifests.telemetry"
 local waypoints = require "moongate.config.manifests.waypoints"
 local workloads = require "moongate.config.manifests.workloads"
 
@@ -23,7 +22,8 @@ local ADMIN = "127.0.0.1:15020" -- where Istio's agent serves /stats/prometheus
 
 local function gather(objects, options)
   local context = { store = store.new(objects), origins = {}, mesh_listeners = {},
-    draft = { admin = { address = ADMIN }, listeners = {}, routes = {}, policies = {} } }
+    draft = { admin = { address = ADMIN }, listeners = {}, routes = {},
+      policies = { { name = "metrics" } } } }
   context.workloads = workloads.all(context.store)
   context.services, context.services_by_name = services.all(context.store, context.workloads)
   context.waypoints = waypoints.all(context.store, context.workloads)
@@ -83,7 +83,6 @@ local function build(objects, options, notes)
   mesh.add(context)
   ingress.add(context)
   context.authorization:warn_unused()
-  telemetry.add(context)
   context.draft.source = options.source
   if #context.draft.listeners == 0 and #notes.errors == 0 then
     table.insert(notes.errors, { file = options.source, line = 1,

@@ -1,6 +1,7 @@
 --- A listener and routes for every Service: where the mesh takes calls to it, guards them, and sends them on.
 local names = require "moongate.config.manifests.names"
 local services = require "moongate.config.manifests.services"
+local telemetry = require "moongate.config.manifests.telemetry"
 local virtual_services = require "moongate.config.manifests.virtual_services"
 
 local mesh = {}
@@ -61,7 +62,7 @@ local function routes_of(context, service, port, identity)
   return list
 end
 
---- Where no route takes a request the answer is 404, but to those alone whom the policies let in.
+--- Where no route takes a request the answer is 404, to those alone whom the policies let in, and counted.
 local function add_no_route(list, at)
   if not virtual_services.takes_all(list[#list]) then
     list[#list + 1] = { name = "no route", at = at,
@@ -75,12 +76,14 @@ local function add_port(context, service, port)
   context.mesh_listeners[listener.name] = { service = service, port = port, identity = identity }
   local routes = routes_of(context, service, port, identity)
   local function new_guard() return context.authorization:guard(service.behind, context.origins) end
-  if new_guard() then add_no_route(routes, listener.at) end
+  local count = telemetry.use(context, service)
+  if count or new_guard() then add_no_route(routes, listener.at) end
   for _, route in ipairs(routes) do
     route.listeners = { listener.name }
     route.name = listener.name .. " " .. route.name
     local guard = new_guard()
     if guard then table.insert(route.policies, 1, guard) end
+    if count then table.insert(route.policies, 1, count) end
     table.insert(context.draft.routes, route)
   end
 end

@@ -79,6 +79,7 @@ local function join_address(host, port)
 end
 services.join_address = join_address
 
+--- Endpoints of a port; service.pods notes the workload behind each of them.
 local function endpoints_of(store, service, port, all)
   local list = {}
   for _, slice in ipairs(store:all("discovery.k8s.io/EndpointSlice")) do
@@ -89,8 +90,10 @@ local function endpoints_of(store, service, port, all)
       local workload = workload_of(slice, i, endpoint, service, all)
       local ready = not endpoint.conditions or endpoint.conditions.ready
       for j, address in ipairs(ready and endpoint.addresses or {}) do
-        list[#list + 1] = { address = join_address(address, number), labels = workload and workload.labels or {},
-          workload = workload and workload.metadata, at = slice:place { "endpoints", i, "addresses", j } }
+        local made = { address = join_address(address, number), labels = workload and workload.labels or {},
+          at = slice:place { "endpoints", i, "addresses", j } }
+        list[#list + 1] = made
+        if workload then table.insert(service.pods, { endpoint = made, host = address, workload = workload }) end
       end
     end
   end
@@ -101,7 +104,7 @@ local function describe(store, object, all)
   local spec = object.spec
   local selector = spec.selector
   local service = {
-    object = object, fqdn = names.service(object.name, object.namespace), ports = {},
+    object = object, fqdn = names.service(object.name, object.namespace), ports = {}, pods = {},
     behind = selector and next(selector) and workloads.select(all, selector, object.namespace) or {},
     address = spec.clusterIP ~= "None" and spec.clusterIP ~= "" and spec.clusterIP or nil,
   }
@@ -118,7 +121,8 @@ local function describe(store, object, all)
   return service
 end
 
---- Every Service: { object, fqdn, address, behind = workloads, ports = { { number, endpoints } }, subsets }.
+--- Every Service: { object, fqdn, address, behind = workloads, ports = { { number, endpoints } }, subsets,
+-- pods = { { endpoint, host, workload } } }.
 -- @return array in order of appearance, and the same by full name
 function services.all(store, all_workloads)
   local list, by_name = {}, {}

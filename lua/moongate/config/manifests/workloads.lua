@@ -4,13 +4,12 @@ local names = require "moongate.config.manifests.names"
 
 local workloads = {}
 
-local CLUSTER = "Kubernetes" -- the name that a mesh of one cluster has in metrics
-
 --- What metrics call a workload. The canonical names follow Istio: labels of its own first, then the
 -- recommended Kubernetes ones, then `app` and `version`.
 local function metadata_of(name, namespace, labels, account)
   return {
-    workload = name, namespace = namespace, cluster = CLUSTER,
+    app = labels.app, version = labels.version,
+    workload = name, workload_namespace = namespace,
     principal = names.principal(namespace, account),
     canonical_service = labels["service.istio.io/canonical-name"] or labels["app.kubernetes.io/name"] or labels.app
       or name,
