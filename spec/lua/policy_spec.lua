@@ -55,6 +55,14 @@ describe("policy.load", function()
     assert.matches("^unknown policy '../x'", select(2, policy.load("../x")))
   end)
 
+  it("knows the names of all policies that it brings", function()
+    local stock = {}
+    for _, name in ipairs(policy.stock) do stock[name] = true end
+    local pipe = assert(io.popen("ls policies"))
+    for name in pipe:lines() do assert.is_true(stock[name:gsub("%.lua$", "")], name) end
+    pipe:close()
+  end)
+
   it("tells an unknown policy from one that requires an unknown module", function()
     local _, err = from_text "require 'no.such.module'"
     assert.matches("^policy 'made_up' does not load: .*module 'no.such.module' not found", err)

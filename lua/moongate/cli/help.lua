@@ -31,16 +31,18 @@ function help.text(commands)
   return table.concat(lines, "\n") .. "\n" .. OPTIONS
 end
 
-local function file_of(module)
+-- Where one of the policy's own functions was read from; others may come from its helper modules.
+local function file_of(name, module)
   for _, value in pairs(module) do
-    local source = type(value) == "function" and debug.getinfo(value, "S").source
-    if source and source:sub(1, 1) == "@" then return source:sub(2) end
+    local source = type(value) == "function" and debug.getinfo(value, "S").source or ""
+    local path = source:match("^@(.*/" .. name .. "%.lua)$") or source:match("^@(.*/" .. name .. "/init%.lua)$")
+    if path then return path end
   end
 end
 
 -- The comment that opens a policy's file, without its dashes; nothing when the file is not there.
-local function comment(module)
-  local path = file_of(module)
+local function comment(name, module)
+  local path = file_of(name, module)
   local file = path and io.open(path, "r")
   if not file then return {} end
   local lines = {}
@@ -56,7 +58,7 @@ end
 local function explain(name)
   local module, err = policy.load(name)
   if not module then return nil, err end
-  local lines = comment(module)
+  local lines = comment(name, module)
   if #lines == 0 then lines[1] = name end
   lines[#lines + 1] = ""
   lines[#lines + 1] = #module.schema > 0 and "Settings:" or "It has no settings."

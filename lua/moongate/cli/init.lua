@@ -29,11 +29,13 @@ local function load_commands()
 end
 
 --- Runs the command line `words` (without the program's name).
--- @param given { out =, err = functions that write a text, versions = }; absent: the standard streams, the core's own
+-- @param versions map of library to text; the core gives it
+-- @param given { out =, err = } functions that write a text; absent: the standard streams
 -- @return an exit code; or, for `run`, the table that cli/run.lua describes
-function cli.main(words, given)
-  local streams = given or { out = write(io.stdout), err = write(io.stderr), versions = require "moongate.versions" }
+function cli.main(words, versions, given)
+  local streams = given or { out = write(io.stdout), err = write(io.stderr) }
   local by_name
+  streams.versions = versions
   streams.refuse = refuse(streams.err)
   streams.commands, by_name = load_commands()
   if #words == 0 then

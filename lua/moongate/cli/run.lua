@@ -37,27 +37,15 @@ local function admin(model, values)
   return bound(model.admin.address, nil, values.port_offset)
 end
 
--- How many cores this process may use; 1 when the system does not say.
-local function cores()
-  local file = io.open("/proc/self/status", "r")
-  local text = file and file:read("*a") or ""
-  if file then file:close() end
-  local count = 0
-  for range in (text:match("Cpus_allowed_list:%s*([%d,-]+)") or "0"):gmatch("[^,]+") do
-    local first, last = range:match("^(%d+)%-?(%d*)$")
-    count = count + (tonumber(last) or tonumber(first)) - tonumber(first) + 1
-  end
-  return math.min(count, load.OPTIONS.workers.max)
-end
-
---- @return a table of what to run for the core: { action = "run", paths =, workers =, admin =, port_offset =, bind =,
--- policy_path =, listeners = array of { name =, address = }, config = the model's summary as JSON }; or an exit code
+--- @return a table of what to run for the core: { action = "run", paths =, workers = (nil: one a core), admin =,
+-- port_offset =, bind =, policy_path =, listeners = array of { name =, address = }, config = the model's summary as
+-- JSON }; or an exit code
 function run.main(words, streams)
   local values, err = load.options(words)
   if not values then return streams.refuse(err, run) end
   local model = load.model(values, streams.err)
   if not model then return 1 end
-  values.action, values.config, values.workers = "run", summary.json(model), values.workers or cores()
+  values.action, values.config = "run", summary.json(model)
   values.listeners, err = listeners(model, values)
   if not err then values.admin, err = admin(model, values) end
   if err then return streams.refuse(err, run) end
