@@ -16,6 +16,8 @@ end
 
 local function finish(labels, side, known, cluster)
   if not known then return labels end
+  local canonical = side .. "canonical_service"
+  if labels[canonical] == UNKNOWN then labels[canonical] = labels[side .. "workload"] end
   if labels[side .. "cluster"] == UNKNOWN then labels[side .. "cluster"] = cluster or UNKNOWN end
   if labels[side .. "canonical_revision"] == UNKNOWN then labels[side .. "canonical_revision"] = "latest" end
   return labels
