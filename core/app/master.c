@@ -36,6 +36,7 @@ struct master {
     struct mg_sockets sockets;
     struct child children[MG_PLAN_WORKERS + 1];
     uint32_t nworkers;
+    uint32_t reloading; /* workers that have yet to say how a reload went */
     int signals;
     bool started, stopping, failed;
 };
@@ -224,6 +225,8 @@ static void on_message(struct master *m, uint32_t i)
         m->children[i].ready = true;
     else if (message.type == MG_CONTROL_FAILED)
         mg_log(MG_LOG_ERROR, "worker %u refused the reload; its old config serves on", i);
+    if (!is_admin(m, i) && m->reloading > 0 && --m->reloading == 0)
+        mg_log(MG_LOG_INFO, "reloaded: %u listeners", m->plan->nlisteners);
     count_ready(m);
     say_ready(m);
 }
@@ -246,13 +249,13 @@ static void reload(struct master *m)
     mg_plan_free(m->plan);
     *m->plan = *fresh;
     free(fresh);
+    m->reloading = m->nworkers; /* one that is being started again answers as well */
     for (uint32_t i = 0; i < m->nworkers; i++) {
         mg_sockets_message(&m->sockets, i, &message);
         if (m->children[i].pid != 0)
             mg_control_send(m->children[i].control, &message);
     }
     stop_admin(m); /* its successor holds the new config */
-    mg_log(MG_LOG_INFO, "reloaded: %u listeners", m->plan->nlisteners);
 }
 
 static void reopen_logs(struct master *m)

@@ -75,8 +75,9 @@ local function send(ctx, call, handle, request)
     C.mg_call_why(call, span)
     return nil, "http: " .. text(span[0])
   end
+  local headers = response_headers(call)
   C.mg_call_body(call, span)
-  return { status = C.mg_call_status(call), headers = response_headers(call), body = text(span[0]) }
+  return { status = C.mg_call_status(call), headers = headers, body = text(span[0]) }
 end
 
 --- Sends a request and waits for the whole response.
