@@ -15,7 +15,7 @@ local function call(service)
   local response, err = http.request { service = service, path = "/", timeout = 5000 }
   if not response then return nil, err end
   if response.status ~= 200 then return nil, ("status %d: %s"):format(response.status, response.body) end
-  return response.body
+  return (response.body:gsub("%s+$", ""))
 end
 
 function answer.request(conf, ctx)
@@ -28,7 +28,7 @@ function answer.request(conf, ctx)
     end
     lines[#lines + 1] = body
   end
-  return ctx:respond(200, table.concat(lines, " ") .. " ", { ["content-type"] = "text/plain" })
+  return ctx:respond(200, table.concat(lines, " ") .. "\n", { ["content-type"] = "text/plain" })
 end
 
 return answer
