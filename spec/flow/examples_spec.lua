@@ -1,0 +1,127 @@
+--- Starts every example as it stands, but on ports of its own, and tries what its comment promises.
+local MOONGATE = os.getenv("MOONGATE") or "build/moongate"
+local OFFSET = 20000 + os.time() % 20000 -- ports from 29101 on, rarely those of another run
+
+local folder, pid
+
+local function sh(command)
+  local pipe = assert(io.popen(command .. " 2>&1"))
+  local output = pipe:read("*a")
+  pipe:close()
+  return output
+end
+
+local function read(path)
+  local file = assert(io.open(path))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+local function port(number) return number % 10000 + OFFSET end
+
+-- A copy of an example whose addresses have other ports.
+local function move_ports(path)
+  local text = read(path):gsub("(127%.0%.0%.1:)(%d+)", function(host, number) return host .. port(tonumber(number)) end)
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+end
+
+local function start(arguments)
+  local log = folder .. "/log"
+  local command = "cd %s && { %s run --workers 2 %s > %s 2>&1 & echo $!; }"
+  pid = sh(command:format(folder, MOONGATE, arguments, log)):match("%d+")
+  for _ = 1, 100 do
+    if read(log):find("ready\n") then return end
+    os.execute("sleep 0.1")
+  end
+  error("the gateway did not start: " .. read(log))
+end
+
+-- What curl gets: the status and the body.
+local function get(number, path, options)
+  local url = ("https://localhost:%d%s"):format(port(number), path)
+  if number < 8443 or number > 8444 then url = ("http://127.0.0.1:%d%s"):format(port(number), path) end
+  local output = sh(("cd %s && curl -s -w '\\n%%{http_code}' %s '%s'"):format(folder, options or "", url))
+  local body, status = output:match("^(.*)\n(%d+)$")
+  return tonumber(status), body
+end
+
+describe("examples", function()
+  setup(function()
+    if MOONGATE:sub(1, 1) ~= "/" then MOONGATE = sh("pwd"):gsub("\n", "") .. "/" .. MOONGATE end
+    folder = sh("mktemp -d"):gsub("\n", "")
+    sh(("cp -r examples/*.lua examples/tls examples/custom_policy %s"):format(folder))
+    for path in sh(("find %s -name '*.lua'"):format(folder)):gmatch("[^\n]+") do move_ports(path) end
+  end)
+  after_each(function()
+    if pid then sh(("kill %s; while kill -0 %s; do sleep 0.05; done"):format(pid, pid)) end
+    pid = nil
+  end)
+  teardown(function() sh("rm -r " .. folder) end)
+
+  it("hello", function()
+    start "hello.lua"
+    assert.same({ 200, "Hello from moongate!\n" }, { get(8080, "/") })
+    assert.equal(404, (get(8080, "/nothing")))
+  end)
+
+  it("rbac", function()
+    start "rbac.lua"
+    assert.same({ 200, "done\n" }, { get(8080, "/cart") })
+    assert.same({ 403, "RBAC: access denied" }, { get(8080, "/cart", "-X DELETE") })
+    assert.equal(200, (get(8080, "/cart", "-X DELETE -H 'x-role: staff'")))
+    assert.equal(403, (get(8080, "/internal/keys", "-H 'x-role: staff'")))
+  end)
+
+  it("canary", function()
+    start "canary.lua"
+    local seen = {}
+    for i = 1, 20 do
+      local _, version = get(8080, "/", "-b user=u" .. i)
+      assert.same({ 200, version }, { get(8080, "/", "-b user=u" .. i) })
+      seen[version] = true
+    end
+    assert.same({ ["v1\n"] = true, ["v2\n"] = true }, seen)
+    assert.equal(200, (get(8080, "/plain")))
+  end)
+
+  it("fault", function()
+    start "fault.lua"
+    assert.same({ 200, "at once\n" }, { get(8080, "/") })
+    local before = os.time()
+    assert.same({ 200, "late\n" }, { get(8080, "/", "-H 'user: Amy'") })
+    assert.is_true(os.time() - before >= 1)
+    local codes = {}
+    for _ = 1, 30 do codes[get(8080, "/flaky")] = true end -- all alike once in 2^29
+    assert.same({ [200] = true, [503] = true }, codes)
+  end)
+
+  it("metrics", function()
+    start "metrics.lua"
+    assert.same({ 200, "counted\n" }, { get(8080, "/") })
+    assert.equal(404, (get(8080, "/nothing")))
+    local _, text = get(15020, "/stats/prometheus")
+    local function shows(line) assert.truthy(text:find(line, 1, true), line) end
+    shows 'moongate_requests_total{listener="web",route="shop",backend="shop",method="GET",code="200"} 1\n'
+    shows 'istio_requests_total{response_code="200",reporter="destination",source_workload="curl"'
+  end)
+
+  it("tls", function()
+    sh(("sh %s/tls/make-certs"):format(folder))
+    start "tls/gateway.lua"
+    local ca = "--cacert tls/certs/ca.crt"
+    local function as(name) return ("%s --cert tls/certs/%s.crt --key tls/certs/%s.key"):format(ca, name, name) end
+    assert.same({ 200, "hello over TLS\n" }, { get(8443, "/", ca) })
+    assert.equal(0, (get(8444, "/", ca)))
+    assert.same({ 200, "hello, sleep\n" }, { get(8444, "/", as "sleep") })
+    assert.equal(403, (get(8444, "/", as "other")))
+  end)
+
+  it("custom_policy", function()
+    start "--policy-path custom_policy/policies custom_policy/gateway.lua"
+    for _ = 1, 3 do assert.equal(200, (get(8080, "/"))) end
+    assert.equal(429, (get(8080, "/")))
+  end)
+end)
