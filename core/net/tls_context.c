@@ -240,6 +240,11 @@ static bool set_tickets(struct mg_tls *t, const struct mg_tls_server_opts *o, st
         return true;
     if (o->ticket_keys == NULL)
         return failed(f, "tickets", "no keys");
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+    /* A saved 1.3 session lacks the client's certificate: resumed, it would have lost its name. */
+    if (o->auth != MG_TLS_AUTH_NONE)
+        mbedtls_ssl_conf_new_session_tickets(&t->conf, 0);
+#endif
     t->ticket_keys = o->ticket_keys;
     mbedtls_ssl_conf_session_tickets_cb(&t->conf, mg_tls_ticket_write, mg_tls_ticket_parse, t);
     return true;

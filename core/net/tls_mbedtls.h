@@ -8,8 +8,9 @@
  * Invariant:  several threads read one context at once, and nothing in it is written after it was
  *             made, but what locks itself (MBEDTLS_THREADING_C): RSA keys (blinding, cached
  *             moduli) and the generator.  EC keys need no lock: 2.28 signs and verifies with a
- *             copy (eckey_sign_wrap), so the cached comb of a group is never shared.  Client
- *             sessions are touched on the loop only.
+ *             copy (eckey_sign_wrap), so the cached comb of a group is never shared.  (Helgrind
+ *             finds nothing but the self-test's counters in its ecp.c.)  Client sessions are
+ *             touched on the loop only.
  */
 #ifndef MG_TLS_MBEDTLS_H
 #define MG_TLS_MBEDTLS_H

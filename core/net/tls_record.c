@@ -89,6 +89,22 @@ int mg_tls_record_setup(struct mg_tls_conn *c)
 
 /* ---- reading ------------------------------------------------------------------------ */
 
+/* TLS 1.3 sends tickets after the handshake.  3.x stops for each twice: with WANT_READ when it has
+ * the message, and when it has read it.  True: read on. */
+static bool took_ticket(struct mg_tls_conn *c, int rc)
+{
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+    if (rc == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+        mg_tls_session_keep(c);
+        return true;
+    }
+    return rc == MBEDTLS_ERR_SSL_WANT_READ && mbedtls_ssl_check_pending(&c->ssl);
+#else
+    (void)c, (void)rc;
+    return false;
+#endif
+}
+
 bool mg_tls_record_decrypt(struct mg_tls_conn *c, const char **bytes, size_t *len)
 {
     *bytes = plain;
@@ -98,10 +114,8 @@ bool mg_tls_record_decrypt(struct mg_tls_conn *c, const char **bytes, size_t *le
 
         if (rc > 0) {
             *len += (size_t)rc;
-#ifdef MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET
-        } else if (rc == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
-            mg_tls_session_keep(c); /* TLS 1.3 sends it after the handshake */
-#endif
+        } else if (took_ticket(c, rc)) {
+            continue;
         } else if (rc == MBEDTLS_ERR_SSL_WANT_READ) {
             if (c->lower_eof)
                 c->ended = MG_ECLOSED; /* no close_notify: it may have been cut off */

@@ -57,6 +57,17 @@ static bool set_versions(mbedtls_ssl_config *conf, int min_version)
     return true;
 }
 
+/* Since 3.6.1 a client is told of 1.3's tickets only when it asks to be. */
+static void ask_for_tickets(mbedtls_ssl_config *conf)
+{
+#if MBEDTLS_VERSION_NUMBER >= 0x03060100 && defined(MBEDTLS_SSL_PROTO_TLS1_3)
+    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+        conf, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+#else
+    (void)conf;
+#endif
+}
+
 bool mg_tls_settings_apply(mbedtls_ssl_config *conf, int endpoint, int min_version)
 {
     if (mbedtls_ssl_config_defaults(conf, endpoint, MBEDTLS_SSL_TRANSPORT_STREAM,
@@ -78,6 +89,8 @@ bool mg_tls_settings_apply(mbedtls_ssl_config *conf, int endpoint, int min_versi
 #ifdef MBEDTLS_SSL_RENEGOTIATION
     mbedtls_ssl_conf_renegotiation(conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 #endif
+    if (endpoint == MBEDTLS_SSL_IS_CLIENT)
+        ask_for_tickets(conf);
     mbedtls_ssl_conf_legacy_renegotiation(conf, MBEDTLS_SSL_LEGACY_NO_RENEGOTIATION);
     return true;
 }

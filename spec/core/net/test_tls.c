@@ -1,4 +1,6 @@
 /* test_tls.c -- Bytes over TLS: handshakes, data, back-pressure, ends and closes. */
+#include "net/tcp.h"
+#include "net/tls_mbedtls.h"
 #include "tls_peers.h"
 
 static struct mg_tls *st, *ct;
@@ -24,7 +26,7 @@ static void end_pair(void)
 static void test_talks_both_ways(void)
 {
     open_pair(65536);
-    CHECK(strcmp(mg_tls_version(server.conn), "TLSv1.2") == 0);
+    CHECK(strncmp(mg_tls_version(server.conn), "TLSv1.", 6) == 0);
     CHECK(strstr(mg_tls_cipher(client.conn), "CHACHA20-POLY1305") != NULL);
     CHECK(write_text(&client, "ping") == MG_OK);
     TURN_UNTIL(has_got(&server, "ping"));
@@ -336,6 +338,44 @@ static void test_an_endless_handshake_is_cut_off(void)
     mg_tls_unref(st);
 }
 
+static void test_a_silent_client_is_given_up(void)
+{
+    struct pipe_end *ends[2];
+
+    st = server_with((struct mg_tls_server_opts){0});
+    pipe_new(&loop, 65536, ends);
+    open_server(st, &ends[0]->conn);
+    mg_timer_set(&loop, &((struct mg_tls_conn *)server.conn)->timer, 1); /* not the ten seconds */
+    TURN_UNTIL(server.opened == MG_ETLS);
+    CHECK(strcmp(mg_tls_reason(server.conn), "the handshake took too long") == 0);
+    pipe_close(&ends[1]->conn);
+    close_pair();
+    mg_tls_unref(st);
+}
+
+/* `lower` need not stand yet. */
+static void test_a_refused_connection_is_told(void)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(to);
+    int fd = socket(AF_INET, SOCK_STREAM, 0); /* bound and not listening: refuses */
+    struct mg_conn *lower;
+
+    CHECK(bind(fd, (struct sockaddr *)&to, len) == 0);
+    CHECK(getsockname(fd, (struct sockaddr *)&to, &len) == 0);
+    ct = client_with((struct mg_tls_client_opts){0});
+    side_reset(&server);
+    side_reset(&client);
+    CHECK(mg_tcp_connect(&loop, (struct sockaddr *)&to, 0, &side_events, &client, &lower) == 0);
+    CHECK(mg_tls_connect(ct, lower, "shop.example", NULL, &side_events, &client, &client.conn) ==
+          0);
+    TURN_UNTIL(client.opened != NOTHING_YET);
+    CHECK(client.opened < 0 && client.opened != MG_ETLS);
+    close_pair();
+    close(fd);
+    mg_tls_unref(ct);
+}
+
 /* Closes both sides after `turns` turns of the loop, wherever the handshake is then. */
 static void close_after(int turns)
 {
@@ -367,8 +407,8 @@ static void test_many_handshakes_at_once(void)
     struct pipe_end *ends[2];
     int open = 0;
 
-    st = server_with((struct mg_tls_server_opts){.auth = MG_TLS_AUTH_REQUIRE});
-    ct = client_as("sleep");
+    st = server_with((struct mg_tls_server_opts){0});
+    ct = client_with((struct mg_tls_client_opts){0});
     for (int i = 0; i < MANY; i++) {
         pipe_new(&loop, 65536, ends);
         side_reset(&sides[0][i]);
@@ -401,5 +441,6 @@ TLS_TEST_MAIN(TEST(test_talks_both_ways), TEST(test_takes_records_byte_by_byte),
               TEST(test_a_forged_record_is_an_error), TEST(test_reset_is_passed_on),
               TEST(test_closing_in_an_event), TEST(test_garbage_instead_of_a_hello),
               TEST(test_pending_bytes_come_first), TEST(test_a_client_that_leaves_early),
-              TEST(test_an_endless_handshake_is_cut_off), TEST(test_closing_during_the_handshake),
+              TEST(test_an_endless_handshake_is_cut_off), TEST(test_a_silent_client_is_given_up),
+              TEST(test_a_refused_connection_is_told), TEST(test_closing_during_the_handshake),
               TEST(test_many_handshakes_at_once))

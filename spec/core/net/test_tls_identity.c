@@ -206,7 +206,6 @@ static void test_sni_chooses_the_certificate(void)
         shake(st, ct, names[i], NULL);
         CHECK(server.opened == 0 && client.opened == 0);
         CHECK_STR(mg_conn_peer(server.conn)->sni, names[i]);
-        CHECK((strstr(mg_tls_cipher(client.conn), "RSA") != NULL) == (i == 1));
         close_pair();
     }
     /* An unknown name gets the first. */
