@@ -8,11 +8,12 @@ local function mistake(file, message)
   return { { file = file, line = 1, message = message } }
 end
 
+-- JSON is YAML too.
 local function is_yaml(name)
-  return name:find("%.ya?ml$") ~= nil
+  return name:find("%.ya?ml$") ~= nil or name:find("%.json$") ~= nil
 end
 
--- The files that paths stand for, in order: a folder means the YAML files in it.
+-- The files that paths stand for, in order: a folder means the YAML and JSON files in it.
 local function expand(paths)
   local files = {}
   for _, path in ipairs(paths) do
@@ -22,7 +23,7 @@ local function expand(paths)
       for _, name in ipairs(names) do
         if is_yaml(name) then files[#files + 1] = path:gsub("/+$", "") .. "/" .. name end
       end
-      if #files == before then return nil, mistake(path, "the folder has no *.yaml file") end
+      if #files == before then return nil, mistake(path, "the folder has no *.yaml, *.yml or *.json file") end
     else
       files[#files + 1] = path
     end
@@ -45,7 +46,7 @@ function config.load(paths, options)
       if not model then return nil, errors end
       return model, {}
     elseif not is_yaml(file) then
-      return nil, mistake(file, "expected a file that ends in .lua, .yaml or .yml, or a folder of YAML files")
+      return nil, mistake(file, "expected a file that ends in .lua, .yaml, .yml or .json, or a folder of the latter")
     end
   end
   local model, errors, warnings = require("moongate.config.manifests").load(files, options or {})

@@ -1,6 +1,7 @@
 --- Turns AuthorizationPolicies into settings of policy rbac.
 -- Rules: security.istio.io AuthorizationPolicy; the policies of one listener count together.
 local names = require "moongate.config.manifests.names"
+local workloads = require "moongate.config.manifests.workloads"
 
 local authorization = {}
 
@@ -94,35 +95,47 @@ local function check(policy)
   for i, rule in ipairs(rules) do refuse_empty(policy, i, rule) end
 end
 
-local function selector_of(policy)
-  return policy.spec.selector and policy.spec.selector.matchLabels or {}
+--- The workloads that a policy counts for: the root namespace speaks for the whole mesh, any other for itself,
+-- and a selector narrows that down by label.
+local function guarded_by(policy, all)
+  local selector = policy.spec.selector and policy.spec.selector.matchLabels or {}
+  return workloads.select(all, selector, policy.namespace ~= names.ROOT_NAMESPACE and policy.namespace or nil)
 end
 
---- Whether a policy counts for one of these workloads: the root namespace speaks for the whole mesh, any other
--- for itself, and a selector narrows that down by label.
-local function attaches(policy, workloads)
-  for _, workload in ipairs(workloads) do
-    if (policy.namespace == names.ROOT_NAMESPACE or policy.namespace == workload.namespace)
-        and names.selects(selector_of(policy), workload.labels) then
-      return true
+--- @param store all objects; @param all every workload
+function authorization.new(store, all)
+  local self = { policies = store:all(KIND), ranks = {}, by_workload = {}, used = {} }
+  for rank, policy in ipairs(self.policies) do
+    check(policy)
+    self.ranks[policy] = rank
+    for _, workload in ipairs(guarded_by(policy, all)) do
+      self.by_workload[workload] = self.by_workload[workload] or {}
+      table.insert(self.by_workload[workload], policy)
     end
   end
+  return setmetatable(self, { __index = authorization })
 end
 
---- @param store all objects
-function authorization.new(store)
-  local self = { policies = store:all(KIND), used = {} }
-  for _, policy in ipairs(self.policies) do check(policy) end
-  return setmetatable(self, { __index = authorization })
+--- The policies that count for one of these workloads, in order of appearance.
+local function policies_for(self, list)
+  local found, seen = {}, {}
+  for _, workload in ipairs(list) do
+    for _, policy in ipairs(self.by_workload[workload] or {}) do
+      if not seen[policy] then found[#found + 1] = policy end
+      seen[policy] = true
+    end
+  end
+  table.sort(found, function(a, b) return self.ranks[a] < self.ranks[b] end)
+  return found
 end
 
 --- The use of policy rbac that guards these workloads, or nil when no policy counts for them.
 -- `origins[use.conf.allow[i]]` gives { policy, rule index } for the messages about that rule.
 -- An ALLOW policy without rules gives an empty list, which allows nothing; no ALLOW policy gives no list.
-function authorization:guard(workloads, origins)
+function authorization:guard(guarded, origins)
   local conf, first = {}, nil
-  for _, policy in ipairs(self.policies) do
-    local list = attaches(policy, workloads) and LIST_OF[policy.spec.action]
+  for _, policy in ipairs(policies_for(self, guarded)) do
+    local list = LIST_OF[policy.spec.action]
     if list then
       self.used[policy] = true
       first = first or policy

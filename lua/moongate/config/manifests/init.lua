@@ -31,7 +31,7 @@ local function gather(objects, options)
     service.account = services.account(service)
     service.waypoint = waypoints.serving(context.store, context.waypoints, service, service.behind)
   end
-  context.authorization = authorization.new(context.store)
+  context.authorization = authorization.new(context.store, context.workloads)
   context.backends = backends.new(context.store, context.services_by_name, options.port_offset)
   return context
 end

@@ -70,20 +70,24 @@ local function add_no_route(list, at)
   end
 end
 
+--- The model's check gives every use settings of its own.
+local function use_again(use)
+  return { name = use.name, conf = use.conf, at = use.at }
+end
+
 local function add_port(context, service, port)
   local listener, identity = listener_of(context, service, port)
   table.insert(context.draft.listeners, listener)
   context.mesh_listeners[listener.name] = { service = service, port = port, identity = identity }
   local routes = routes_of(context, service, port, identity)
-  local function new_guard() return context.authorization:guard(service.behind, context.origins) end
+  local guard = context.authorization:guard(service.behind, context.origins)
   local count = telemetry.use(context, service)
-  if count or new_guard() then add_no_route(routes, listener.at) end
+  if count or guard then add_no_route(routes, listener.at) end
   for _, route in ipairs(routes) do
     route.listeners = { listener.name }
     route.name = listener.name .. " " .. route.name
-    local guard = new_guard()
-    if guard then table.insert(route.policies, 1, guard) end
-    if count then table.insert(route.policies, 1, count) end
+    if guard then table.insert(route.policies, 1, use_again(guard)) end
+    if count then table.insert(route.policies, 1, use_again(count)) end
     table.insert(context.draft.routes, route)
   end
 end

@@ -80,12 +80,10 @@ end
 services.join_address = join_address
 
 --- Endpoints of a port; service.pods notes the workload behind each of them.
-local function endpoints_of(store, service, port, all)
+local function endpoints_of(slices, service, port, all)
   local list = {}
-  for _, slice in ipairs(store:all("discovery.k8s.io/EndpointSlice")) do
-    local serves = slice.namespace == service.object.namespace
-      and slice.labels["kubernetes.io/service-name"] == service.object.name
-    local number = serves and slice_port(slice, port)
+  for _, slice in ipairs(slices) do
+    local number = slice_port(slice, port)
     for i, endpoint in ipairs(number and slice.body.endpoints or {}) do
       local workload = workload_of(slice, i, endpoint, service, all)
       local ready = not endpoint.conditions or endpoint.conditions.ready
@@ -100,7 +98,7 @@ local function endpoints_of(store, service, port, all)
   return list
 end
 
-local function describe(store, object, all)
+local function describe(store, slices, object, all)
   local spec = object.spec
   local selector = spec.selector
   local service = {
@@ -112,7 +110,7 @@ local function describe(store, object, all)
     local http, protocol = is_http(port)
     if http then
       service.ports[#service.ports + 1] = { number = port.port, name = port.name, index = i,
-        endpoints = endpoints_of(store, service, port, all) }
+        endpoints = endpoints_of(slices, service, port, all) }
     else
       object:warn({ "spec", "ports", i }, ("%s is not served: only HTTP is"):format(protocol))
     end
@@ -121,13 +119,23 @@ local function describe(store, object, all)
   return service
 end
 
+local function slices_by_service(store)
+  local map = {}
+  for _, slice in ipairs(store:all("discovery.k8s.io/EndpointSlice")) do
+    local key = names.service(slice.labels["kubernetes.io/service-name"] or "", slice.namespace)
+    map[key] = map[key] or {}
+    table.insert(map[key], slice)
+  end
+  return map
+end
+
 --- Every Service: { object, fqdn, address, behind = workloads, ports = { { number, endpoints } }, subsets,
 -- pods = { { endpoint, host, workload } } }.
 -- @return array in order of appearance, and the same by full name
 function services.all(store, all_workloads)
-  local list, by_name = {}, {}
+  local list, by_name, slices = {}, {}, slices_by_service(store)
   for _, object in ipairs(store:all("/Service")) do
-    local service = describe(store, object, all_workloads)
+    local service = describe(store, slices[names.service(object.name, object.namespace)] or {}, object, all_workloads)
     list[#list + 1] = service
     by_name[service.fqdn] = service
   end

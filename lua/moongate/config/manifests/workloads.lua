@@ -34,9 +34,19 @@ local function workload_of(deployment)
   }
 end
 
---- Every workload, in order of appearance.
+local function label_key(name, value) return name .. "=" .. value end
+
+local function add_to_index(by_label, workload)
+  for name, value in pairs(workload.labels) do
+    local key = label_key(name, value)
+    by_label[key] = by_label[key] or {}
+    table.insert(by_label[key], workload)
+  end
+end
+
+--- Every workload, in order of appearance; by_label["name=value"] holds those that carry the label.
 function workloads.all(store)
-  local list = {}
+  local list = { by_label = {} }
   for _, deployment in ipairs(store:all("apps/Deployment")) do
     local workload = workload_of(deployment)
     local account = workload.account
@@ -45,14 +55,25 @@ function workloads.all(store)
         ("there is no ServiceAccount %s in the namespace %s"):format(account, workload.namespace))
     end
     list[#list + 1] = workload
+    add_to_index(list.by_label, workload)
   end
   return list
+end
+
+--- Those who carry the rarest label of a selector; all when it asks for none.
+local function candidates(all, selector)
+  local found = all
+  for name, value in pairs(selector) do
+    local carriers = all.by_label[label_key(name, value)] or {}
+    if #carriers < #found then found = carriers end
+  end
+  return found
 end
 
 --- Those of `all` that a selector of a namespace (nil: any) picks.
 function workloads.select(all, selector, namespace)
   local list = {}
-  for _, workload in ipairs(all) do
+  for _, workload in ipairs(candidates(all, selector)) do
     if (not namespace or workload.namespace == namespace) and names.selects(selector, workload.labels) then
       list[#list + 1] = workload
     end
