@@ -38,59 +38,52 @@ function istio.prepare(row)
 end
 
 local function below(node, key)
-  local found = node[key]
-  if not found then
-    found = {}
-    node[key] = found
-  end
-  return found
+  node[key] = node[key] or {}
+  return node[key]
 end
 
 -- Who calls: a node per principal or address, holding the labels of the caller.
-local function caller_of(self, principal, address)
-  local key = principal or address
-  local node = self.callers[key]
-  if node then return node end
+local function make_caller(self, principal, address)
   if self.count == CALLERS then self.callers, self.count = {}, 0 end
-  node = { labels = workload.source(self.row, principal, address), by_endpoint = {} }
-  self.callers[key], self.count = node, self.count + 1
-  return node
+  local caller = { labels = workload.source(self.row, principal, address), by_endpoint = {} }
+  self.callers[principal or address], self.count = caller, self.count + 1
+  return caller
 end
 
+local NONE = {} -- stands for "no endpoint was chosen"
+
+-- The slow path of series_of().
 local function make_series(self, caller, endpoint, code, flags, grpc)
-  local labels = workload.destination(self.row, endpoint)
+  local labels = workload.destination(self.row, endpoint ~= NONE and endpoint)
   for name, value in pairs(caller.labels) do labels[name] = value end
   labels.response_code, labels.response_flags, labels.reporter = tostring(code), flags, self.row.reporter
   labels.request_protocol, labels.grpc_response_status = grpc and "grpc" or "http", grpc or ""
   local values, series = {}, {}
   for i, name in ipairs(LABELS) do values[i] = labels[name] end
   for name, family in pairs(self.families) do series[name] = family:with(unpack(values)) end
+  below(below(below(caller.by_endpoint, endpoint), code), flags)[grpc] = series
   return series
 end
 
-local NONE = {} -- stands for "no endpoint was chosen"
-
-local function series_of(self, ctx)
-  local peer = ctx.peer
-  local caller = caller_of(self, peer.principal, peer.address)
+-- The four series of a request.  No loop and no call on the way of a known one, so that it compiles to look-ups.
+local function series_of(self, ctx, principal, address)
+  local caller = self.callers[principal or address] or make_caller(self, principal, address)
   local endpoint = ctx.endpoint
-  local by_code = below(caller.by_endpoint, endpoint and endpoint.workload or NONE)
+  endpoint = endpoint and endpoint.workload or NONE
   local code, flags = ctx.res.status, ctx:flags_text()
-  local by_protocol = below(below(by_code, code), flags)
   local grpc = ctx.grpc and (ctx.res.headers["grpc-status"] or "")
-  local series = by_protocol[grpc]
-  if not series then
-    series = make_series(self, caller, endpoint and endpoint.workload, code, flags, grpc)
-    by_protocol[grpc] = series
-  end
-  return series
+  local node = caller.by_endpoint[endpoint]
+  node = node and node[code]
+  node = node and node[flags]
+  return node and node[grpc] or make_series(self, caller, endpoint, code, flags, grpc)
 end
 
 --- Counts one request, if the row is about its peer.
 function istio.log(self, ctx)
   local only, peer = self.only, ctx.peer
-  if only and not only[peer.principal or peer.address] and not only[peer.address] then return end
-  local series = series_of(self, ctx)
+  local principal, address = peer.principal, peer.address
+  if only and not only[principal or address] and not only[address] then return end
+  local series = series_of(self, ctx, principal, address)
   series.total:add(1)
   series.duration:observe(ctx.duration * 1000)
   series.received:observe(ctx.bytes_in)

@@ -27,47 +27,49 @@ function native.prepare()
 end
 
 local function below(node, key)
-  local found = node[key]
-  if not found then
-    found = {}
-    node[key] = found
-  end
-  return found
+  node[key] = node[key] or {}
+  return node[key]
 end
 
-local function name_of(backend)
-  if backend == nil then return "" end
-  return backend.subset and backend.service .. "/" .. backend.subset or backend.service
+local function name_of(service, subset)
+  return subset ~= "" and service .. "/" .. subset or service
 end
 
--- The series of one listener, route and backend; listeners and routes go by name, so that a reload keeps them.
-local function place_of(self, ctx)
-  local listener, backend = ctx.listener.name, ctx.backend
-  local route = ctx.route and ctx.route.name or ""
-  local by_service = below(below(self.by_listener, listener), route)
-  local by_subset = below(by_service, backend and backend.service or "")
-  local place = by_subset[backend and backend.subset or ""]
-  if not place then
-    local name = name_of(backend)
-    place = {
-      duration = self.duration:with(listener, route, name), upstream = self.upstream:with(listener, route, name),
-      listener = listener, route = route, backend = name, by_method = {},
-    }
-    by_subset[backend and backend.subset or ""] = place
-  end
+-- The slow path of place_of(): declares the series of one listener, route and backend.
+local function make_place(self, listener, route, service, subset)
+  local name = name_of(service, subset)
+  local place = {
+    duration = self.duration:with(listener, route, name), upstream = self.upstream:with(listener, route, name),
+    listener = listener, route = route, backend = name, by_method = {},
+  }
+  below(below(below(self.by_listener, listener), route), service)[subset] = place
   return place
+end
+
+-- The series of a request's listener, route and backend.  No loop and no call, so that it compiles to look-ups.
+local function place_of(self, ctx)
+  local listener, route, backend = ctx.listener.name, ctx.route, ctx.backend
+  local service, subset = "", ""
+  route = route and route.name or ""
+  if backend then service, subset = backend.service, backend.subset or "" end
+  local node = self.by_listener[listener]
+  node = node and node[route]
+  node = node and node[service]
+  return node and node[subset] or make_place(self, listener, route, service, subset)
+end
+
+local function make_count(self, place, method, code)
+  local count = self.total:with(place.listener, place.route, place.backend, method, code)
+  below(place.by_method, method)[code] = count
+  return count
 end
 
 --- Counts one request.
 function native.log(self, ctx)
   local place = place_of(self, ctx)
   local method, code = METHODS[ctx.req.method] or "_OTHER", ctx.res.status
-  local by_code = below(place.by_method, method)
-  local count = by_code[code]
-  if not count then
-    count = self.total:with(place.listener, place.route, place.backend, method, code)
-    by_code[code] = count
-  end
+  local by_code = place.by_method[method]
+  local count = by_code and by_code[code] or make_count(self, place, method, code)
   count:add(1)
   place.duration:observe(ctx.duration)
   local upstream = ctx.upstream_duration
