@@ -104,6 +104,10 @@ static void step(struct mg_job *job)
         c->rc = mbedtls_ssl_handshake(&c->ssl);
     if (c->rc == 0)
         c->rc = finish(c);
+    /* The one failure the library says nothing of to the peer. */
+    if (c->rc == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)
+        mbedtls_ssl_send_alert_message(&c->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                       MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
     if (c->rc != 0 && c->rc != MBEDTLS_ERR_SSL_WANT_READ)
         explain(c);
     mg_tls_handshake_enter(NULL);
