@@ -3,7 +3,7 @@
 local cases = require "spec.bench.cases"
 local fleet = require "spec.bench.fleet"
 local memory = require "spec.bench.memory"
-local process = require "spec.bench.process"
+local process = require "spec.support.process"
 local report = require "spec.bench.report"
 
 local FULL = { rounds = 11, seconds = 1, warm_up = 1, held = 5000, rate = 2000 }

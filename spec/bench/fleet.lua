@@ -2,8 +2,8 @@
 -- All of them, the backends and the load generator share one processor (the last): each finds a batch of work
 -- whenever its turn comes, so what one costs does not depend on which of them is the slowest.
 local json = require "cjson"
-local net = require "spec.bench.net"
-local process = require "spec.bench.process"
+local net = require "spec.support.net"
+local process = require "spec.support.process"
 local known = require "spec.bench.servers"
 
 local HERE = "spec/bench"

@@ -1,7 +1,7 @@
 --- memory: what a server holds when nothing happens, what an idle client adds, and what a scrape disturbs.
 local fleet = require "spec.bench.fleet"
-local net = require "spec.bench.net"
-local process = require "spec.bench.process"
+local net = require "spec.support.net"
+local process = require "spec.support.process"
 
 local SETTLE = 0.5
 local SCRAPE_PAUSE = 0.2

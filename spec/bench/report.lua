@@ -1,7 +1,7 @@
 --- report: medians, targets, the table and the JSON.
 local cases = require "spec.bench.cases"
 local json = require "cjson"
-local process = require "spec.bench.process"
+local process = require "spec.support.process"
 
 local report = {}
 

@@ -2,14 +2,16 @@
 -- A process is a table { pid, out, input }: `out` is the file of its standard output and error.
 local ffi = require "ffi"
 
-ffi.cdef [[
+-- busted loads modules anew for each file, but declarations stay.
+if not pcall(ffi.typeof, "struct mg_time") then ffi.cdef [[
 int fork(void); int execvp(const char *file, char *const argv[]); void _exit(int status);
 int waitpid(int pid, int *status, int options); int kill(int pid, int sig);
 int open(const char *path, int flags, int mode); int close(int fd); int dup2(int from, int to);
 int pipe2(int fds[2], int flags); int prctl(int option, unsigned long value);
-struct bench_time { long sec; long nsec; };
-int clock_gettime(int clock, struct bench_time *out); int nanosleep(const struct bench_time *t, void *left);
-]]
+struct mg_time { long sec; long nsec; };
+int close_range(unsigned first, unsigned last, unsigned flags);
+int clock_gettime(int clock, struct mg_time *out); int nanosleep(const struct mg_time *t, void *left);
+]] end
 
 local C = ffi.C
 local O_CREATE_TRUNCATE, O_CLOEXEC = 577, 524288 -- O_WRONLY | O_CREAT | O_TRUNC
@@ -21,13 +23,13 @@ local process = {}
 
 --- Seconds on the monotonic clock.
 function process.now()
-  local t = ffi.new "struct bench_time"
+  local t = ffi.new "struct mg_time"
   C.clock_gettime(1, t)
   return tonumber(t.sec) + tonumber(t.nsec) / 1e9
 end
 
 function process.sleep(seconds)
-  local t = ffi.new("struct bench_time", math.floor(seconds), math.floor(seconds % 1 * 1e9))
+  local t = ffi.new("struct mg_time", math.floor(seconds), math.floor(seconds % 1 * 1e9))
   C.nanosleep(t, nil)
 end
 
@@ -42,10 +44,11 @@ function process.poll(limit, step, ready)
 end
 
 local function become(argv, out, input)
-  C.prctl(PR_SET_PDEATHSIG, SIGTERM) -- so that nothing outlives a bench that is killed
+  C.prctl(PR_SET_PDEATHSIG, SIGTERM) -- so that nothing outlives a run that is killed
   C.dup2(input, 0)
   C.dup2(out, 1)
   C.dup2(out, 2)
+  C.close_range(3, 0xffffffff, 0) -- a server's socket must close when its owner closes it
   local list = ffi.new("char *[?]", #argv + 1)
   for i, arg in ipairs(argv) do list[i - 1] = ffi.cast("char *", arg) end
   C.execvp(argv[1], list)
@@ -87,6 +90,9 @@ function process.wait(p, limit)
   local signal = status[0] % 128
   return signal > 0 and 128 + signal or math.floor(status[0] / 256)
 end
+
+--- Sends a signal by number.
+function process.signal(pid, signal) return C.kill(pid, signal) == 0 end
 
 --- True while it has not ended.
 function process.alive(p) return running[p.pid] and process.wait(p, 0) == nil end

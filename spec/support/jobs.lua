@@ -1,0 +1,71 @@
+--- jobs: the list of everything that spec/run runs.
+-- A job is { name =, command = for sh, reads = "counts", "busted" or "status" (how its output tells what passed),
+-- waits = true when it mostly sleeps, so that it may run beside the others, skip = why it is not run }.
+local process = require "spec.support.process"
+
+local jobs = {}
+
+local CORPUS = "../shared/acceptance/h1"
+local BUSTED = "luajit /usr/bin/busted "
+
+local function lines(command)
+  local list = {}
+  for line in process.read(command):gmatch "[^\n]+" do list[#list + 1] = line end
+  return list
+end
+
+local function style(list)
+  list[#list + 1] = { name = "clang-format", reads = "status",
+    command = "find core spec -name '*.[ch]' | xargs clang-format --dry-run -Werror" }
+  list[#list + 1] = { name = "luacheck", reads = "status", command = "luacheck -q --no-color ." }
+  list[#list + 1] = { name = "layers", reads = "counts", command = "luajit spec/support/layers.lua" }
+end
+
+local function units(list, build, label)
+  for _, program in ipairs(lines("find " .. build .. " -maxdepth 1 -name 'test_*' -type f -perm -u+x | sort")) do
+    list[#list + 1] = { name = label .. " " .. program:match "[^/]+$", reads = "counts", command = program }
+  end
+end
+
+local function corpus(list, gateway, label)
+  -- What is slow here is the machine, so a latency proves nothing: that is for the bench.
+  for _, part in ipairs { "run.py --level must -q", "slow.py --p99 10000 --limit 20" } do
+    local file = CORPUS .. "/" .. part
+    list[#list + 1] = {
+      name = label .. " h1 " .. part:match "^%S+", reads = "counts", waits = true,
+      command = gateway .. " luajit spec/support/corpus.lua " .. file,
+      skip = not io.open(CORPUS .. "/README.md") and "there is no " .. CORPUS or nil,
+    }
+  end
+end
+
+local function flow(list, gateway, label, options)
+  for _, file in ipairs(lines "ls spec/flow/*_spec.lua") do
+    local command = gateway .. " " .. BUSTED .. options .. file
+    list[#list + 1] = { name = label .. " " .. file, reads = "busted", command = command }
+  end
+end
+
+--- All jobs, the ones that wait longest first.
+-- @param words array: only jobs whose name has one of them (plain); empty: all
+function jobs.list(build, asan, words)
+  local all, chosen = {}, {}
+  local plain = ("MOONGATE=%s/moongate"):format(build)
+  local sanitized = ("MOONGATE_SANITIZED=1 MOONGATE=%s/moongate"):format(asan)
+  corpus(all, plain, "release")
+  corpus(all, sanitized, "asan")
+  style(all)
+  all[#all + 1] = { name = "lua", reads = "busted", command = BUSTED .. "spec/lua spec/policies" }
+  units(all, build, "release")
+  units(all, asan, "asan")
+  flow(all, plain, "release", "")
+  flow(all, sanitized, "asan", "--exclude-tags=slow ")
+  for _, job in ipairs(all) do
+    local wanted = #words == 0
+    for _, word in ipairs(words) do wanted = wanted or job.name:find(word, 1, true) ~= nil end
+    if wanted then chosen[#chosen + 1] = job end
+  end
+  return chosen
+end
+
+return jobs
