@@ -126,6 +126,7 @@ int mg_header_remove(mg_exchange *x, int side, const char *name, uint32_t len);
 
 /* ---- the request ------------------------------------------------------------------- */
 
+/* MG_EPHASE once it has been sent. */
 int mg_set_method(mg_exchange *x, const char *method, uint32_t len);
 /* Path and query as they go upstream; MG_EINVAL unless it starts with '/' and holds only
  * characters of RFC 3986 (section 3.3, 3.4). */
@@ -158,7 +159,8 @@ struct mg_endpoint;
  * still arriving is streamed. timeout_ms 0: none. */
 int mg_forward(mg_exchange *x, struct mg_endpoint *ep, uint32_t timeout_ms, bool stream);
 /* MG_OK: taken.  MG_AGAIN: taken, yield before sending more (back-pressure).
- * MG_EPHASE: the response is already there, stop sending. */
+ * MG_EPHASE: stop sending, the response is there already (3xx or above, or the upstream takes no
+ * more until its response is read). */
 int mg_upstream_send(mg_exchange *x, const char *bytes, uint32_t len);
 int mg_upstream_end(mg_exchange *x);
 int mg_upstream_wait(mg_exchange *x);
@@ -189,11 +191,12 @@ int mg_reply_end(mg_exchange *x);
 
 /* ---- waiting ----------------------------------------------------------------------- */
 
-/* Always MG_AGAIN, then MG_OK after `ms` (MG_EGONE when the client leaves before). */
+/* Always MG_AGAIN, then MG_OK after `ms` (MG_EGONE when the client leaves before; MG_EPHASE at once
+ * for an exchange whose lane is not the one that runs). */
 int mg_sleep(mg_exchange *x, uint32_t ms);
-
-/* Brings bytes_in and bytes_out up to date. */
-void mg_measure(mg_exchange *x);
+/* The response failed and only log policies are left: their waits do not depend on the client any
+ * more (after a response that was sent whole this goes without saying). */
+void mg_settle(mg_exchange *x);
 
 /* ---- services ---------------------------------------------------------------------- */
 
@@ -250,7 +253,7 @@ struct mg_certificate {
     mg_str principal, subject, serial, dns, fingerprint, sni, alpn, version, cipher;
     bool verified;
 };
-/* MG_ENOENT on a clear connection; empty spans where the client gave no certificate. */
+/* MG_ENOENT on a clear connection, or one that has ended; empty spans where the client gave no certificate. */
 int mg_peer_certificate(mg_exchange *x, struct mg_certificate *out);
 
 /* ---- HTTP calls of policies, on the same pools ------------------------------------- */
@@ -308,5 +311,7 @@ int mg_sink_get(const char *path, uint32_t len);
 void mg_sink_write(int sink, const char *line, uint32_t len);
 /* Runs timer `id` of moongate.timer on a lane of its own after `ms`; MG_EFULL: too many. */
 int mg_timer_start(uint32_t id, uint32_t ms);
+/* Timer `id` will not run, if it has not begun to. */
+void mg_timer_stop(uint32_t id);
 
 #endif

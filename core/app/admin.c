@@ -208,8 +208,9 @@ static void on_accept(struct mg_listener *l, struct mg_conn *conn)
     struct client *c = calloc(1, sizeof(*c));
     struct mg_server_opts opts = {.limits = &a->limits, .handler = &handler, .owner = c};
 
-    if (c == NULL || mg_server_new(conn, &opts, &c->server) != 0) {
+    if (c == NULL)
         mg_conn_close(conn);
+    if (c == NULL || mg_server_new(conn, &opts, &c->server) != 0) {
         mg_listener_release(l);
         free(c);
         return;

@@ -34,7 +34,8 @@ int mg_control_send(int fd, const struct mg_control *message)
         header->cmsg_len = CMSG_LEN(size);
         memcpy(CMSG_DATA(header), message->fds, size);
     }
-    return sendmsg(fd, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+    /* Whoever does not read must not stop the others. */
+    return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
 int mg_control_receive(int fd, struct mg_control *message)

@@ -16,6 +16,9 @@
 #include "app/sockets.h"
 #include "app/worker.h"
 #include "base/log.h"
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
 
 enum { SHORT_LIFE_MS = 1000, BACK_OFF_MS = 100, BACK_OFF_MOST_MS = 5000, STOP_MS = 35000 };
 
@@ -26,6 +29,7 @@ struct child {
     bool ready;
     uint64_t started, again; /* ms; again: when to start it, 0: it runs */
     uint32_t deaths;         /* short lives in a row */
+    bool retired;            /* its end is wanted: its successor starts at once */
 };
 
 struct master {
@@ -60,13 +64,20 @@ static bool is_admin(const struct master *m, uint32_t i)
 static int child_main(struct master *m, uint32_t i, int control)
 {
     static struct mg_control sockets;
-    sigset_t none;
-    int code;
+    sigset_t mask;
 
+    /* A worker reads SIGTERM itself and drains, also when the master dies.  The rest is the master's:
+     * a terminal sends its signals to all of us. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
+    sigemptyset(&mask);
+    if (!is_admin(m, i))
+        sigaddset(&mask, SIGTERM);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
     close(m->signals);
+    mg_sockets_keep(&m->sockets, is_admin(m, i) ? -1 : (int)i);
     for (uint32_t c = 0; c <= m->nworkers; c++)
         if (m->children[c].pid != 0 && c != i)
             close(m->children[c].control);
@@ -76,13 +87,12 @@ static int child_main(struct master *m, uint32_t i, int control)
         return mg_admin_run(&o);
     }
     mg_sockets_message(&m->sockets, i, &sockets);
-    code = mg_worker_run(&(struct mg_worker_opts){.argc = m->argc,
+    return mg_worker_run(&(struct mg_worker_opts){.argc = m->argc,
                                                   .argv = m->argv,
                                                   .slot = i,
                                                   .control = control,
                                                   .shared = &m->shared,
                                                   .sockets = &sockets});
-    return code;
 }
 
 static void spawn(struct master *m, uint32_t i)
@@ -91,7 +101,7 @@ static void spawn(struct master *m, uint32_t i)
     int pair[2];
 
     c->again = 0;
-    c->ready = false;
+    c->ready = c->retired = false;
     c->started = now_ms();
     if (mg_control_pair(pair) != 0 || (c->pid = fork()) < 0) {
         mg_log(MG_LOG_ERROR, "cannot start a process: %s", strerror(errno));
@@ -100,8 +110,14 @@ static void spawn(struct master *m, uint32_t i)
         return;
     }
     if (c->pid == 0) {
+        int code;
+
         close(pair[0]);
-        _exit(child_main(m, i, pair[1]));
+        code = child_main(m, i, pair[1]);
+#ifdef __SANITIZE_ADDRESS__
+        __lsan_do_leak_check();
+#endif
+        _exit(code); /* no exit(): it would wait for threads that ask for names */
     }
     close(pair[1]);
     c->control = pair[0];
@@ -153,6 +169,9 @@ static void plan_restart(struct master *m, uint32_t i, int status)
     struct child *c = &m->children[i];
     uint64_t wait = 0;
 
+    c->again = now_ms();
+    if (c->retired)
+        return;
     c->deaths = now_ms() - c->started < SHORT_LIFE_MS ? c->deaths + 1 : 0;
     if (c->deaths > 0) {
         wait = (uint64_t)BACK_OFF_MS << (c->deaths < 7 ? c->deaths - 1 : 6);
@@ -243,6 +262,7 @@ static void reload(struct master *m)
     code = mg_plan_make(m->argc, m->argv, fresh);
     if (code != -1 || mg_sockets_change(&m->sockets, fresh) != 0) {
         mg_log(MG_LOG_ERROR, "reload refused; the old config serves on");
+        mg_plan_free(fresh);
         free(fresh);
         return;
     }
@@ -255,7 +275,8 @@ static void reload(struct master *m)
         if (m->children[i].pid != 0)
             mg_control_send(m->children[i].control, &message);
     }
-    stop_admin(m); /* its successor holds the new config */
+    m->children[m->nworkers].retired = true; /* its successor holds the new config */
+    stop_admin(m);
 }
 
 static void reopen_logs(struct master *m)

@@ -125,6 +125,16 @@ int mg_sockets_change(struct mg_sockets *s, const struct mg_plan *plan)
     return 0;
 }
 
+void mg_sockets_keep(struct mg_sockets *s, int slot)
+{
+    for (uint32_t i = 0; i < s->n; i++)
+        for (uint32_t j = 0; j < s->slots; j++)
+            if ((int)j != slot)
+                close(s->sets[i].fds[j]);
+    if (slot >= 0 && s->admin >= 0)
+        close(s->admin);
+}
+
 void mg_sockets_message(const struct mg_sockets *s, uint32_t slot, struct mg_control *message)
 {
     size_t used = 0;
@@ -132,7 +142,7 @@ void mg_sockets_message(const struct mg_sockets *s, uint32_t slot, struct mg_con
     message->type = MG_CONTROL_RELOAD;
     message->nfds = s->n;
     message->names[0] = '\0';
-    for (uint32_t i = 0; i < s->n; i++) {
+    for (uint32_t i = 0; i < s->n && used < sizeof(message->names); i++) {
         message->fds[i] = s->sets[i].fds[slot];
         used += (size_t)snprintf(message->names + used, sizeof(message->names) - used, "%s\n",
                                  s->sets[i].name);

@@ -23,6 +23,8 @@ struct mg_sockets {
 int mg_sockets_open(struct mg_sockets *s, const struct mg_plan *plan, uint32_t slots);
 /* Opens what is new and closes what the plan no longer has; on failure nothing has changed. */
 int mg_sockets_change(struct mg_sockets *s, const struct mg_plan *plan);
+/* In a child: closes the master's sockets but those of `slot` (-1: but the admin's). */
+void mg_sockets_keep(struct mg_sockets *s, int slot);
 /* The reload message for one slot. */
 void mg_sockets_message(const struct mg_sockets *s, uint32_t slot, struct mg_control *message);
 #endif

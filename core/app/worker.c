@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -18,12 +19,14 @@ struct mg_worker {
     struct mg_proxy *proxy;
     struct mg_env env;
     lua_State *L;
-    struct mg_watch control;
+    struct mg_watch control, signals;
+    int signal_fd;
     struct mg_timer flush, drain;
     uint64_t drain_until;
     int refused_family;
     struct mg_front *fronts[MG_PLAN_LISTENERS];
     uint32_t nfronts;
+    bool master_gone;
 };
 
 /* ---- requests refused before they became exchanges -------------------------------------- */
@@ -120,7 +123,7 @@ static void drop_listeners(struct mg_worker *w)
         if (is_listed(w->L, w->fronts[i]->name))
             w->fronts[kept++] = w->fronts[i];
         else
-            mg_front_close(w->fronts[i]);
+            mg_front_drop(w->fronts[i]);
     }
     w->nfronts = kept;
 }
@@ -173,11 +176,18 @@ static void reload(struct mg_worker *w, const struct mg_control *sockets)
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
+/* Timers of policies may run for ever; a request's last bytes and its log may not be lost. */
+static bool is_drained(const struct mg_worker *w)
+{
+    return w->proxy->conns == 0 && w->proxy->active == w->proxy->background &&
+           w->loop.lingering == 0;
+}
+
 static void on_drain_look(struct mg_timer *t)
 {
     struct mg_worker *w = MG_LIST_OF(t, struct mg_worker, drain);
 
-    if (w->proxy->conns == 0 || mg_loop_now(&w->loop) >= w->drain_until)
+    if (is_drained(w) || mg_loop_now(&w->loop) >= w->drain_until)
         mg_loop_stop(&w->loop);
     else
         mg_timer_set(&w->loop, &w->drain, DRAIN_LOOK_MS);
@@ -202,7 +212,8 @@ static void on_control(struct mg_watch *watch)
 
     if (mg_control_receive(w->opts->control, &message) != 0) {
         mg_watch_stop(watch);
-        drain(w); /* the master is gone */
+        w->master_gone = true;
+        drain(w);
         return;
     }
     if (message.type == MG_CONTROL_RELOAD)
@@ -215,6 +226,16 @@ static void on_control(struct mg_watch *watch)
         close(message.fds[i]); /* what is served was duplicated */
 }
 
+/* Only SIGTERM: it ends this worker as the master's message does. */
+static void on_signal(struct mg_watch *watch)
+{
+    struct mg_worker *w = MG_LIST_OF(watch, struct mg_worker, signals);
+    struct signalfd_siginfo info;
+
+    if (read(w->signal_fd, &info, sizeof(info)) == sizeof(info))
+        drain(w);
+}
+
 /* ---- the beginning ------------------------------------------------------------------------- */
 
 static void on_flush(struct mg_timer *t)
@@ -223,6 +244,18 @@ static void on_flush(struct mg_timer *t)
 
     mg_sink_flush_all();
     mg_timer_set(&w->loop, t, FLUSH_MS);
+}
+
+static int watch(struct mg_worker *w)
+{
+    sigset_t mask;
+    int rc;
+
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGTERM);
+    w->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    rc = mg_watch_start(&w->loop, &w->signals, w->signal_fd, on_signal);
+    return rc != 0 ? rc : mg_watch_start(&w->loop, &w->control, w->opts->control, on_control);
 }
 
 static int setup(struct mg_worker *w)
@@ -250,7 +283,27 @@ static int setup(struct mg_worker *w)
         return -1;
     }
     mg_lane_setup(w->L);
-    return mg_watch_start(&w->loop, &w->control, w->opts->control, on_control);
+    mg_timer_init(&w->drain, on_drain_look);
+    mg_timer_init(&w->flush, on_flush);
+    return watch(w);
+}
+
+/* Frees all that the worker owns, so that what is left over is a leak that a sanitizer can tell. */
+static void cleanup(struct mg_worker *w)
+{
+    mg_timer_clear(&w->flush);
+    mg_abi_cleanup();
+    for (struct mg_x *x = w->proxy->spare; x != NULL; x = x->next)
+        mg_lane_free(x);
+    mg_vm_close(w->L);
+    mg_abi_setup(NULL);
+    mg_proxy_free(w->proxy);
+    if (!w->master_gone)
+        mg_watch_stop(&w->control);
+    mg_watch_stop(&w->signals);
+    if (mg_loop_close(&w->loop) != 0)
+        mg_log(MG_LOG_WARN, "a handle was left open");
+    free(w);
 }
 
 int mg_worker_run(const struct mg_worker_opts *o)
@@ -266,11 +319,13 @@ int mg_worker_run(const struct mg_worker_opts *o)
     if (setup(w) != 0 || !load_config(w) || serve_listeners(w, o->sockets) != 0)
         return 1;
     lua_settop(w->L, 0);
-    mg_timer_init(&w->drain, on_drain_look);
-    mg_timer_init(&w->flush, on_flush);
+    for (uint32_t i = 0; i < o->sockets->nfds; i++)
+        close(o->sockets->fds[i]); /* what is served was duplicated */
     on_flush(&w->flush);
     tell(w, MG_CONTROL_READY);
     mg_loop_run(&w->loop);
     mg_sink_flush_all();
+    if (is_drained(w) && w->proxy->active == 0)
+        cleanup(w);
     return 0;
 }

@@ -77,7 +77,7 @@ static void fail_body(struct mg_server *s, int err)
     int status = err == MG_ETIMEOUT ? 408 : err == MG_ELIMIT ? 413 : 400;
 
     if (!s->active->out.started)
-        answer(s, status, s->stream.in->method_id == MG_METHOD_HEAD);
+        answer(s, status, s->active->head);
     else
         mg_server_close_now(s);
     fail(s, err);
@@ -93,6 +93,7 @@ static void begin(struct mg_server *s, struct mg_message *m, void *owner, size_t
 
     memset(a, 0, sizeof(*a));
     mg_body_init(&a->body, m, s->limits);
+    a->head = m->method_id == MG_METHOD_HEAD;
     s->active = a;
     s->closing = s->paused = false;
     s->stream.events = NULL;

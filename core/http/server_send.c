@@ -59,8 +59,8 @@ static int send_head(struct mg_stream *st, const struct mg_message *m)
     out->started = true;
     out->framing = framing_for(m, in->minor);
     out->left = m->length;
-    out->bodiless = m->bodiless || m->status < 200 || m->status == 204 || m->status == 304 ||
-                    in->method_id == MG_METHOD_HEAD;
+    out->bodiless =
+        m->bodiless || m->status < 200 || m->status == 204 || m->status == 304 || s->active->head;
     s->closing = must_close(s) || (out->framing == MG_BODY_CLOSE && !out->bodiless);
     if (m->status != 101)
         flags = s->closing ? MG_WRITE_CLOSE : in->minor == 0 ? MG_WRITE_KEEP_ALIVE : 0;

@@ -28,6 +28,7 @@ struct mg_server_active {
     struct mg_body body;
     struct mg_outgoing out;
     bool continued; /* 100 was sent */
+    bool head;      /* the client's method; the message's own may be changed meanwhile */
 };
 
 /* Kept small: ten thousand of these wait for a client that says nothing. */

@@ -16,6 +16,7 @@ static void linger_end(struct lingering *g)
 
     mg_timer_clear(&g->timer);
     free(g);
+    c->loop->lingering--;
     mg_conn_close(c);
 }
 
@@ -71,6 +72,7 @@ void mg_conn_close_lingering(struct mg_conn *c, uint32_t ms)
         return;
     }
     g->conn = c;
+    c->loop->lingering++;
     mg_timer_init(&g->timer, linger_on_timer);
     mg_timer_set(c->loop, &g->timer, ms);
     c->events = &linger_events;

@@ -155,6 +155,7 @@ int mg_loop_init(struct mg_loop *loop)
     uv_timer_init(&loop->uv, &loop->tick);
     loop->tick.data = loop;
     mg_list_init(&loop->deferred);
+    loop->lingering = 0;
     uv_prepare_init(&loop->uv, &loop->before_poll);
     loop->before_poll.data = loop;
     uv_prepare_start(&loop->before_poll, run_deferred);

@@ -36,7 +36,8 @@ struct mg_loop {
     uint64_t wheel_due;                 /* tick that `tick` is armed for; UINT64_MAX: none */
     uint64_t wheel_bits[MG_WHEEL / 64]; /* slots that hold a timer */
     struct mg_list wheel[MG_WHEEL];
-    char *scratch; /* MG_SCRATCH bytes: reads land here and are gone after the callback */
+    uint32_t lingering; /* connections that only wait for their last bytes to go out: net/conn.c */
+    char *scratch;      /* MG_SCRATCH bytes: reads land here and are gone after the callback */
 };
 
 /* Also ignores SIGPIPE for the process: a write to a reset socket must be an error code. */

@@ -13,6 +13,13 @@ struct mg_call {
     bool answered, sent, fresh;
 };
 
+static bool may_repeat(const struct mg_call *c)
+{
+    uint16_t method = c->req.method_id;
+
+    return method != MG_METHOD_POST && method != MG_METHOD_PATCH && method != MG_METHOD_OTHER;
+}
+
 static const struct mg_stream_events events;
 
 static void done(struct mg_call *c, int rc)
@@ -55,8 +62,7 @@ static int try_send(struct mg_call *c, struct mg_endpoint *ep, bool fresh)
     rc = mg_attempt_start(&c->up, ep, &c->req, &c->res, fresh);
     if (rc == MG_OK)
         rc = send_request(c);
-    if (rc == MG_ESTALE && !fresh && c->req.method_id != MG_METHOD_POST &&
-        c->req.method_id != MG_METHOD_PATCH && c->req.method_id != MG_METHOD_OTHER) {
+    if (rc == MG_ESTALE && !fresh && may_repeat(c)) {
         mg_attempt_end(&c->up, false);
         return try_send(c, ep, true);
     }
@@ -119,7 +125,7 @@ static void on_error(struct mg_stream *s, int err)
     struct mg_endpoint *ep = c->up.ep;
     int rc = err;
 
-    if (err == MG_ESTALE && !c->fresh) {
+    if (err == MG_ESTALE && !c->fresh && may_repeat(c)) {
         mg_attempt_end(&c->up, false);
         rc = try_send(c, ep, true);
     }
@@ -174,12 +180,15 @@ int mg_call_add_header(struct mg_call *c, mg_str name, mg_str value)
 int mg_call_start(struct mg_call *c, struct mg_endpoint *ep, mg_str body, uint32_t timeout_ms,
                   uint64_t limit)
 {
-    int rc;
+    int rc = mg_exchange_may_wait(c->x);
 
-    if (c->x->pub.gone)
-        return MG_EGONE;
-    if (c->answered || c->up.ep != NULL)
-        return MG_EPHASE;
+    if (rc == MG_OK && (c->answered || c->up.ep != NULL))
+        rc = MG_EPHASE;
+    c->reason = mg_error_text(rc);
+    if (rc != MG_OK)
+        return rc;
+    c->reason = NULL;
+    mg_buf_free(&c->got);
     mg_message_init(&c->res, &c->x->arena);
     c->body = mg_arena_copy(&c->x->arena, body.ptr, body.len);
     c->req.framing = body.len > 0 ? MG_BODY_LENGTH : MG_BODY_NONE;
@@ -219,6 +228,8 @@ const char *mg_call_reason(const struct mg_call *c)
 
 void mg_call_end(struct mg_call *c)
 {
+    if (c->up.ep != NULL)
+        c->reason = "the request that it was made for has ended";
     mg_timer_clear(&c->limit_timer);
     mg_attempt_end(&c->up, false);
     if (c->got.data != NULL)

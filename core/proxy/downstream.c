@@ -70,6 +70,8 @@ static struct mg_x *take(struct mg_proxy *p)
 /* What a request left is cleared here, so that take() hands out a clean one. */
 void mg_downstream_give_back(struct mg_x *x)
 {
+    if (x->server == NULL)
+        x->proxy->background--;
     memset(&x->pub, 0, sizeof(x->pub));
     mg_arena_reset(&x->arena);
     x->server = NULL;
@@ -77,6 +79,7 @@ void mg_downstream_give_back(struct mg_x *x)
     x->reason = NULL;
     x->upstream_address = (mg_str){0};
     x->responded = x->continued = x->lane_body = x->tunnel = x->expired = x->replied = false;
+    x->head = x->settled = false;
     x->broken = 0;
     memset(&x->body_in, 0, sizeof(x->body_in));
     memset(&x->body_out, 0, sizeof(x->body_out));
@@ -89,8 +92,10 @@ struct mg_x *mg_proxy_background(struct mg_proxy *p)
 {
     struct mg_x *x = take(p);
 
-    if (x != NULL)
-        x->pub.start_ns = mg_clock_ns();
+    if (x == NULL)
+        return NULL;
+    p->background++;
+    x->pub.start_ns = mg_clock_ns();
     return x;
 }
 
@@ -120,8 +125,9 @@ static void accepted(struct mg_listener *l, struct mg_conn *conn)
     struct mg_downstream *d = calloc(1, sizeof(*d));
     struct mg_server_opts opts = {.limits = &front->limits, .handler = &handler, .owner = d};
 
-    if (d == NULL || mg_server_new(conn, &opts, &d->server) != 0) {
+    if (d == NULL)
         mg_conn_close(conn);
+    if (d == NULL || mg_server_new(conn, &opts, &d->server) != 0) {
         mg_listener_release(l);
         free(d);
         return;
@@ -205,17 +211,28 @@ void mg_front_close(struct mg_front *f)
         front_free(f);
 }
 
-void mg_proxy_drain(struct mg_proxy *p)
+/* mg_server_drain() frees no server before the end of the turn, so the list stands. */
+static void drain(struct mg_proxy *p, const struct mg_front *only)
 {
-    struct mg_list *n = p->downstreams.next;
-
-    p->draining = true;
-    while (n != &p->downstreams) {
+    for (struct mg_list *n = p->downstreams.next; n != &p->downstreams; n = n->next) {
         struct mg_downstream *d = MG_LIST_OF(n, struct mg_downstream, link);
 
-        n = n->next;
-        mg_server_drain(d->server);
+        if (only == NULL || d->front == only)
+            mg_server_drain(d->server);
     }
+}
+
+void mg_front_drop(struct mg_front *f)
+{
+    f->dropped = true;
+    drain(f->proxy, f);
+    mg_front_close(f);
+}
+
+void mg_proxy_drain(struct mg_proxy *p)
+{
+    p->draining = true;
+    drain(p, NULL);
 }
 
 /* ---- requests --------------------------------------------------------------------------- */
@@ -273,14 +290,15 @@ static void describe(struct mg_x *x, const struct mg_downstream *d)
     pub->peer_address = peer_text(x, d);
     pub->tls = peer != NULL;
     if (peer != NULL)
-        pub->principal = peer->principal;
+        pub->principal = /* outlives the connection, for logs */
+            mg_arena_copy(&x->arena, peer->principal.ptr, peer->principal.len);
     pub->start_ns = mg_server_start_ns(d->server);
 }
 
 static struct mg_message *on_head_bytes(struct mg_server *s, void **owner)
 {
     struct mg_downstream *d = mg_server_owner(s);
-    struct mg_x *x = take(d->front->proxy);
+    struct mg_x *x = d->front->dropped ? NULL : take(d->front->proxy);
 
     if (x == NULL)
         return NULL;

@@ -24,6 +24,7 @@ struct mg_front {
     uint32_t index; /* in the model that new requests begin with */
     uint32_t conns;
     bool closed;
+    bool dropped; /* the model has it no more: a request that begins is refused */
 };
 /* Serves `fd` (bound and listening; the front's own from now on) by proxy->listeners[index]. */
 int mg_front_open(struct mg_proxy *p, const char *name, uint32_t index, int fd,
@@ -32,6 +33,8 @@ int mg_front_open(struct mg_proxy *p, const char *name, uint32_t index, int fd,
 void mg_front_configure(struct mg_front *f, uint32_t index);
 /* Accepts no more; freed when its last connection has ended. */
 void mg_front_close(struct mg_front *f);
+/* The model has this listener no more: closes it, and its connections after what is in progress. */
+void mg_front_drop(struct mg_front *f);
 
 /* No more keep-alive: idle connections close now, busy ones after their answer. */
 void mg_proxy_drain(struct mg_proxy *p);

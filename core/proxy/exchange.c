@@ -6,6 +6,8 @@
 #include "proxy/downstream.h"
 
 static const struct mg_stream_events up_events, down_events;
+static void release_streams(struct mg_x *x);
+static void on_client_gone(struct mg_x *x);
 
 /* ---- waiting: the lane stops here and is woken by what it waits for ------------------ */
 
@@ -33,6 +35,8 @@ static int await(struct mg_x *x, enum mg_wait what)
 /* Why a wait cannot be begun any more, or MG_OK. */
 static int over(const struct mg_x *x)
 {
+    if (x->proxy->running != x)
+        return MG_EPHASE;
     if (x->pub.gone)
         return MG_EGONE;
     return x->expired ? MG_ETIMEOUT : MG_OK;
@@ -42,9 +46,9 @@ static void flush_heads(struct mg_deferred *d)
 {
     struct mg_x *x = MG_LIST_OF(d, struct mg_x, flush);
 
-    if (x->down != NULL && x->pub.response_started)
-        x->down->ops->flush(x->down);
-    if (x->up.stream != NULL)
+    if (x->down != NULL && x->down->ops->flush(x->down) < 0)
+        on_client_gone(x); /* a failed write is told by no event */
+    else if (x->up.stream != NULL)
         x->up.stream->ops->flush(x->up.stream);
 }
 
@@ -60,14 +64,30 @@ static void stop_call(struct mg_x *x)
         mg_call_cancel_all(x);
 }
 
+/* For the log, which runs before the stream is released. */
+static void count_bytes(struct mg_x *x)
+{
+    if (x->down == NULL)
+        return;
+    x->pub.bytes_in = x->down->bytes_in;
+    x->pub.bytes_out = x->down->bytes_out;
+}
+
+/* The lane waits for the client's bytes to send them on. */
+static bool is_pumping(const struct mg_x *x)
+{
+    return x->wait == MG_WAIT_REQUEST_BODY && x->lane_body;
+}
+
 /* The one way out after an error of the upstream side: ends the try, and tells the lane. */
 static void fail(struct mg_x *x, int err)
 {
+    count_bytes(x);
     mg_attempt_end(&x->up, false);
     mg_relay_cut(&x->body_out);
-    if (x->wait == MG_WAIT_SLEEP || x->wait == MG_WAIT_REQUEST_BODY || x->wait == MG_WAIT_CALL)
-        x->broken = err; /* the next op on the response says so */
-    else
+    x->broken = err; /* for a lane that waits for something else: its next op says so */
+    if (x->wait != MG_WAIT_SLEEP && x->wait != MG_WAIT_CALL &&
+        (x->wait != MG_WAIT_REQUEST_BODY || is_pumping(x)))
         wake_any(x, err);
 }
 
@@ -75,10 +95,9 @@ static void on_client_gone(struct mg_x *x)
 {
     struct mg_stream *down = x->down;
 
+    count_bytes(x);
     x->pub.gone = true;
     x->down = NULL;
-    x->pub.bytes_in = down->bytes_in;
-    x->pub.bytes_out = down->bytes_out;
     down->ops->release(down, false);
     mg_relay_cut(&x->body_in);
     mg_attempt_end(&x->up, false);
@@ -86,15 +105,36 @@ static void on_client_gone(struct mg_x *x)
     wake_any(x, MG_EGONE);
 }
 
-static void on_wait_timer(struct mg_timer *t)
+static void on_nap_end(struct mg_timer *t)
 {
-    struct mg_x *x = MG_LIST_OF(t, struct mg_x, wait_timer);
+    mg_exchange_wake(MG_LIST_OF(t, struct mg_x, nap), MG_WAIT_SLEEP, MG_OK);
+}
 
-    if (x->wait == MG_WAIT_SLEEP) {
-        mg_exchange_wake(x, MG_WAIT_SLEEP, MG_OK);
-    } else if (x->wait != MG_WAIT_NONE && x->up.ep != NULL) {
+static void arm_try(struct mg_x *x, uint32_t ms)
+{
+    mg_timer_set(x->proxy->loop, &x->try_timer, ms);
+}
+
+/* Whether it is the upstream that the response waits for, not a policy or a slow client. */
+static bool upstream_is_due(const struct mg_x *x)
+{
+    if (!x->responded)
+        return true;
+    return x->wait == MG_WAIT_RESPONSE_BODY ||
+           (x->wait == MG_WAIT_REPLY && !x->body_out.blocked && !x->lane_body);
+}
+
+static void on_try_timer(struct mg_timer *t)
+{
+    struct mg_x *x = MG_LIST_OF(t, struct mg_x, try_timer);
+
+    if (x->up.ep == NULL)
+        return;
+    if (upstream_is_due(x)) {
         x->reason = "no progress in time";
         fail(x, MG_ETIMEOUT);
+    } else {
+        arm_try(x, MG_UPSTREAM_IDLE_MS);
     }
 }
 
@@ -102,8 +142,11 @@ static void on_deadline(struct mg_timer *t)
 {
     struct mg_x *x = MG_LIST_OF(t, struct mg_x, deadline);
 
+    count_bytes(x);
     x->expired = true;
     x->reason = "the request's time is over";
+    if (x->responded && x->body_out.from != NULL)
+        x->broken = MG_ETIMEOUT; /* what the upstream has said so far will not be all */
     mg_attempt_end(&x->up, false);
     mg_relay_cut(&x->body_out);
     if (x->wait == MG_WAIT_SLEEP)
@@ -122,11 +165,29 @@ int mg_exchange_deadline(struct mg_x *x, uint32_t ms)
     return MG_OK;
 }
 
+void mg_exchange_settle(struct mg_x *x)
+{
+    x->settled = true;
+    mg_timer_clear(&x->deadline);
+}
+
+int mg_exchange_may_wait(struct mg_x *x)
+{
+    if (x->proxy->running != x)
+        return MG_EPHASE;
+    if (!x->settled)
+        return x->pub.gone ? MG_EGONE : MG_OK;
+    release_streams(x);
+    return MG_OK;
+}
+
 int mg_exchange_sleep(struct mg_x *x, uint32_t ms)
 {
-    if (x->pub.gone)
-        return MG_EGONE;
-    mg_timer_set(x->proxy->loop, &x->wait_timer, ms);
+    int rc = mg_exchange_may_wait(x);
+
+    if (rc != MG_OK)
+        return rc;
+    mg_timer_set(x->proxy->loop, &x->nap, ms);
     return await(x, MG_WAIT_SLEEP);
 }
 
@@ -142,7 +203,8 @@ static void ask_for_body(struct mg_x *x)
     x->continued = true;
     mg_message_init(&interim, &x->arena);
     interim.status = 100;
-    x->down->ops->send_interim(x->down, &interim);
+    if (x->down->ops->send_interim(x->down, &interim) < 0)
+        flush_later(x); /* which finds the client gone */
 }
 
 int mg_exchange_body_gather(struct mg_x *x, uint64_t limit)
@@ -176,6 +238,8 @@ static void on_request_body(struct mg_stream *s, mg_str bytes)
     bool streaming = x->body_in.mode == MG_RELAY_STREAM;
     int rc = mg_relay_data(&x->body_in, bytes);
 
+    if (x->tunnel)
+        arm_try(x, MG_TUNNEL_IDLE_MS);
     if (rc == MG_AGAIN)
         return;
     if (rc < 0 && streaming)
@@ -314,13 +378,19 @@ static void on_no_connection(struct mg_attempt *a, int err, const char *reason)
     fail(x, err);
 }
 
+/* Ends the try; its connection is kept if the response is whole. */
+static void end_try(struct mg_x *x)
+{
+    mg_attempt_end(&x->up, x->body_out.ended && x->body_in.done && !x->tunnel);
+}
+
 int mg_exchange_forward(struct mg_x *x, struct mg_endpoint *ep, uint32_t timeout_ms, bool stream)
 {
     int rc = over(x);
 
     if (rc != MG_OK)
         return rc;
-    mg_attempt_end(&x->up, false);
+    end_try(x);
     if (x->pub.response_started || (x->pub.attempts > 0 && !mg_relay_replayable(&x->body_in)))
         return MG_EPHASE;
     mg_relay_rewind(&x->body_in);
@@ -333,20 +403,31 @@ int mg_exchange_forward(struct mg_x *x, struct mg_endpoint *ep, uint32_t timeout
     rc = start_try(x, ep, false);
     if (rc < 0)
         return rc;
-    mg_timer_set(x->proxy->loop, &x->wait_timer, timeout_ms > 0 ? timeout_ms : MG_UPSTREAM_IDLE_MS);
+    arm_try(x, timeout_ms > 0 ? timeout_ms : MG_UPSTREAM_IDLE_MS);
     return rc == MG_AGAIN ? await(x, MG_WAIT_FORWARD) : rc;
 }
 
+/* Whether the upstream has decided without the rest of the request.  A server that begins a 2xx
+ * early usually reads on. */
+static bool is_answered(const struct mg_x *x)
+{
+    return x->responded && (x->res.status < 200 || x->res.status >= 300);
+}
+
+/* While the response has to wait for the request's end (the lane can do one of both), an upstream
+ * that takes no more before its response is read would wait for ever: then sending stops. */
 int mg_exchange_send(struct mg_x *x, mg_str bytes)
 {
     struct mg_stream *up = x->up.stream;
     int rc;
 
-    if (x->responded)
+    if (x->proxy->running != x || is_answered(x))
         return MG_EPHASE;
     if (x->broken != 0 || up == NULL)
         return x->broken != 0 ? x->broken : MG_EPHASE;
     rc = up->ops->send_body(up, bytes);
+    if (rc == MG_AGAIN && x->body_out.paused)
+        return MG_EPHASE;
     return rc == MG_AGAIN ? await(x, MG_WAIT_UPSTREAM) : rc;
 }
 
@@ -354,7 +435,7 @@ int mg_exchange_send_end(struct mg_x *x)
 {
     struct mg_stream *up = x->up.stream;
 
-    if (x->responded || up == NULL)
+    if (x->proxy->running != x || is_answered(x) || up == NULL)
         return MG_EPHASE;
     x->body_in.done = true;
     return up->ops->send_end(up, NULL);
@@ -389,8 +470,9 @@ static void on_interim(struct mg_stream *s)
     struct mg_x *x = s->owner;
     bool again = s->in->status == 100 && (x->continued || !x->req.expect_continue);
 
-    if (x->down != NULL && !again && x->pub.minor == 1)
-        x->down->ops->send_interim(x->down, s->in);
+    if (x->down != NULL && !again && x->pub.minor == 1 &&
+        x->down->ops->send_interim(x->down, s->in) < 0)
+        flush_later(x); /* which finds the client gone */
 }
 
 static void on_response(struct mg_stream *s)
@@ -402,17 +484,18 @@ static void on_response(struct mg_stream *s)
     x->pub.upstream_ns = mg_clock_ns() - x->up.sent_ns;
     mg_relay_init(&x->body_out, s, &x->res.trailers);
     x->body_out.ended = (x->res.framing == MG_BODY_NONE || x->res.bodiless) && x->res.status != 101;
-    if (x->wait == MG_WAIT_UPSTREAM)
-        mg_exchange_wake(x, MG_WAIT_UPSTREAM, MG_EPHASE);
-    else
+    arm_try(x, MG_UPSTREAM_IDLE_MS);
+    if (x->wait == MG_WAIT_FORWARD)
         mg_exchange_wake(x, MG_WAIT_FORWARD, MG_OK);
+    else if (is_answered(x) && (x->wait == MG_WAIT_UPSTREAM || is_pumping(x)))
+        wake_any(x, MG_EPHASE);
 }
 
 /* ---- the response --------------------------------------------------------------------- */
 
 void mg_exchange_respond(struct mg_x *x, uint16_t status, mg_str body)
 {
-    mg_attempt_end(&x->up, false);
+    end_try(x);
     mg_relay_free(&x->body_out);
     mg_relay_init(&x->body_out, NULL, NULL);
     mg_relay_replace(&x->body_out, body);
@@ -422,12 +505,23 @@ void mg_exchange_respond(struct mg_x *x, uint16_t status, mg_str body)
     x->broken = 0;
 }
 
-int mg_exchange_response_gather(struct mg_x *x, uint64_t limit)
+/* Why the response's body cannot be had, or MG_OK.  One that is in memory outlives the deadline: it
+ * is what says that the time is over. */
+static int response_over(const struct mg_x *x)
 {
     int rc = over(x);
 
-    if (rc != MG_OK || x->broken != 0)
-        return rc != MG_OK ? rc : x->broken;
+    if (x->broken != 0 && (rc == MG_OK || rc == MG_ETIMEOUT))
+        return x->broken;
+    return rc == MG_ETIMEOUT && x->body_out.ended ? MG_OK : rc;
+}
+
+int mg_exchange_response_gather(struct mg_x *x, uint64_t limit)
+{
+    int rc = response_over(x);
+
+    if (rc != MG_OK)
+        return rc;
     mg_relay_keep(&x->body_out, limit);
     rc = mg_relay_gather(&x->body_out, limit);
     return rc == MG_AGAIN ? await(x, MG_WAIT_RESPONSE_BODY) : rc;
@@ -435,12 +529,20 @@ int mg_exchange_response_gather(struct mg_x *x, uint64_t limit)
 
 int mg_exchange_response_next(struct mg_x *x, mg_str *piece)
 {
-    int rc = over(x);
+    int rc = response_over(x);
 
-    if (rc != MG_OK || x->broken != 0)
-        return rc != MG_OK ? rc : x->broken;
+    if (rc != MG_OK)
+        return rc;
     rc = mg_relay_next(&x->body_out, piece);
     return rc == MG_AGAIN ? await(x, MG_WAIT_RESPONSE_BODY) : rc;
+}
+
+/* Must a client see no body, whatever there is?  (RFC 9110, 6.4.1) */
+static bool is_bodiless(const struct mg_x *x)
+{
+    uint16_t status = x->res.status;
+
+    return x->head || status < 200 || status == 204 || status == 304;
 }
 
 /* The framing of what goes downstream. */
@@ -448,6 +550,10 @@ static void frame_response(struct mg_x *x, bool stream)
 {
     const struct mg_relay *body = &x->body_out;
 
+    if (x->res.bodiless && !is_bodiless(x)) { /* a policy changed the method or the status */
+        x->res.bodiless = false;
+        x->res.framing = MG_BODY_NONE;
+    }
     if (x->res.status == 101 || (x->res.bodiless && body->from != NULL))
         return;
     if (body->from == NULL && body->ended && body->trailers == NULL) {
@@ -465,7 +571,7 @@ static int start_tunnel(struct mg_x *x)
 
     x->tunnel = true;
     mg_timer_clear(&x->deadline);
-    mg_timer_set(x->proxy->loop, &x->wait_timer, MG_TUNNEL_IDLE_MS);
+    arm_try(x, MG_TUNNEL_IDLE_MS);
     down->ops->flush(down);
     mg_relay_free(&x->body_in);
     mg_relay_init(&x->body_in, down, NULL);
@@ -479,6 +585,8 @@ static int start_tunnel(struct mg_x *x)
 
 static int reply_done(struct mg_x *x)
 {
+    count_bytes(x);
+    mg_exchange_settle(x);
     x->replied = true;
     x->pub.end_ns = mg_clock_ns();
     return MG_OK;
@@ -506,7 +614,7 @@ static int reply_body(struct mg_x *x)
     if (rc < 0)
         return reply_lost(x);
     flush_later(x);
-    mg_timer_set(x->proxy->loop, &x->wait_timer, MG_UPSTREAM_IDLE_MS);
+    arm_try(x, MG_UPSTREAM_IDLE_MS);
     return await(x, MG_WAIT_REPLY);
 }
 
@@ -514,7 +622,7 @@ int mg_exchange_reply(struct mg_x *x, bool stream)
 {
     if (x->pub.gone || x->down == NULL)
         return MG_EGONE;
-    if (!x->responded || x->pub.response_started)
+    if (x->proxy->running != x || !x->responded || x->pub.response_started)
         return MG_EPHASE;
     if (x->broken != 0)
         return x->broken;
@@ -537,6 +645,8 @@ int mg_exchange_reply_send(struct mg_x *x, mg_str bytes)
 
     if (x->down == NULL)
         return MG_EGONE;
+    if (x->proxy->running != x)
+        return MG_EPHASE;
     rc = x->down->ops->send_body(x->down, bytes);
     if (rc < 0)
         return reply_lost(x);
@@ -547,6 +657,8 @@ int mg_exchange_reply_end(struct mg_x *x)
 {
     if (x->down == NULL)
         return MG_EGONE;
+    if (x->proxy->running != x)
+        return MG_EPHASE;
     if (x->down->ops->send_end(x->down, x->body_out.trailers) < 0)
         return reply_lost(x);
     return reply_done(x);
@@ -555,15 +667,14 @@ int mg_exchange_reply_end(struct mg_x *x)
 /* What the relay of the response says after an event. */
 static void after_relay(struct mg_x *x, int rc)
 {
-    if (rc == MG_AGAIN) {
-        mg_timer_set(x->proxy->loop, &x->wait_timer,
-                     x->tunnel ? MG_TUNNEL_IDLE_MS : MG_UPSTREAM_IDLE_MS);
+    if (rc == MG_AGAIN && x->wait == MG_WAIT_UPSTREAM && x->body_out.paused) {
+        mg_exchange_wake(x, MG_WAIT_UPSTREAM, MG_EPHASE); /* see mg_exchange_send() */
     } else if (rc == MG_END) {
         if (!x->tunnel || x->body_in.done)
             mg_exchange_wake(x, MG_WAIT_REPLY, reply_done(x));
     } else if (rc == MG_OK || rc == MG_ELIMIT) {
         mg_exchange_wake(x, MG_WAIT_RESPONSE_BODY, rc);
-    } else {
+    } else if (rc < 0) {
         on_client_gone(x);
     }
 }
@@ -572,6 +683,7 @@ static void on_response_body(struct mg_stream *s, mg_str bytes)
 {
     struct mg_x *x = s->owner;
 
+    arm_try(x, x->tunnel ? MG_TUNNEL_IDLE_MS : MG_UPSTREAM_IDLE_MS);
     after_relay(x, mg_relay_data(&x->body_out, bytes));
 }
 
@@ -636,6 +748,7 @@ void mg_exchange_begin(struct mg_x *x, struct mg_stream *down)
     mg_relay_init(&x->body_in, body ? down : NULL, body ? &x->req.trailers : NULL);
     x->body_in.ended = !body;
     x->pub.has_body = body;
+    x->head = x->pub.method_id == MG_METHOD_HEAD;
     mg_relay_init(&x->body_out, NULL, NULL);
     x->proxy->hooks.serve(x);
 }
@@ -643,25 +756,17 @@ void mg_exchange_begin(struct mg_x *x, struct mg_stream *down)
 static void release_streams(struct mg_x *x)
 {
     struct mg_stream *down = x->down;
-    bool received = x->body_out.ended && !x->tunnel;
 
-    mg_attempt_end(&x->up, received && x->body_in.done);
+    end_try(x);
     x->down = NULL;
     if (down != NULL)
         down->ops->release(down, x->replied && !x->tunnel);
 }
 
-void mg_exchange_measure(struct mg_x *x)
-{
-    if (x->down == NULL)
-        return;
-    x->pub.bytes_in = x->down->bytes_in;
-    x->pub.bytes_out = x->down->bytes_out;
-}
-
 void mg_exchange_finish(struct mg_x *x)
 {
-    mg_timer_clear(&x->wait_timer);
+    mg_timer_clear(&x->nap);
+    mg_timer_clear(&x->try_timer);
     mg_timer_clear(&x->deadline);
     mg_list_remove(&x->flush.link);
     mg_call_cancel_all(x);
@@ -681,6 +786,7 @@ void mg_exchange_setup(struct mg_x *x, struct mg_proxy *proxy)
     x->flush.fn = flush_heads;
     mg_list_init(&x->flush.link);
     mg_list_init(&x->calls);
-    mg_timer_init(&x->wait_timer, on_wait_timer);
+    mg_timer_init(&x->nap, on_nap_end);
+    mg_timer_init(&x->try_timer, on_try_timer);
     mg_timer_init(&x->deadline, on_deadline);
 }

@@ -8,6 +8,8 @@
  * Ownership:  everything of the request lives in `arena`, freed at once by finish().
  * Errors:     op functions return MG_OK, MG_AGAIN (the lane yields; hooks->wake follows) or an error.
  * Invariant:  at most one wait at a time; wake is called from the loop only, never from an op.
+ *             Ops that wait or send answer MG_EPHASE to any but the exchange's own lane, so a policy
+ *             that keeps a ctx for later cannot stop or answer another request.
  *             No field but pub is known to Lua.
  */
 #ifndef MG_EXCHANGE_H
@@ -39,7 +41,9 @@ struct mg_proxy {
     struct mg_listener_conf listeners[MG_PROXY_LISTENERS];
     struct mg_list downstreams; /* all open connections */
     struct mg_x *spare;         /* exchanges not in use, linked by `next` */
+    struct mg_x *running;       /* whose lane runs now; set by script/lane.c */
     uint32_t active, conns;     /* exchanges in progress, downstream connections */
+    uint32_t background;        /* of the exchanges: those without a request */
     bool draining;
 };
 
@@ -64,7 +68,8 @@ struct mg_x {
     struct mg_attempt up;
     struct mg_relay body_in, body_out;
     enum mg_wait wait;
-    struct mg_timer wait_timer; /* sleep, try's limit, upstream's idle limit */
+    struct mg_timer nap;       /* MG_WAIT_SLEEP */
+    struct mg_timer try_timer; /* the try's limit, then the upstream's idle limit */
     struct mg_timer deadline;
     const char *reason; /* why the last try failed */
     mg_str upstream_address;
@@ -72,6 +77,8 @@ struct mg_x {
     bool continued; /* 100 Continue was sent */
     bool lane_body; /* the lane sends the request's (or the response's) body itself */
     bool tunnel, expired;
+    bool head;                /* the client asked with HEAD, whatever a policy made of it */
+    bool settled;             /* the answer is through: only log policies are left */
     bool replied;             /* the response's end was handed to the wire */
     int broken;               /* the upstream failed while the lane waited for something else */
     struct mg_deferred flush; /* writes a head that no body followed in this turn */
@@ -84,8 +91,6 @@ struct mg_x {
 void mg_exchange_setup(struct mg_x *x, struct mg_proxy *proxy);
 /* The request's head is in x->req and described in x->pub: runs the lane. */
 void mg_exchange_begin(struct mg_x *x, struct mg_stream *down);
-/* Brings pub's byte counts up to date, for logs. */
-void mg_exchange_measure(struct mg_x *x);
 
 /* The ops; moongate.h has their contracts. */
 int mg_exchange_body_gather(struct mg_x *x, uint64_t limit);
@@ -102,6 +107,12 @@ int mg_exchange_reply(struct mg_x *x, bool stream);
 int mg_exchange_reply_send(struct mg_x *x, mg_str bytes);
 int mg_exchange_reply_end(struct mg_x *x);
 int mg_exchange_sleep(struct mg_x *x, uint32_t ms);
+/* Whether the lane may begin a wait that is not about either message. */
+int mg_exchange_may_wait(struct mg_x *x);
+/* The answer is through, as well as it could be; said by the ops that complete it, or by the lane when
+ * that failed.  From now on a wait first lets the connections go on, and depends no more on the client
+ * and the deadline: a log policy may take its time. */
+void mg_exchange_settle(struct mg_x *x);
 /* The lane is through: frees everything, and lets the connection go on. */
 void mg_exchange_finish(struct mg_x *x);
 /* For call.c: wakes the lane if that is what it waits for. */

@@ -134,25 +134,49 @@ static void request_id(struct mg_x *x, const struct mg_listener_conf *conf)
     mg_headers_push(&x->req, &x->req.headers, name, x->pub.request_id);
 }
 
+/* `name` and the value, in quotes where it could pass for more than one (Envoy's rule for this field). */
+static mg_str pair(struct mg_x *x, const char *name, mg_str value)
+{
+    char *out, *at;
+
+    if (value.len == 0)
+        return (mg_str){"", 0};
+    for (uint32_t i = 0; i < value.len; i++) {
+        if (strchr(",;=\"\\", value.ptr[i]) == NULL)
+            continue;
+        out = at = mg_arena_alloc(&x->arena, 2 * (size_t)value.len + 2);
+        *at++ = '"';
+        for (uint32_t j = 0; j < value.len; j++) {
+            if (value.ptr[j] == '"' || value.ptr[j] == '\\')
+                *at++ = '\\';
+            *at++ = value.ptr[j];
+        }
+        *at++ = '"';
+        value = mg_str_of(out, (size_t)(at - out));
+        break;
+    }
+    return mg_arena_printf(&x->arena, "%s%.*s", name, (int)value.len, value.ptr);
+}
+
 /* Envoy's form: By is left out (the gateway may have many names), Hash and URI or DNS are given,
  * Subject in quotes. */
 static void client_cert(struct mg_x *x, const struct mg_listener_conf *conf)
 {
     static const mg_str name = {"x-forwarded-client-cert", 23};
     const struct mg_peer *peer = mg_conn_peer(mg_server_conn(x->server));
+    mg_str uri, dns;
 
     if (conf->client_cert_header == CLIENT_CERT_TRUST && peer != NULL && peer->certified)
         return;
     mg_headers_remove(&x->req.headers, name);
     if (conf->client_cert_header != CLIENT_CERT_SET || peer == NULL || !peer->certified)
         return;
+    uri = pair(x, ";URI=", peer->principal);
+    dns = pair(x, ";DNS=", peer->dns);
     mg_headers_push(&x->req, &x->req.headers, name,
-                    mg_arena_printf(&x->arena, "Hash=%s;Subject=\"%.*s\"%s%.*s%s%.*s",
+                    mg_arena_printf(&x->arena, "Hash=%s;Subject=\"%.*s\"%.*s%.*s",
                                     peer->fingerprint, (int)peer->subject.len, peer->subject.ptr,
-                                    peer->principal.len > 0 ? ";URI=" : "",
-                                    (int)peer->principal.len, peer->principal.ptr,
-                                    peer->dns.len > 0 ? ";DNS=" : "", (int)peer->dns.len,
-                                    peer->dns.ptr));
+                                    (int)uri.len, uri.ptr, (int)dns.len, dns.ptr));
 }
 
 void mg_forwarded_add(struct mg_x *x, const struct mg_listener_conf *conf)

@@ -98,12 +98,15 @@ static void on_closed(struct mg_client *c, void *owner)
 
 static const struct mg_client_events client_events = {.on_free = on_free, .on_closed = on_closed};
 
+/* NULL: out of memory, and `conn` is closed. */
 static struct mg_client *adopt(struct mg_endpoint *ep, struct mg_conn *conn)
 {
     struct mg_pooled *p = calloc(1, sizeof(*p));
 
-    if (p == NULL)
+    if (p == NULL) {
+        mg_conn_close(conn);
         return NULL;
+    }
     p->client = mg_client_new(conn, &client_events, p);
     if (p->client == NULL) {
         free(p);
@@ -171,6 +174,7 @@ static void connect_done(struct mg_connect *k)
     struct mg_client *c = adopt(k->ep, k->conn);
 
     if (c == NULL) {
+        k->conn = NULL;
         connect_failed(k, MG_ENOMEM, mg_error_text(MG_ENOMEM));
         return;
     }
@@ -202,15 +206,20 @@ static const struct mg_conn_events connect_events = {
     .on_error = on_lost,
 };
 
-/* Each new connection takes the name's next address. */
+/* Each new connection takes the name's next address, and the one after where there is no way. */
 static int start_tcp(struct mg_connect *k)
 {
     struct mg_name *name = k->ep->name;
-    const struct sockaddr_storage *to = &name->addresses[name->turn++ % name->count];
+    int rc = MG_ECONNECT;
 
-    k->tried++;
-    return mg_tcp_connect(loop_of(k->ep), (const struct sockaddr *)to, 0, &connect_events, k,
-                          &k->conn);
+    while (rc != 0 && k->tried < name->count) {
+        const struct sockaddr_storage *to = &name->addresses[name->turn++ % name->count];
+
+        k->tried++;
+        rc = mg_tcp_connect(loop_of(k->ep), (const struct sockaddr *)to, 0, &connect_events, k,
+                            &k->conn);
+    }
+    return rc;
 }
 
 static void start_tls(struct mg_connect *k)
@@ -324,6 +333,8 @@ int mg_pool_get(struct mg_endpoint *ep, bool fresh, struct mg_pool_wait *w, stru
     *out = fresh ? NULL : take_idle(ep);
     if (*out != NULL)
         return MG_OK;
+    if (ep->conf.max_connections > 0 && ep->conns >= ep->conf.max_connections && ep->nidle > 0)
+        close_idle(MG_LIST_OF(ep->idle.next, struct mg_pooled, link)); /* `fresh` left it there */
     if (ep->conf.max_connections > 0 && ep->conns >= ep->conf.max_connections)
         return MG_EFULL;
     return connect_start(ep, w);

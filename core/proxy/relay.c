@@ -29,6 +29,12 @@ static void resume(struct mg_relay *r)
     }
 }
 
+/* The end will not come: nobody may wait for it. */
+static bool is_lost(const struct mg_relay *r)
+{
+    return r->from == NULL && !r->ended;
+}
+
 static mg_str unsent(const struct mg_relay *r)
 {
     return mg_str_of(mg_buf_bytes(&r->kept) + r->sent, mg_buf_len(&r->kept) - r->sent);
@@ -144,7 +150,7 @@ int mg_relay_stream(struct mg_relay *r, struct mg_stream *to)
     r->mode = MG_RELAY_STREAM;
     r->to = to;
     r->blocked = false;
-    return push(r);
+    return is_lost(r) ? MG_ECLOSED : push(r);
 }
 
 int mg_relay_gather(struct mg_relay *r, uint64_t limit)
@@ -153,6 +159,8 @@ int mg_relay_gather(struct mg_relay *r, uint64_t limit)
         return MG_ELIMIT;
     if (r->ended)
         return MG_OK;
+    if (is_lost(r))
+        return MG_ECLOSED;
     r->mode = MG_RELAY_GATHER;
     r->limit = limit;
     resume(r);
@@ -172,6 +180,8 @@ int mg_relay_next(struct mg_relay *r, mg_str *piece)
     }
     if (r->ended)
         return MG_END;
+    if (is_lost(r))
+        return MG_ECLOSED;
     resume(r);
     return MG_AGAIN;
 }

@@ -22,10 +22,20 @@ static struct mg_message *message(struct mg_x *x, int side)
     return x->responded ? &x->res : NULL;
 }
 
+/* Host is not kept among the fields: it is the authority, by either of its two ways in. */
+static bool is_host(int side, const char *name, uint32_t len)
+{
+    return side == MG_REQUEST && len == 4 && mg_str_ieq(mg_str_of(name, len), MG_STR("host"));
+}
+
 int mg_header_get(mg_exchange *x, int side, const char *name, uint32_t len, mg_str *value)
 {
     struct mg_message *m = message(x_of(x), side);
 
+    if (is_host(side, name, len) && x->authority.len > 0) {
+        *value = x->authority;
+        return MG_OK;
+    }
     return m == NULL ? MG_ENOENT : mg_headers_get(&m->headers, mg_str_of(name, len), value);
 }
 
@@ -56,6 +66,8 @@ int mg_header_set(mg_exchange *x, int side, const char *name, uint32_t nlen, con
 {
     struct mg_message *m = editable(x, side);
 
+    if (is_host(side, name, nlen))
+        return mg_set_authority(x, value, vlen);
     return m == NULL
                ? MG_EPHASE
                : mg_headers_set(m, &m->headers, mg_str_of(name, nlen), mg_str_of(value, vlen));
@@ -85,6 +97,8 @@ int mg_set_method(mg_exchange *pub, const char *method, uint32_t len)
     struct mg_x *x = x_of(pub);
     mg_str text = mg_str_of(method, len);
 
+    if (pub->attempts > 0) /* what is on the way is read by the method it was sent with */
+        return MG_EPHASE;
     if (!mg_is_token(text) || mg_method_id(text) == MG_METHOD_CONNECT)
         return MG_EINVAL;
     pub->method = x->req.method = mg_arena_copy(&x->arena, method, len);
@@ -146,6 +160,8 @@ int mg_request_body(mg_exchange *x, mg_str *body)
 
 int mg_request_body_set(mg_exchange *x, const char *body, uint64_t len)
 {
+    if (x->attempts > 0)
+        return MG_EPHASE;
     if (len > UINT32_MAX)
         return MG_ELIMIT;
     mg_relay_replace(&x_of(x)->body_in, mg_str_of(body, len));
@@ -166,7 +182,8 @@ int mg_request_keep(mg_exchange *x, uint64_t limit)
 
 bool mg_replayable(mg_exchange *x)
 {
-    return !x->response_started && !x->gone && mg_relay_replayable(&x_of(x)->body_in);
+    return !x->response_started && !x->gone && !x_of(x)->expired &&
+           mg_relay_replayable(&x_of(x)->body_in);
 }
 
 /* ---- upstream --------------------------------------------------------------------------- */
@@ -283,9 +300,9 @@ int mg_sleep(mg_exchange *x, uint32_t ms)
     return mg_exchange_sleep(x_of(x), ms);
 }
 
-void mg_measure(mg_exchange *x)
+void mg_settle(mg_exchange *x)
 {
-    mg_exchange_measure(x_of(x));
+    mg_exchange_settle(x_of(x));
 }
 
 /* ---- the peer --------------------------------------------------------------------------- */
@@ -300,10 +317,10 @@ int mg_peer_certificate(mg_exchange *x, struct mg_certificate *out)
     const struct mg_conn *conn;
     const struct mg_peer *peer;
 
-    if (x_of(x)->server == NULL || x->gone)
+    if (x_of(x)->down == NULL)
         return MG_ENOENT;
     conn = mg_server_conn(x_of(x)->server);
-    peer = mg_conn_peer(conn);
+    peer = conn == NULL ? NULL : mg_conn_peer(conn);
     if (peer == NULL)
         return MG_ENOENT;
     *out = (struct mg_certificate){

@@ -19,6 +19,8 @@ struct mg_env {
     uint32_t worker;
 };
 void mg_abi_setup(struct mg_env *env);
+/* Frees timers that wait, listeners' contexts and sinks; before the Lua state closes. */
+void mg_abi_cleanup(void);
 /* Bounded: timers that wait or run. */
 enum { MG_ABI_TIMERS = 1024 };
 #endif

@@ -12,7 +12,8 @@ enum { MAX_SINKS = 64, MAX_ALPN = 8, MAX_CERTS = 256 };
 
 /* One worker a process, so one env; NULL while a config is only checked. */
 static struct mg_env *env;
-static uint32_t timers;
+static struct mg_list timers = {&timers, &timers};
+static uint32_t ntimers;
 static struct mg_sink *sinks[MAX_SINKS];
 static uint32_t nsinks;
 
@@ -274,9 +275,18 @@ void mg_sink_write(int sink, const char *line, uint32_t len)
 }
 
 struct abi_timer {
+    struct mg_list link;
     struct mg_timer timer;
     uint32_t id;
 };
+
+static void forget(struct abi_timer *at)
+{
+    mg_timer_clear(&at->timer);
+    mg_list_remove(&at->link);
+    free(at);
+    ntimers--;
+}
 
 static void on_timer(struct mg_timer *t)
 {
@@ -284,8 +294,7 @@ static void on_timer(struct mg_timer *t)
     uint32_t id = at->id;
     struct mg_x *x = mg_proxy_background(env->proxy);
 
-    free(at);
-    timers--;
+    forget(at);
     if (x == NULL)
         mg_log(MG_LOG_ERROR, "no memory to run a timer");
     else
@@ -296,14 +305,40 @@ int mg_timer_start(uint32_t id, uint32_t ms)
 {
     struct abi_timer *at;
 
-    if (env == NULL || timers == MG_ABI_TIMERS)
+    if (env == NULL || ntimers == MG_ABI_TIMERS)
         return env == NULL ? MG_EPHASE : MG_EFULL;
     at = malloc(sizeof(*at));
     if (at == NULL)
         return MG_ENOMEM;
-    timers++;
+    ntimers++;
+    mg_list_append(&timers, &at->link);
     at->id = id;
     mg_timer_init(&at->timer, on_timer);
     mg_timer_set(env->proxy->loop, &at->timer, ms);
     return MG_OK;
+}
+
+void mg_timer_stop(uint32_t id)
+{
+    for (struct mg_list *n = timers.next; n != &timers; n = n->next) {
+        struct abi_timer *at = MG_LIST_OF(n, struct abi_timer, link);
+
+        if (at->id == id) {
+            forget(at);
+            return;
+        }
+    }
+}
+
+void mg_abi_cleanup(void)
+{
+    while (!mg_list_empty(&timers))
+        forget(MG_LIST_OF(timers.next, struct abi_timer, link));
+    for (uint32_t i = 0; i < MG_PROXY_LISTENERS; i++) {
+        if (env->proxy->listeners[i].tls != NULL)
+            mg_tls_unref(env->proxy->listeners[i].tls);
+        env->proxy->listeners[i].tls = NULL;
+    }
+    while (nsinks > 0)
+        mg_sink_close(sinks[--nsinks]);
 }

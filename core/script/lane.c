@@ -55,6 +55,7 @@ static void died(struct mg_x *x)
     mg_log(MG_LOG_ERROR, "lane died: %s", why == NULL ? "it returned" : why);
     lane_free(x);
     x->wait = MG_WAIT_NONE;
+    x->broken = 0;
     if (x->server != NULL && !x->pub.gone && !x->pub.response_started) {
         mg_exchange_respond(x, 500, MG_STR("Internal Server Error"));
         mg_exchange_reply(x, false);
@@ -62,20 +63,29 @@ static void died(struct mg_x *x)
     mg_exchange_finish(x);
 }
 
+/* A policy may yield whatever it likes, but it cannot have the exchange as light userdata. */
+static bool is_through(lua_State *L, const struct mg_x *x)
+{
+    return lua_gettop(L) == 1 && lua_islightuserdata(L, 1) && lua_touserdata(L, 1) == x;
+}
+
 static void resume(struct mg_x *x, int nargs)
 {
     lua_State *L = x->lane->L;
-    int rc = lua_resume(L, nargs);
+    int rc;
 
-    if (rc == LUA_YIELD && lua_gettop(L) > 0) {
+    x->proxy->running = x;
+    rc = lua_resume(L, nargs);
+    if (rc != LUA_YIELD) {
+        died(x);
+    } else if (is_through(L, x)) {
         lua_settop(L, 0);
         mg_exchange_finish(x);
-    } else if (rc != LUA_YIELD) {
-        died(x);
-    } else if (x->wait == MG_WAIT_NONE) {
+    } else if (x->wait == MG_WAIT_NONE || lua_gettop(L) > 0) {
         lua_pushliteral(L, "a policy yielded on its own");
         died(x);
     }
+    x->proxy->running = NULL;
 }
 
 static void start(struct mg_x *x, uint32_t id)

@@ -8,7 +8,8 @@
  *
  * The protocol with moongate.runtime: runtime.lane(x) is the coroutine's function.  It is resumed with
  * 0 for a request, else with a timer's id; it yields nothing to wait (an op has returned MG_AGAIN) and is
- * resumed with the outcome; it yields true when it is through.
+ * resumed with the outcome; it yields its exchange (the light userdata) when it is through.  A yield
+ * that is neither comes from a policy, and ends the lane.
  */
 #ifndef MG_LANE_H
 #define MG_LANE_H

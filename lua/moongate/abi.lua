@@ -18,6 +18,7 @@ local abi = {
   typeof = ffi.typeof,
   cast = ffi.cast,
   copy = ffi.copy,
+  gc = ffi.gc,
   --- Two spans for results, reused by all: read them before anything else is called.
   span = ffi.new "mg_str[1]",
   span2 = ffi.new "mg_str[1]",

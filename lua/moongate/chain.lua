@@ -3,10 +3,12 @@
 -- list, no look at a config, nothing for a policy that lacks the phase.
 local chain = {}
 
+local ARGUMENTS = { request = "", response = ", entered", log = ", from" }
+
 -- P and K hold the phase's functions and the policies' confs, by position in the chain.
 local function generate(lines, functions, confs, name)
-  local code = ("local P, K = ...\nreturn function(ctx%s)\n%s\nend"):format(
-    name == "response" and ", entered" or "", table.concat(lines, "\n"))
+  local code = ("local P, K = ...\nreturn function(ctx%s)\nlocal state = ctx._s\n%s\nend"):format(
+    ARGUMENTS[name], table.concat(lines, "\n"))
   return assert(load(code, "=chain:" .. name, "t"))(functions, confs)
 end
 
@@ -24,20 +26,20 @@ end
 
 local function request_phase(uses)
   local lines, functions, confs = each(uses, "request",
-    "ctx._i = $i; do local answer = P[$i](K[$i], ctx); if answer ~= nil then return answer, $i end end", 1, #uses, 1)
+    "state.i = $i; do local answer = P[$i](K[$i], ctx); if answer ~= nil then return answer, $i end end", 1, #uses, 1)
   lines[#lines + 1] = "return nil, " .. #uses
   return generate(lines, functions, confs, "request")
 end
 
 -- Answers run back up the list, through the policies whose request phase was entered.
 local function response_phase(uses)
-  local lines, functions, confs = each(uses, "response", "if entered >= $i then ctx._i = $i; P[$i](K[$i], ctx) end",
+  local lines, functions, confs = each(uses, "response", "if entered >= $i then state.i = $i; P[$i](K[$i], ctx) end",
     #uses, 1, -1)
   return generate(lines, functions, confs, "response")
 end
 
 local function log_phase(uses)
-  local lines, functions, confs = each(uses, "log", "ctx._i = $i; P[$i](K[$i], ctx)", 1, #uses, 1)
+  local lines, functions, confs = each(uses, "log", "if from <= $i then state.i = $i; P[$i](K[$i], ctx) end", 1, #uses, 1)
   return generate(lines, functions, confs, "log")
 end
 
@@ -62,7 +64,7 @@ local function body_phase(uses, side)
     limit = limit,
     run = function(ctx, bytes, last)
       for _, step in ipairs(steps) do
-        ctx._i = step.i
+        ctx._s.i = step.i
         local result = step.fn(step.conf, ctx, bytes, last)
         if type(result) == "string" then
           bytes = result
@@ -76,7 +78,7 @@ local function body_phase(uses, side)
 end
 
 --- The chain of `uses` (see moongate.model): names, and request(ctx) → answer or nil, position reached;
--- response(ctx, entered); log(ctx); request_body and response_body (nil when no policy declares them).
+-- response(ctx, entered); log(ctx, from): those from position `from` on; request_body and response_body (nil when no policy declares them).
 -- Prepares every policy, so its prepare() runs once for this route and worker.
 function chain.new(uses)
   local prepared, names = {}, {}

@@ -1,5 +1,6 @@
 --- compiled: a checked model made ready to serve: chains generated, policies prepared, endpoints opened, routes indexed.
--- Built beside the running one by a reload; free() gives back what it opened.
+-- Built beside the running one by a reload.  What it opened in C goes back when it is collected, so requests in flight
+-- may finish on it.
 local abi = require "moongate.abi"
 local balance = require "moongate.balance"
 local chain = require "moongate.chain"
@@ -27,7 +28,7 @@ local function host_of(address)
   return address:match("^%[(.-)%]:") or address:match("^(.*):")
 end
 
-local function open_endpoint(self, service, endpoint, context)
+local function open_endpoint(service, endpoint, context)
   local pool = service.pool
   local address = endpoint.address
   local sni = context and (service.tls.sni or host_of(address)) or ""
@@ -41,8 +42,7 @@ local function open_endpoint(self, service, endpoint, context)
   if handle == nil then
     error(("%s: endpoint %s: %s"):format(endpoint.at or service.at, address, abi.text(span[0])), 0)
   end
-  self.handles[#self.handles + 1] = handle
-  endpoint.handle = handle
+  endpoint.handle = abi.gc(handle, C.mg_endpoint_put)
 end
 
 local function active(endpoint)
@@ -53,8 +53,8 @@ local function open_services(self, model)
   for name, service in pairs(model.services) do
     local context, err = tls.client(service)
     if err then error(("%s: service %s: %s"):format(service.at, name, err), 0) end
-    if context then self.tls[#self.tls + 1] = context end
-    for _, endpoint in ipairs(service.endpoints) do open_endpoint(self, service, endpoint, context) end
+    if context then self.tls[#self.tls + 1] = abi.gc(context, C.mg_tls_put) end
+    for _, endpoint in ipairs(service.endpoints) do open_endpoint(service, endpoint, context) end
     self.balancers[name] = balance.new(service, { active = active })
   end
 end
@@ -115,7 +115,7 @@ end
 --- The compiled form of `model`, or raises "file:line: why" where something cannot be opened.
 function compiled.new(model)
   local self = setmetatable({
-    listeners = model.listeners, handles = {}, tls = {}, balancers = {}, backends = {}, source = model,
+    listeners = model.listeners, tls = {}, balancers = {}, backends = {}, source = model,
     retries = metrics.counter { name = "moongate_upstream_retries_total", labels = { "route" },
       help = "Tries beyond the first, by route." },
   }, mt)
@@ -131,13 +131,6 @@ end
 --- The compiled route of the request that `ctx` is about, or nil.
 function methods:match(ctx)
   return self.routes[self.router:match(ctx._x.listener, ctx.req)]
-end
-
---- Gives back endpoints and TLS contexts.  Requests in flight keep what they use: C counts.
-function methods:free()
-  for _, handle in ipairs(self.handles) do C.mg_endpoint_put(handle) end
-  for _, context in ipairs(self.tls) do C.mg_tls_put(context) end
-  self.handles, self.tls = {}, {}
 end
 
 return compiled

@@ -20,26 +20,34 @@ ctx.GONE = setmetatable({}, { __tostring = function() return "the client has lef
 
 --- The notes of the policy whose phase runs.
 function get.own(self)
-  local owns, i = self._owns, self._i
-  local own = owns[i]
+  local state = self._s
+  local own = state.owns[state.i]
   if not own then
     own = {}
-    owns[i] = own
-    self._noted = true
+    state.owns[state.i] = own
+    state.noted = true
   end
   return own
 end
 
+--- The notes that all policies of this request share.
 function get.shared(self)
-  local shared = {}
-  self.shared = shared
+  local shared = self._s.shared
+  if not shared then
+    shared = {}
+    self._s.shared = shared
+  end
   return shared
 end
 
+function get.route(self) return self._s.route or nil end
+function get.backend(self) return self._s.backend or nil end
+function get.endpoint(self) return self._s.endpoint or nil end
+function get.details(self) return self._s.details or nil end
 function get.client_address(self) return text(self._x.client_address) end
 function get.request_id(self) return text(self._x.request_id) end
 function get.port(self) return self._x.port end
-function get.listener(self) return self._model.listeners[self._x.listener + 1] end
+function get.listener(self) return self._s.model.listeners[self._x.listener + 1] end
 function get.grpc(self) return self._x.grpc end
 function get.upgrade(self) return self._x.upgrade end
 function get.attempts(self) return self._x.attempts end
@@ -115,7 +123,7 @@ function methods:respond(status, body, headers)
     for _, one in ipairs(type(value) == "table" and value or { value }) do res.headers:add(name, one) end
   end
   if #body > 0 and not res.headers["content-type"] then res.headers:set("content-type", "text/plain") end
-  self._local = true
+  self._s.is_local = true
   return res
 end
 
@@ -124,28 +132,29 @@ function methods:sleep(ms)
   local rc = C.mg_sleep(self._x, ms)
   if rc == C.MG_AGAIN then rc = yield() end
   if rc == C.MG_EGONE then error(ctx.GONE, 0) end
+  if rc ~= 0 then error("ctx:sleep: " .. abi.error_text(rc), 2) end
 end
 
 --- Sends the request to this service (and subset) whatever the route's weights say.
 function methods:use_backend(service, subset)
-  local backend, err = self._model:backend(service, subset)
+  local backend, err = self._s.model:backend(service, subset)
   if not backend then error("ctx:use_backend: " .. err, 2) end
-  self._chosen = backend
+  self._s.chosen = backend
 end
 
 --- Adds a response flag, by Envoy's names ("DI", "UF", ...).
 function methods:flag(name)
-  local flags = self._flags
+  local flags = self._s.flags
   if flags == "-" then
-    self._flags = name
+    self._s.flags = name
   elseif not (("," .. flags .. ","):find("," .. name .. ",", 1, true)) then
-    self._flags = flags .. "," .. name
+    self._s.flags = flags .. "," .. name
   end
 end
 
 --- The response flags, "-" when there is none.
 function methods:flags_text()
-  return self._flags
+  return self._s.flags
 end
 
 -- ---- life ---------------------------------------------------------------------------------
@@ -158,16 +167,26 @@ function mt.__index(self, key)
   return methods[key]
 end
 
---- A ctx for the exchange `x`, kept for all its requests.
+function mt.__newindex(self, key, value)
+  if key ~= "details" then error(("ctx.%s cannot be assigned; notes go to ctx.own"):format(tostring(key)), 2) end
+  self._s.details = value
+end
+
+--- A ctx for the exchange `x`, kept for all its requests.  What changes from request to request is in _s, a table
+-- without a metatable whose fields are all there from the start: so a store needs no look at the old value, and the
+-- table never grows.
 function ctx.new(x)
   return setmetatable({
-    _x = x, _owns = {}, _i = 0, _flags = "-", _noted = false, _local = false,
-    req = message.request(x), res = message.response(x), peer = setmetatable({ _x = x }, peer_mt),
+    _x = x, req = message.request(x), res = message.response(x), peer = setmetatable({ _x = x }, peer_mt),
+    _s = {
+      owns = {}, noted = false, i = 0, flags = "-", is_local = false, chosen = false, shared = false, model = false,
+      chain = false, route = false, backend = false, endpoint = false, details = false,
+    },
   }, mt)
 end
 
--- The ctx of every lane, by its coroutine; lanes live as long as the worker.
-local by_lane = {}
+-- The ctx of every lane, by its coroutine; both go when a lane has died.
+local by_lane = setmetatable({}, { __mode = "k" })
 
 --- Makes `self` the ctx of the running lane.
 function ctx.register(self)
@@ -182,12 +201,26 @@ end
 
 --- Clears what the last request left, and takes the model this one lives with.
 function ctx.begin(self, model)
-  self._model = model
-  if self._noted then
-    self._owns, self._noted = {}, false
+  local state = self._s
+  state.model = model
+  if state.noted then
+    state.owns, state.noted = {}, false
   end
-  self._i, self._flags, self._local, self._chosen = 0, "-", false, nil
-  self.shared, self.details, self.route, self.backend, self.endpoint = nil, nil, nil, nil, nil
+  state.i, state.flags, state.is_local, state.chosen, state.shared = 0, "-", false, false, false
+  state.details, state.route, state.backend, state.endpoint = false, false, false, false
+end
+
+--- Lets go of the model and what hangs on it: `self` waits for its next request.
+function ctx.clear(self)
+  ctx.begin(self, false)
+  self._s.chain = false
+end
+
+--- The same for all that wait: a model that is replaced must not live on in them.
+function ctx.clear_idle()
+  for _, self in pairs(by_lane) do
+    if self._x.start_ns == 0 then ctx.clear(self) end
+  end
 end
 
 return ctx

@@ -54,6 +54,7 @@ end
 
 --- Flags of a response that was cut after its head had gone out.
 function failure.cut(ctx, rc)
+  C.mg_settle(ctx._x)
   if rc == C.MG_EGONE then
     ctx:flag("DC")
     ctx.details = ctx.details or "downstream_remote_disconnect"

@@ -51,60 +51,79 @@ local function try_streaming(ctx, handle, timeout, body)
   return rc
 end
 
--- One try: its outcome, an MG_ code.
-local function try(ctx, handle, route, body)
-  if body then return try_streaming(ctx, handle, route.per_try_timeout or 0, body) end
-  local rc = C.mg_forward(ctx._x, handle, route.per_try_timeout or 0, false)
+-- Functions that wait are left to the interpreter: a trace cannot pass a yield, and pieces of traces around one
+-- cost more than none.  What they call between two waits compiles, so all work stands there; it ends in no tail call,
+-- since a trace cannot return into a function that is not compiled.
+
+-- Which endpoint next; the request is on its way, unless a streamed body needs more steps.
+local function send(ctx, route, backend, tried, body)
+  local endpoint = backend.picker:pick(ctx, tried)
+  if not endpoint then return nil end
+  ctx._s.endpoint = endpoint
+  if body then return AGAIN end
+  local rc = C.mg_forward(ctx._x, endpoint.handle, route.per_try_timeout or 0, false)
+  return rc
+end
+
+local function may_retry(ctx, plan, count, rc)
+  return count <= plan.attempts and C.mg_replayable(ctx._x) and retry.worth(plan, rc, ctx._x.status)
+end
+
+-- The try before ended with `rc`: again while the plan allows it.  The first endpoint needs no list of the tried
+-- ones, so the usual request makes none.
+local function again(ctx, route, backend, rc, try)
+  local plan, tried, count = route.plan, {}, 1
+  while may_retry(ctx, plan, count, rc) do
+    tried[ctx.endpoint] = true
+    if rc ~= ETIMEOUT and rc ~= EFULL then ctx:sleep(retry.back_off(plan, count)) end
+    count = count + 1
+    route.on_retry:add(1)
+    rc = try(ctx, route, backend, tried)
+    if rc == nil or rc == EGONE then break end
+  end
+  if count > plan.attempts and (rc ~= OK or retry.worth(plan, rc, ctx._x.status)) then ctx:flag("URX") end
+  return rc, count > 1
+end
+
+-- One try: its outcome, an MG_ code; nil: no endpoint.
+local function try(ctx, route, backend, tried)
+  local body = route.chain.request_body
+  body = body and not body.whole and ctx._x.has_body and body or nil
+  local rc = send(ctx, route, backend, tried, body)
+  if body and rc then return try_streaming(ctx, ctx.endpoint.handle, route.per_try_timeout or 0, body) end
   if rc == AGAIN then rc = yield() end
   return rc
 end
 
-local function may_retry(ctx, plan, tries, rc)
-  return plan ~= nil and tries <= plan.attempts and C.mg_replayable(ctx._x)
-    and retry.worth(plan, rc, ctx._x.status)
+local function tries(ctx, route, backend)
+  local rc, retried = try(ctx, route, backend, nil), false
+  if route.plan and rc then rc, retried = again(ctx, route, backend, rc, try) end
+  if rc == OK then return end
+  if rc == nil then return failure.no_endpoint(ctx) end
+  if rc == EGONE then gone() end
+  failure.answer(ctx, rc, retried)
 end
 
--- The first endpoint needs no list of the tried ones, so the usual request makes none.
-local function tries(ctx, route, backend, body)
-  local plan, tried, count = route.plan, nil, 1
-  while true do
-    local endpoint = backend.picker:pick(ctx, tried)
-    if not endpoint then return failure.no_endpoint(ctx) end
-    ctx.endpoint = endpoint
-    local rc = try(ctx, endpoint.handle, route, body)
-    if rc == EGONE then gone() end
-    if not may_retry(ctx, plan, count, rc) then
-      if rc ~= OK then return failure.answer(ctx, rc, count > 1) end
-      if plan and count > plan.attempts and retry.worth(plan, rc, ctx._x.status) then ctx:flag("URX") end
-      return nil
-    end
-    tried = tried or {}
-    tried[endpoint] = true
-    if rc ~= ETIMEOUT and rc ~= EFULL then ctx:sleep(retry.back_off(plan, count)) end
-    count = count + 1
-    if route.on_retry then route.on_retry:add(1) end
-  end
+local function choose(ctx, route)
+  local backend = ctx._s.chosen or route:choose()
+  if not backend then return nil end
+  ctx._s.backend = backend
+  if route.timeout then C.mg_set_deadline(ctx._x, route.timeout) end
+  if route.plan then C.mg_request_keep(ctx._x, route.plan.buffer) end
+  return backend
 end
 
 --- Forwards by `route` (a compiled one); afterwards there is a response, the upstream's or a local one.
 function forward.run(ctx, route)
-  local backend = ctx._chosen or route:choose()
+  local backend = choose(ctx, route)
   if not backend then return failure.no_backend(ctx) end
-  ctx.backend = backend
-  local chain, entered = backend.chain, 0
-  if chain then
-    local answer
-    answer, entered = chain.request(ctx)
-    if answer then
-      chain.response(ctx, entered)
-      return
-    end
-  end
-  if route.timeout then C.mg_set_deadline(ctx._x, route.timeout) end
-  if route.plan then C.mg_request_keep(ctx._x, route.plan.buffer) end
-  local body = route.chain.request_body
-  tries(ctx, route, backend, body and not body.whole and ctx._x.has_body and body or nil)
-  if chain then chain.response(ctx, entered) end
+  local chain = backend.chain
+  if not chain then return tries(ctx, route, backend) end
+  local answer, entered = chain.request(ctx)
+  if not answer then tries(ctx, route, backend) end
+  chain.response(ctx, entered)
 end
+
+for _, waits in ipairs { pump, try_streaming, again, try, tries, forward.run } do jit.off(waits) end
 
 return forward

@@ -30,22 +30,23 @@ local function by_address(url)
     if url_count == MAX_URLS then return nil, "http: too many different URLs" end
     local port = authority:match(":(%d+)$") or (scheme == "https" and "443" or "80")
     local host = authority:gsub(":%d+$", "")
-    local tls
+    local tls -- the endpoint counts its own reference
     if scheme == "https" then
       local empty = abi.str("")
       tls = C.mg_tls_client(empty, empty, empty, abi.str(host), false, span)
       if tls == nil then return nil, "http: " .. text(span[0]) end
+      abi.gc(tls, C.mg_tls_put)
     end
     local address = host .. ":" .. port
     local handle = C.mg_endpoint_get(endpoint_conf(address, tls, host), span)
     if handle == nil then return nil, "http: " .. text(span[0]) end
-    by_url[key], url_count = handle, url_count + 1
+    by_url[key], url_count = abi.gc(handle, C.mg_endpoint_put), url_count + 1
   end
   return by_url[key], authority, path
 end
 
 local function by_service(ctx, request)
-  local backend, err = ctx._model:backend(request.service, request.subset)
+  local backend, err = ctx._s.model:backend(request.service, request.subset)
   if not backend then return nil, "http: " .. err end
   local endpoint = backend.picker:pick(ctx)
   if not endpoint then return nil, "http: no healthy endpoint of " .. request.service end

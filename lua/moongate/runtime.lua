@@ -88,35 +88,67 @@ local function sign(ctx)
   headers:set("server", "moongate")
 end
 
-local function reply(ctx, chain)
-  local x = ctx._x
-  local body = chain.response_body
-  if body and not has_response_body(x) then body = nil end
-  if body and body.whole then whole_response_body(ctx, body) end
-  if ctx._local then sign(ctx) end
-  local rc
-  if body and not body.whole and not ctx._local then
-    rc = stream_response(ctx, body)
-  else
-    rc = C.mg_reply(x, false)
-    if rc == AGAIN then rc = yield() end
-  end
-  if rc ~= OK then failure.cut(ctx, rc) end
+-- The functions that wait are not compiled (see forward.lua); enter, leave and log are what they call.
+
+local function enter(ctx)
+  context.begin(ctx, current)
+  local state, model = ctx._s, current
+  state.chain = model.no_route_chain -- should there be an error before there is a route
+  local route = model:match(ctx)
+  local chain = route and route.chain or model.no_route_chain
+  state.route, state.chain = route or false, chain
+  local answer, entered = chain.request(ctx)
+  return answer, entered
+end
+
+-- The response policies, and the response on its way; nil: policies want its body.
+local function leave(ctx, entered)
+  local chain = ctx._s.chain
+  chain.response(ctx, entered)
+  if chain.response_body and has_response_body(ctx._x) then return nil end
+  if ctx._s.is_local then sign(ctx) end
+  local rc = C.mg_reply(ctx._x, false)
+  return rc
+end
+
+local function reply_with_body(ctx, body)
+  if body.whole then whole_response_body(ctx, body) end
+  if ctx._s.is_local then sign(ctx) end
+  if body.whole or ctx._s.is_local then return await(C.mg_reply(ctx._x, false)) end
+  return stream_response(ctx, body)
+end
+
+-- The upstream failed after its head had come and before ours went out: the client still gets an answer.
+local function answer_broken(ctx, rc)
+  if rc == EGONE or ctx._x.response_started then return rc end
+  failure.answer(ctx, rc, false)
+  sign(ctx)
+  return await(C.mg_reply(ctx._x, false))
 end
 
 local function serve(ctx)
-  local x, model = ctx._x, ctx._model
-  local route = model:match(ctx)
-  local chain = route and route.chain or model.no_route_chain
-  ctx.route, ctx._chain = route, chain
-  local answer, entered = chain.request(ctx)
+  local answer, entered = enter(ctx)
+  local state = ctx._s
+  local chain, route = state.chain, state.route
   local body = chain.request_body
-  if answer == nil and body and body.whole and x.has_body then answer = whole_request_body(ctx, body) end
+  if answer == nil and body and body.whole and ctx._x.has_body then answer = whole_request_body(ctx, body) end
   if answer == nil then
     if route then forward.run(ctx, route) else failure.no_route(ctx) end
   end
-  chain.response(ctx, entered)
-  reply(ctx, chain)
+  local rc = leave(ctx, entered)
+  if rc == AGAIN then
+    rc = yield()
+  elseif rc == nil then
+    rc = reply_with_body(ctx, chain.response_body)
+  end
+  if rc ~= OK then rc = answer_broken(ctx, rc) end
+  if rc ~= OK then failure.cut(ctx, rc) end
+end
+
+-- Not a tail call: a trace cannot return into xpcall.
+local function log_phases(ctx, from)
+  ctx._s.chain.log(ctx, from)
+  return true
 end
 
 -- ---- errors -------------------------------------------------------------------------------
@@ -127,10 +159,22 @@ local function traceback(err)
 end
 
 local function blame(ctx, phase, err)
-  local chain = ctx._chain
-  local policy = chain and chain.names[ctx._i] or "moongate"
+  local chain = ctx._s.chain
+  local policy = chain and chain.names[ctx._s.i] or "moongate"
   policy_errors:with(policy, phase):add(1)
   log.error("a policy raised", { policy = policy, phase = phase, request_id = ctx.request_id, error = err })
+end
+
+-- A log policy that raises does not keep the others from logging.
+local function log_all(ctx)
+  local from = 1
+  repeat
+    local ok, err = xpcall(log_phases, traceback, ctx, from)
+    if not ok then
+      blame(ctx, "log", err)
+      from = math.max(ctx._s.i, from) + 1
+    end
+  until ok or from > #ctx._s.chain.names
 end
 
 -- A request whose policies failed never passes: 500, or a visible cut when the head is gone.
@@ -146,12 +190,10 @@ local function fail(ctx, err)
 end
 
 local function request(ctx)
-  context.begin(ctx, current)
   local ok, err = xpcall(serve, traceback, ctx)
   if not ok then fail(ctx, err) end
-  C.mg_measure(ctx._x)
-  ok, err = xpcall(ctx._chain.log, traceback, ctx)
-  if not ok then blame(ctx, "log", err) end
+  log_all(ctx)
+  if ctx._s.model ~= current then context.clear(ctx) end -- an idle lane must not keep an old model
 end
 
 --- The function of a lane's coroutine (core/script/lane.h has the protocol): `ptr` is its exchange, for good.
@@ -164,15 +206,22 @@ function runtime.lane(ptr, id)
     else
       context.begin(ctx, current)
       timer.run(id)
+      context.clear(ctx)
     end
-    id = yield(true)
+    id = yield(ptr)
   end
 end
+
+for _, waits in ipairs {
+  await, whole_request_body, whole_response_body, stream_response, reply_with_body, answer_broken, serve, log_phases,
+  log_all, fail, request, runtime.lane,
+} do jit.off(waits) end
 
 --- Makes `model` (moongate.compiled) the one that new requests begin with; returns the one before.
 function runtime.swap(model)
   local old = current
   current = model
+  context.clear_idle()
   return old
 end
 

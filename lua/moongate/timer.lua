@@ -9,6 +9,9 @@ local timer = {}
 local jobs = {} -- by id: { fn =, every = ms or nil }
 local last_id = 0
 
+-- Timers that a config's policies start while they are prepared end when the next config takes over.
+local loading, serving = nil, {}
+
 local function start(id, ms)
   local rc = C.mg_timer_start(id, ms)
   if rc ~= 0 then
@@ -22,6 +25,7 @@ local function new(seconds, fn, every)
   last_id = last_id + 1
   local ms = math.max(1, math.floor(seconds * 1000))
   jobs[last_id] = { fn = fn, every = every and ms }
+  if loading then loading[#loading + 1] = last_id end
   return start(last_id, ms)
 end
 
@@ -38,6 +42,25 @@ end
 --- The function will not be called again.
 function timer.cancel(id)
   jobs[id] = nil
+  C.mg_timer_stop(id)
+end
+
+--- A config is being loaded; called by moongate.worker.
+function timer.begin_load()
+  loading = {}
+end
+
+--- It has been: `ok` says whether it serves from now on.
+function timer.end_load(ok)
+  local stale = ok and serving or loading
+  if ok then serving = loading end
+  loading = nil
+  for _, id in ipairs(stale) do timer.cancel(id) end
+end
+
+-- An error may be any value.
+local function traceback(err)
+  return debug.traceback(tostring(err), 2)
 end
 
 --- Runs job `id` on this lane; called by the runtime.
@@ -45,7 +68,7 @@ function timer.run(id)
   local job = jobs[id]
   if not job then return end
   if not job.every then jobs[id] = nil end
-  local ok, err = xpcall(job.fn, debug.traceback)
+  local ok, err = xpcall(job.fn, traceback)
   if not ok then log.error("a timer raised", { error = err }) end
   if job.every and jobs[id] then
     local started, why = start(id, job.every)

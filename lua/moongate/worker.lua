@@ -3,6 +3,7 @@ local abi = require "moongate.abi"
 local compiled = require "moongate.compiled"
 local load = require "moongate.cli.load"
 local runtime = require "moongate.runtime"
+local timer = require "moongate.timer"
 local tls = require "moongate.tls"
 
 local C = abi.C
@@ -38,7 +39,7 @@ local function open_contexts(model)
   for i, listener in ipairs(model.listeners) do
     local context, err = tls.server(listener)
     if err then error(("%s: listener %s: %s"):format(listener.at, listener.name, err), 0) end
-    contexts[i] = context or false
+    contexts[i] = context and abi.gc(context, C.mg_tls_put) or false
   end
   return contexts
 end
@@ -49,12 +50,12 @@ local function start(words)
   local contexts = open_contexts(model)
   local names = {}
   for i, listener in ipairs(model.listeners) do
-    C.mg_listener_configure(i - 1, listener_conf(listener, contexts[i] or nil))
+    local context = contexts[i] or nil
+    if context then abi.gc(context, nil) end -- the core takes it over
+    C.mg_listener_configure(i - 1, listener_conf(listener, context))
     names[i] = listener.name
   end
-  local old = runtime.swap(ready)
-  if old then old:free() end
-  collectgarbage()
+  runtime.swap(ready)
   return names
 end
 
@@ -63,7 +64,12 @@ end
 function worker.start(words)
   local rest = {}
   for i = 2, #words do rest[i - 1] = words[i] end
+  timer.begin_load()
   local ok, result = pcall(start, rest)
+  timer.end_load(ok)
+  if jit then jit.flush() end -- traces hold what they were specialised to: the old model
+  collectgarbage() -- marks it dead and runs its finalizers;
+  collectgarbage() -- frees what they held
   if not ok then return nil, tostring(result) end
   return result
 end
