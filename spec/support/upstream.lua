@@ -16,9 +16,11 @@ local methods = {}
 
 local request_mt = { __index = {} }
 
---- Reads the request's body; the request.
+local CUT = {} -- raised when a body does not come whole: ends the connection, not the spec
+
+--- Reads the request's body; the request.  When it is cut off, the connection is closed then and there.
 function request_mt.__index.read(self)
-  if not self.body then assert(http.read_request_body(self.stream, self)) end
+  if not self.body and not http.read_request_body(self.stream, self) then error(CUT, 0) end
   return self
 end
 
@@ -40,6 +42,10 @@ end
 
 local function serve(self, conn, number)
   local index = 0
+  if self.raw then
+    self.raw(conn)
+    return conn:close()
+  end
   while true do
     local request, err = http.read_request_head(conn, 60)
     if not request then
@@ -50,8 +56,9 @@ local function serve(self, conn, number)
     request.stream, request.connection, request.index = conn, number, index
     setmetatable(request, request_mt)
     self.requests[#self.requests + 1] = request
-    local answer = self.answer(request)
-    if answer == nil then break end
+    local ok, answer = pcall(self.answer or usual, request)
+    if not ok and answer ~= CUT then error(answer, 0) end
+    if not ok or answer == nil then break end
     if type(answer) == "table" then answer = upstream.format(answer) end
     if type(answer) == "string" and not conn:send(answer) then break end
   end
@@ -60,13 +67,14 @@ end
 
 --- Starts one on a free port of 127.0.0.1.
 -- @return { address = "127.0.0.1:port", port =, requests = all heads so far, connections = how many so far,
--- errors = what it could not read }; assign `answer` to change the function
+-- errors = what it could not read }; assign `answer` to change the function (nil: it says "ok"), or `raw` to
+-- have a function(stream) in place of all this
 function upstream.start(answer)
   local listener = assert(socket.bind("127.0.0.1", 0, 1024))
   listener:settimeout(0)
   local _, port = listener:getsockname()
   local self = setmetatable({
-    listener = listener, port = tonumber(port), address = "127.0.0.1:" .. port, answer = answer or usual,
+    listener = listener, port = tonumber(port), address = "127.0.0.1:" .. port, answer = answer,
     requests = {}, connections = 0, errors = {}, open = {},
   }, { __index = methods })
   loop.spawn(function()
