@@ -93,9 +93,9 @@ static void finish(struct client *c, bool whole)
     struct mg_stream *s = c->stream;
 
     c->stream = NULL;
-    mg_arena_reset(&c->arena);
     if (s != NULL)
         s->ops->release(s, whole);
+    mg_arena_reset(&c->arena);
 }
 
 static void answer(struct client *c, uint16_t status, const char *type, struct mg_buf *body)

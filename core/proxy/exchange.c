@@ -64,6 +64,13 @@ static void stop_call(struct mg_x *x)
         mg_call_cancel_all(x);
 }
 
+/* `whole`: both messages are complete. */
+static void stop_try(struct mg_x *x, bool whole)
+{
+    mg_relay_stop(&x->body_in); /* it may still come in, but has nowhere to go */
+    mg_attempt_end(&x->up, whole);
+}
+
 /* For the log, which runs before the stream is released. */
 static void count_bytes(struct mg_x *x)
 {
@@ -83,7 +90,7 @@ static bool is_pumping(const struct mg_x *x)
 static void fail(struct mg_x *x, int err)
 {
     count_bytes(x);
-    mg_attempt_end(&x->up, false);
+    stop_try(x, false);
     mg_relay_cut(&x->body_out);
     x->broken = err; /* for a lane that waits for something else: its next op says so */
     if (x->wait != MG_WAIT_SLEEP && x->wait != MG_WAIT_CALL &&
@@ -100,7 +107,7 @@ static void on_client_gone(struct mg_x *x)
     x->down = NULL;
     down->ops->release(down, false);
     mg_relay_cut(&x->body_in);
-    mg_attempt_end(&x->up, false);
+    stop_try(x, false);
     stop_call(x);
     wake_any(x, MG_EGONE);
 }
@@ -147,7 +154,7 @@ static void on_deadline(struct mg_timer *t)
     x->reason = "the request's time is over";
     if (x->responded && x->body_out.from != NULL)
         x->broken = MG_ETIMEOUT; /* what the upstream has said so far will not be all */
-    mg_attempt_end(&x->up, false);
+    stop_try(x, false);
     mg_relay_cut(&x->body_out);
     if (x->wait == MG_WAIT_SLEEP)
         return; /* a delay is a policy's own affair: what it does next fails */
@@ -291,7 +298,7 @@ static int resend(struct mg_x *x, int err)
     struct mg_endpoint *ep = x->up.ep;
     bool again = err == MG_ESTALE && may_resend(x) && over(x) == MG_OK;
 
-    mg_attempt_end(&x->up, false);
+    stop_try(x, false);
     if (!again)
         return err;
     mg_relay_rewind(&x->body_in);
@@ -381,7 +388,7 @@ static void on_no_connection(struct mg_attempt *a, int err, const char *reason)
 /* Ends the try; its connection is kept if the response is whole. */
 static void end_try(struct mg_x *x)
 {
-    mg_attempt_end(&x->up, x->body_out.ended && x->body_in.done && !x->tunnel);
+    stop_try(x, x->body_out.ended && x->body_in.done && !x->tunnel);
 }
 
 int mg_exchange_forward(struct mg_x *x, struct mg_endpoint *ep, uint32_t timeout_ms, bool stream)

@@ -216,15 +216,20 @@ bool mg_relay_replayable(const struct mg_relay *r)
     return !r->lost;
 }
 
-void mg_relay_rewind(struct mg_relay *r)
+void mg_relay_stop(struct mg_relay *r)
 {
-    r->sent = 0;
-    r->done = false;
     r->to = NULL;
     if (r->mode == MG_RELAY_STREAM) {
         r->mode = MG_RELAY_HOLD;
         r->blocked = false;
     }
+}
+
+void mg_relay_rewind(struct mg_relay *r)
+{
+    mg_relay_stop(r);
+    r->sent = 0;
+    r->done = false;
 }
 
 void mg_relay_cut(struct mg_relay *r)

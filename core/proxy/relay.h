@@ -55,6 +55,8 @@ void mg_relay_replace(struct mg_relay *r, mg_str body);
 /* Keeps what passes, up to `limit` bytes, so that mg_relay_rewind() can send it again. */
 void mg_relay_keep(struct mg_relay *r, uint64_t limit);
 bool mg_relay_replayable(const struct mg_relay *r);
+/* `to` is gone: what comes is held. */
+void mg_relay_stop(struct mg_relay *r);
 void mg_relay_rewind(struct mg_relay *r);
 /* The source is gone (it ended badly); nothing more comes from it. */
 void mg_relay_cut(struct mg_relay *r);
