@@ -296,7 +296,7 @@ static bool may_resend(const struct mg_x *x)
 static int resend(struct mg_x *x, int err)
 {
     struct mg_endpoint *ep = x->up.ep;
-    bool again = err == MG_ESTALE && may_resend(x) && over(x) == MG_OK;
+    bool again = err == MG_ESTALE && may_resend(x) && !x->pub.gone && !x->expired;
 
     stop_try(x, false);
     if (!again)
