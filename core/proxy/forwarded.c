@@ -92,29 +92,38 @@ static void forwarded_proto(struct mg_x *x, const struct mg_listener_conf *conf)
     mg_headers_push(&x->req, &x->req.headers, name, x->pub.tls ? MG_STR("https") : MG_STR("http"));
 }
 
-/* A version 4 UUID (RFC 9562, 5.4).  It must be unique, not secret, so the bits come in bulk. */
+/* xorshift128+ (Vigna, 2014), seeded once: an id must be unique, not secret. */
+static uint64_t next_bits(void)
+{
+    static uint64_t state[2];
+    uint64_t a, b;
+
+    if (state[0] == 0)
+        mg_crypto_random(state, sizeof(state));
+    a = state[0];
+    b = state[1];
+    state[0] = b;
+    a ^= a << 23;
+    state[1] = a ^ b ^ (a >> 18) ^ (b >> 5);
+    return state[1] + b;
+}
+
+/* A version 4 UUID (RFC 9562, 5.4). */
 static mg_str new_id(struct mg_x *x)
 {
     static const char hex[] = "0123456789abcdef";
-    static uint8_t bits[4096];
-    static size_t used = sizeof(bits);
-    char *out = mg_arena_alloc(&x->arena, 36), *at = out;
-    uint8_t *b;
+    static const uint8_t at[] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
+    char *out = mg_arena_alloc(&x->arena, 36);
+    uint64_t bits[2] = {next_bits(), next_bits()};
+    const uint8_t *b = (const uint8_t *)bits;
 
-    if (used == sizeof(bits)) {
-        mg_crypto_random(bits, sizeof(bits));
-        used = 0;
-    }
-    b = bits + used;
-    used += 16;
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
     for (int i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            *at++ = '-';
-        *at++ = hex[b[i] >> 4];
-        *at++ = hex[b[i] & 15];
+        out[at[i]] = hex[b[i] >> 4];
+        out[at[i] + 1] = hex[b[i] & 15];
     }
+    out[8] = out[13] = out[18] = out[23] = '-';
+    out[14] = '4';
+    out[19] = hex[8 | (b[8] & 3)];
     return mg_str_of(out, 36);
 }
 
