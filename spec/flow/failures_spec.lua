@@ -59,8 +59,8 @@ describe("upstream failures", function()
   end
 
   it("answers 503 UF when nobody listens, as text/plain", function()
-    local response = fails("dead.test", 503, BEFORE .. "reset reason: remote connection failure, transport failure reason: "
-      .. "delayed connect error: ", "UF", "upstream_reset_before_response_started{remote}")
+    local response = fails("dead.test", 503, BEFORE .. "reset reason: remote connection failure, "
+      .. "transport failure reason: delayed connect error: ", "UF", "upstream_reset_before_response_started{remote}")
     assert.equal("text/plain", response.headers["content-type"])
     assert.truthy(response.headers.date)
   end)

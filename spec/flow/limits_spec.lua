@@ -11,9 +11,9 @@ describe("limits", function()
     gw = gateway.start { values = { up = up.address }, config = [[
       return {
         listeners = {
-          web = { address = "127.0.0.1:$web", limits = { request_line_bytes = 200, header_bytes = 1000, header_count = 10,
-            body_bytes = 1000, trailer_bytes = 100, header_timeout = "300ms", body_timeout = "300ms", idle_timeout = "500ms",
-            requests_per_connection = 3 } },
+          web = { address = "127.0.0.1:$web", limits = {
+            request_line_bytes = 200, header_bytes = 1000, header_count = 10, body_bytes = 1000, trailer_bytes = 100,
+            header_timeout = "300ms", body_timeout = "300ms", idle_timeout = "500ms", requests_per_connection = 3 } },
           few = { address = "127.0.0.1:$few", limits = { connections = 2 } },
         },
         admin = { address = "127.0.0.1:$admin" },
@@ -88,10 +88,10 @@ describe("limits", function()
   end)
 
   it("serves no more connections at once than allowed, and more when some have gone", function()
-    local first, second, third = stream.connect(gw.ports.few), stream.connect(gw.ports.few), nil
+    local first, second = stream.connect(gw.ports.few), stream.connect(gw.ports.few)
     assert.equal(200, assert(http.send(first, {})).status)
     assert.equal(200, assert(http.send(second, {})).status)
-    third = stream.connect(gw.ports.few)
+    local third = stream.connect(gw.ports.few)
     third:send(http.format {})
     -- Either it waits for its turn, or it is closed unanswered.
     local response = http.read_response(third, "GET", 0.3)

@@ -64,7 +64,8 @@ describe("messages", function()
   end)
 
   it("passes chunked bodies with trailers on, downstream", function()
-    answering "HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX-Sum: 9\r\n\r\n"
+    answering("HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n"
+      .. "3\r\nabc\r\n2\r\nde\r\n0\r\nX-Sum: 9\r\n\r\n")
     local response = assert(gw:ask { headers = { TE = "trailers" } })
     assert.equal("abcde", response.body)
     assert.equal("9", response.trailers["x-sum"])

@@ -31,7 +31,8 @@ describe("retries", function()
           { hosts = { "reset.test" }, backends = { { service = "one" } }, retries = retries(2, "reset") },
           { hosts = { "slow.test" }, backends = { { service = "one" } }, retries = retries(2, "5xx"),
             per_try_timeout = "150ms", timeout = "5s" },
-          { hosts = { "whole.test" }, backends = { { service = "one" } }, retries = retries(50, "503"), timeout = "300ms" },
+          { hosts = { "whole.test" }, backends = { { service = "one" } }, retries = retries(50, "503"),
+            timeout = "300ms" },
           { hosts = { "half.test" }, backends = { { service = "half" } }, retries = retries(3, "connect-failure") },
         },
       }]] }
