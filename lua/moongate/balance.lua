@@ -25,7 +25,31 @@ local function sums_of(items)
   return equal, sums
 end
 
--- The index of the item that a number in [0, 1) stands for.
+local SLOTS_MOST = 4096
+
+local function divisor_of(items)
+  local common = 0
+  for _, item in ipairs(items) do
+    local a, b = common, item.weight
+    while b > 0 do a, b = b, a % b end
+    common = a
+  end
+  return common
+end
+
+-- Every item as often as its weight says: one look-up draws from it, without a branch that a trace would leave.
+-- Nil when the weights need too many slots (or are no whole numbers).
+local function slots_of(items)
+  local common, slots = divisor_of(items), {}
+  for i, item in ipairs(items) do
+    local count = item.weight / common
+    if count ~= floor(count) or #slots + count > SLOTS_MOST then return nil end
+    for _ = 1, count do slots[#slots + 1] = i end
+  end
+  return slots
+end
+
+-- The index of the item that a number in [0, 1) stands for, where slots_of() has none.
 local function draw(sums, number)
   local point = number * sums[#sums]
   local low, high = 1, #sums
@@ -41,8 +65,10 @@ split.__index = split
 
 --- The index of a backend; an independent draw each time, so shares are exact in the long run.
 function split:pick()
-  local sums = self.sums
-  return #sums == 1 and 1 or draw(sums, self.random())
+  local slots = self.slots
+  if #self.sums == 1 then return 1 end
+  if slots then return slots[floor(self.random() * #slots) + 1] end
+  return draw(self.sums, self.random())
 end
 
 --- The weighted choice among backends: an object with pick().
@@ -50,7 +76,7 @@ end
 -- @param random function that gives a number in [0, 1); absent: moongate.random's
 function balance.split(backends, random)
   local _, sums = sums_of(backends)
-  return setmetatable({ sums = sums, random = random or system_random() }, split)
+  return setmetatable({ sums = sums, slots = slots_of(backends) or false, random = random or system_random() }, split)
 end
 
 -- ---- kinds: each gives function(self, ctx) that chooses among self.endpoints ----------------
@@ -58,8 +84,7 @@ end
 local kinds = {}
 
 local function choose_in_turn(self)
-  local i = self.turn + 1
-  if i > #self.endpoints then i = 1 end
+  local i = self.turn % #self.endpoints + 1
   self.turn = i
   return self.endpoints[i]
 end

@@ -1,4 +1,4 @@
---- compiled: a checked model made ready to serve: chains generated, policies prepared, endpoints opened, routes indexed.
+--- compiled: a checked model made ready to serve: chains made, policies prepared, endpoints opened, routes indexed.
 -- Built beside the running one by a reload.  What it opened in C goes back when it is collected, so requests in flight
 -- may finish on it.
 local abi = require "moongate.abi"
@@ -100,13 +100,23 @@ local function compile_backends(self, route, source)
   end
 end
 
+-- A plain route takes the short way through moongate.runtime: one try, one wait, no body in Lua.
+local function is_plain(route)
+  for _, backend in ipairs(route.ready) do
+    if backend.chain then return false end
+  end
+  return not route.plan and not route.chain.request_body
+end
+
+-- Fields that may be absent are false or 0: an absent one would be looked for in `source` again and again.
 local function compile_route(self, source, policies)
   local route = setmetatable({}, { __index = source })
   route.chain = chain.new(concat(policies, source.policies))
-  route.plan = retry.new(source.retries)
-  route.timeout, route.per_try_timeout, route.name = source.timeout, source.per_try_timeout, source.name
+  route.plan = retry.new(source.retries) or false
+  route.timeout, route.per_try_timeout, route.name = source.timeout or false, source.per_try_timeout or 0, source.name
   if route.plan then route.on_retry = self.retries:with(source.name or "") end
   compile_backends(self, route, source)
+  route.plain = is_plain(route)
   return route
 end
 

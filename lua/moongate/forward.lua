@@ -61,7 +61,7 @@ local function send(ctx, route, backend, tried, body)
   if not endpoint then return nil end
   ctx._s.endpoint = endpoint
   if body then return AGAIN end
-  local rc = C.mg_forward(ctx._x, endpoint.handle, route.per_try_timeout or 0, false)
+  local rc = C.mg_forward(ctx._x, endpoint.handle, route.per_try_timeout, false)
   return rc
 end
 
@@ -90,7 +90,7 @@ local function try(ctx, route, backend, tried)
   local body = route.chain.request_body
   body = body and not body.whole and ctx._x.has_body and body or nil
   local rc = send(ctx, route, backend, tried, body)
-  if body and rc then return try_streaming(ctx, ctx.endpoint.handle, route.per_try_timeout or 0, body) end
+  if body and rc then return try_streaming(ctx, ctx.endpoint.handle, route.per_try_timeout, body) end
   if rc == AGAIN then rc = yield() end
   return rc
 end
@@ -111,6 +111,26 @@ local function choose(ctx, route)
   if route.timeout then C.mg_set_deadline(ctx._x, route.timeout) end
   if route.plan then C.mg_request_keep(ctx._x, route.plan.buffer) end
   return backend
+end
+
+-- Outcomes of start() beside the core's.
+local NO_BACKEND, NO_ENDPOINT = 1001, 1002
+
+--- All that a plain route (see moongate.compiled) has to do before its only wait; returns an MG_ code or one that
+-- fail() knows.
+function forward.start(ctx, route)
+  local backend = choose(ctx, route)
+  if not backend then return NO_BACKEND end
+  local rc = send(ctx, route, backend, nil, nil)
+  return rc or NO_ENDPOINT
+end
+
+--- Answers for a plain route whose only try ended with `rc`.
+function forward.fail(ctx, rc)
+  if rc == NO_BACKEND then return failure.no_backend(ctx) end
+  if rc == NO_ENDPOINT then return failure.no_endpoint(ctx) end
+  if rc == EGONE then gone() end
+  failure.answer(ctx, rc, false)
 end
 
 --- Forwards by `route` (a compiled one); afterwards there is a response, the upstream's or a local one.

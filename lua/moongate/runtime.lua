@@ -10,7 +10,7 @@ local timer = require "moongate.timer"
 
 local C, span = abi.C, abi.span
 local ffi_string = abi.string
-local yield = coroutine.yield
+local yield, xpcall = coroutine.yield, xpcall
 local OK, AGAIN, END, EGONE, ELIMIT = C.MG_OK, C.MG_AGAIN, C.MG_END, C.MG_EGONE, C.MG_ELIMIT
 local GONE = context.GONE
 
@@ -126,20 +126,38 @@ local function answer_broken(ctx, rc)
   return await(C.mg_reply(ctx._x, false))
 end
 
-local function serve(ctx)
+-- As far as the first wait of an ordinary request: the outcome of forward.start(), or nil, the answer of a policy (if
+-- any), and how far the chain was entered.
+local function start(ctx)
   local answer, entered = enter(ctx)
-  local state = ctx._s
-  local chain, route = state.chain, state.route
+  local route = ctx._s.route
+  if answer ~= nil or not route or not route.plain then return nil, answer, entered end
+  local rc = forward.start(ctx, route)
+  return rc, nil, entered
+end
+
+-- What start() left to be decided: whole bodies, retries, backends with policies, no route.
+local function continue(ctx, answer)
+  local chain, route = ctx._s.chain, ctx._s.route
   local body = chain.request_body
   if answer == nil and body and body.whole and ctx._x.has_body then answer = whole_request_body(ctx, body) end
-  if answer == nil then
-    if route then forward.run(ctx, route) else failure.no_route(ctx) end
+  if answer ~= nil then return end
+  if route then forward.run(ctx, route) else failure.no_route(ctx) end
+end
+
+local function serve(ctx)
+  local rc, answer, entered = start(ctx)
+  if rc == AGAIN then rc = yield() end
+  if rc == nil then
+    continue(ctx, answer)
+  elseif rc ~= OK then
+    forward.fail(ctx, rc)
   end
-  local rc = leave(ctx, entered)
+  rc = leave(ctx, entered)
   if rc == AGAIN then
     rc = yield()
   elseif rc == nil then
-    rc = reply_with_body(ctx, chain.response_body)
+    rc = reply_with_body(ctx, ctx._s.chain.response_body)
   end
   if rc ~= OK then rc = answer_broken(ctx, rc) end
   if rc ~= OK then failure.cut(ctx, rc) end
@@ -213,8 +231,8 @@ function runtime.lane(ptr, id)
 end
 
 for _, waits in ipairs {
-  await, whole_request_body, whole_response_body, stream_response, reply_with_body, answer_broken, serve, log_phases,
-  log_all, fail, request, runtime.lane,
+  await, whole_request_body, whole_response_body, stream_response, reply_with_body, answer_broken, continue, serve,
+  log_phases, log_all, fail, request, runtime.lane,
 } do jit.off(waits) end
 
 --- Makes `model` (moongate.compiled) the one that new requests begin with; returns the one before.

@@ -13,8 +13,10 @@ bench_series.schema = {
 function bench_series.prepare(conf)
   local counters = {}
   for i = 0, conf.count - 1 do
-    local name = "bench_" .. math.floor(i / PER_METRIC) .. "_total"
-    counters[i + 1] = metrics.counter(name, { series = tostring(i % PER_METRIC) })
+    local family = metrics.counter {
+      name = "bench_" .. math.floor(i / PER_METRIC) .. "_total", labels = { "series" }, help = "Made to be scraped.",
+    }
+    counters[i + 1] = family:with(tostring(i % PER_METRIC))
   end
   conf.counters, conf.next = counters, 0
   return conf
