@@ -232,13 +232,14 @@ static void on_control(struct mg_watch *watch)
 
 int mg_admin_run(const struct mg_admin_opts *o)
 {
-    struct admin *a = calloc(1, sizeof(*a));
+    static struct admin admin; /* the process ends with it, so nothing is freed */
+    struct admin *a = &admin;
     struct mg_listener_opts opts = {
         .fd = o->fd, .max_conns = ADMIN_CONNECTIONS, .on_accept = on_accept, .owner = a};
     struct mg_control message = {.type = MG_CONTROL_READY};
 
     mg_log_setup("admin", MG_LOG_INFO);
-    if (a == NULL || mg_loop_init(&a->loop) != 0)
+    if (mg_loop_init(&a->loop) != 0)
         return 1;
     a->opts = o;
     mg_limits_default(&a->limits);

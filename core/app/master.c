@@ -137,6 +137,9 @@ static void stop(struct master *m)
 {
     struct mg_control message = {.type = MG_CONTROL_DRAIN};
 
+    /* Else the kernel would go on taking connections that nobody serves. */
+    if (!m->stopping)
+        mg_sockets_keep(&m->sockets, -1);
     m->stopping = true;
     m->shared.status->draining = true;
     for (uint32_t i = 0; i < m->nworkers; i++)

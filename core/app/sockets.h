@@ -1,7 +1,7 @@
 /* sockets.h -- The listening sockets of all worker slots, kept across reloads and workers' deaths.
  *
  * Owner:      the master.
- * Ownership:  descriptors stay open until a reload no longer names their address.
+ * Ownership:  descriptors stay open until a reload no longer names their address, or the master stops.
  * Errors:     -1, said in the log with the listener's name.
  * Invariant:  one SO_REUSEPORT socket an address and slot; an address that another process already
  *             serves is refused, though SO_REUSEPORT alone would share it.
@@ -23,7 +23,7 @@ struct mg_sockets {
 int mg_sockets_open(struct mg_sockets *s, const struct mg_plan *plan, uint32_t slots);
 /* Opens what is new and closes what the plan no longer has; on failure nothing has changed. */
 int mg_sockets_change(struct mg_sockets *s, const struct mg_plan *plan);
-/* In a child: closes the master's sockets but those of `slot` (-1: but the admin's). */
+/* Once: closes the sockets but those of `slot` (in its child), or but the admin's (-1). */
 void mg_sockets_keep(struct mg_sockets *s, int slot);
 /* The reload message for one slot. */
 void mg_sockets_message(const struct mg_sockets *s, uint32_t slot, struct mg_control *message);
