@@ -90,6 +90,7 @@ typedef struct mg_exchange {
     bool upgrade;          /* the request asks for an Upgrade (value: header "upgrade") */
     bool grpc;             /* content-type application/grpc* */
     bool gone;             /* the client left */
+    bool expired;          /* the time of mg_set_deadline() is over */
     bool response_started; /* response head has been handed to the wire */
     uint16_t status;       /* of the response (upstream's or local), 0 before */
     uint32_t attempts;     /* upstream tries so far */

@@ -57,11 +57,19 @@ static int end_line(struct mg_scan *s, const char *bytes, uint32_t end,
     return 0;
 }
 
+/* An upstream that speaks another protocol may never send the end of a head. */
+static bool is_http(const char *bytes, size_t len)
+{
+    return memcmp(bytes, "HTTP/", len < 5 ? len : 5) == 0;
+}
+
 int mg_scan_head(struct mg_scan *s, const char *bytes, size_t len, const struct mg_limits *limits,
                  bool request, struct mg_refusal *why)
 {
     int rc = 0;
 
+    if (!request && !is_http(bytes, len))
+        return refuse(why, request, 502, "not HTTP");
     while (rc == 0) {
         size_t i = next_special(bytes, s->at, len);
 

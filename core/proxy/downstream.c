@@ -78,7 +78,7 @@ void mg_downstream_give_back(struct mg_x *x)
     x->wait = MG_WAIT_NONE;
     x->reason = NULL;
     x->upstream_address = (mg_str){0};
-    x->responded = x->continued = x->lane_body = x->tunnel = x->expired = x->replied = false;
+    x->responded = x->continued = x->lane_body = x->tunnel = x->replied = false;
     x->head = x->settled = false;
     x->broken = 0;
     memset(&x->body_in, 0, sizeof(x->body_in));

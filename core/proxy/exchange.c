@@ -39,7 +39,7 @@ static int over(const struct mg_x *x)
         return MG_EPHASE;
     if (x->pub.gone)
         return MG_EGONE;
-    return x->expired ? MG_ETIMEOUT : MG_OK;
+    return x->pub.expired ? MG_ETIMEOUT : MG_OK;
 }
 
 static void flush_heads(struct mg_deferred *d)
@@ -150,7 +150,7 @@ static void on_deadline(struct mg_timer *t)
     struct mg_x *x = MG_LIST_OF(t, struct mg_x, deadline);
 
     count_bytes(x);
-    x->expired = true;
+    x->pub.expired = true;
     x->reason = "the request's time is over";
     if (x->responded && x->body_out.from != NULL)
         x->broken = MG_ETIMEOUT; /* what the upstream has said so far will not be all */
@@ -164,7 +164,7 @@ static void on_deadline(struct mg_timer *t)
 
 int mg_exchange_deadline(struct mg_x *x, uint32_t ms)
 {
-    x->expired = false;
+    x->pub.expired = false;
     if (ms == 0)
         mg_timer_clear(&x->deadline);
     else
@@ -296,7 +296,7 @@ static bool may_resend(const struct mg_x *x)
 static int resend(struct mg_x *x, int err)
 {
     struct mg_endpoint *ep = x->up.ep;
-    bool again = err == MG_ESTALE && may_resend(x) && !x->pub.gone && !x->expired;
+    bool again = err == MG_ESTALE && may_resend(x) && !x->pub.gone && !x->pub.expired;
 
     stop_try(x, false);
     if (!again)

@@ -76,7 +76,7 @@ struct mg_x {
     bool responded; /* res is a response (local or upstream's) */
     bool continued; /* 100 Continue was sent */
     bool lane_body; /* the lane sends the request's (or the response's) body itself */
-    bool tunnel, expired;
+    bool tunnel;
     bool head;                /* the client asked with HEAD, whatever a policy made of it */
     bool settled;             /* the answer is through: only log policies are left */
     bool replied;             /* the response's end was handed to the wire */

@@ -182,7 +182,7 @@ int mg_request_keep(mg_exchange *x, uint64_t limit)
 
 bool mg_replayable(mg_exchange *x)
 {
-    return !x->response_started && !x->gone && !x_of(x)->expired &&
+    return !x->response_started && !x->gone && !x->expired &&
            mg_relay_replayable(&x_of(x)->body_in);
 }
 

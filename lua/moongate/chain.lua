@@ -39,11 +39,12 @@ local function response_phase(uses)
 end
 
 local function log_phase(uses)
-  local lines, functions, confs = each(uses, "log", "if from <= $i then state.i = $i; P[$i](K[$i], ctx) end", 1, #uses, 1)
+  local line = "if from <= $i then state.i = $i; P[$i](K[$i], ctx) end"
+  local lines, functions, confs = each(uses, "log", line, 1, #uses, 1)
   return generate(lines, functions, confs, "log")
 end
 
--- What the chain wants of one body: nil, or { whole = bool, limit =, run = function(ctx, bytes, last) → bytes, answer }.
+-- What the chain wants of one body: nil, or { whole =, limit =, run = function(ctx, bytes, last) → bytes, answer }.
 local function body_phase(uses, side)
   local phase, steps, whole, limit = side .. "_body", {}, false, nil
   for i, use in ipairs(uses) do
@@ -54,7 +55,8 @@ local function body_phase(uses, side)
         whole, limit = true, math.min(limit or math.huge, body.limit)
       end
       if use.policy[phase] then
-        table.insert(steps, side == "response" and 1 or #steps + 1, { i = i, fn = use.policy[phase], conf = use.prepared })
+        local step = { i = i, fn = use.policy[phase], conf = use.prepared }
+        table.insert(steps, side == "response" and 1 or #steps + 1, step)
       end
     end
   end
@@ -63,6 +65,7 @@ local function body_phase(uses, side)
     whole = whole,
     limit = limit,
     run = function(ctx, bytes, last)
+      ctx._s.phase = phase
       for _, step in ipairs(steps) do
         ctx._s.i = step.i
         local result = step.fn(step.conf, ctx, bytes, last)
@@ -78,7 +81,8 @@ local function body_phase(uses, side)
 end
 
 --- The chain of `uses` (see moongate.model): names, and request(ctx) → answer or nil, position reached;
--- response(ctx, entered); log(ctx, from): those from position `from` on; request_body and response_body (nil when no policy declares them).
+-- response(ctx, entered); log(ctx, from): those from position `from` on; request_body and response_body (nil when no
+-- policy declares them).
 -- Prepares every policy, so its prepare() runs once for this route and worker.
 function chain.new(uses)
   local prepared, names = {}, {}

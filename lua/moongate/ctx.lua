@@ -179,7 +179,8 @@ function ctx.new(x)
   return setmetatable({
     _x = x, req = message.request(x), res = message.response(x), peer = setmetatable({ _x = x }, peer_mt),
     _s = {
-      owns = {}, noted = false, i = 0, flags = "-", is_local = false, chosen = false, shared = false, model = false,
+      owns = {}, noted = false, phase = "request", i = 0, flags = "-", is_local = false, chosen = false, shared = false,
+      model = false,
       chain = false, route = false, backend = false, endpoint = false, details = false,
     },
   }, mt)

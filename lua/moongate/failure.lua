@@ -37,7 +37,7 @@ end
 function failure.answer(ctx, rc, retried)
   if rc == C.MG_ETIMEOUT then
     ctx:flag("UT")
-    ctx.details = "response_timeout"
+    ctx.details = ctx._x.expired and "response_timeout" or "upstream_per_try_timeout"
     return ctx:respond(504, "upstream request timeout")
   end
   local known = KINDS[rc] or UNKNOWN

@@ -96,7 +96,7 @@ local function enter(ctx)
   state.chain = model.no_route_chain -- should there be an error before there is a route
   local route = model:match(ctx)
   local chain = route and route.chain or model.no_route_chain
-  state.route, state.chain = route or false, chain
+  state.route, state.chain, state.phase = route or false, chain, "request"
   local answer, entered = chain.request(ctx)
   return answer, entered
 end
@@ -104,6 +104,7 @@ end
 -- The response policies, and the response on its way; nil: policies want its body.
 local function leave(ctx, entered)
   local chain = ctx._s.chain
+  ctx._s.phase = "response"
   chain.response(ctx, entered)
   if chain.response_body and has_response_body(ctx._x) then return nil end
   if ctx._s.is_local then sign(ctx) end
@@ -198,7 +199,7 @@ end
 -- A request whose policies failed never passes: 500, or a visible cut when the head is gone.
 local function fail(ctx, err)
   if err == GONE then return failure.cut(ctx, EGONE) end
-  blame(ctx, "serve", err)
+  blame(ctx, ctx._s.phase, err)
   if ctx._x.response_started or ctx._x.gone then return failure.cut(ctx, EGONE) end
   failure.policy_error(ctx)
   sign(ctx)

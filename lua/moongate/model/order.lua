@@ -8,7 +8,7 @@ local EXACT = 1e6 -- longer than any path
 local function weigh(match)
   local path = match.path or {}
   return {
-    path.exact and EXACT or #(path.prefix or path.starts_with or ""),
+    path.exact and EXACT or #(path.prefix or path.starts_with or "/"), -- no path: any, as the prefix "/" says
     match.method and 1 or 0,
     #(match.headers or {}),
     #(match.query or {}),
