@@ -137,7 +137,8 @@ describe("a policy", function()
         routes = {
           route("whole.test", "whole"), route("chunks.test", "chunks"), route("waits.test", "waits"),
           route("request.test", { "raises", phase = "request" }),
-          route("response.test", { "raises", phase = "response" }), route("log.test", { "raises", phase = "log" }), route("calls.test", "calls"), route("counts.test", "counts"),
+          route("response.test", { "raises", phase = "response" }), route("log.test", { "raises", phase = "log" }),
+          route("calls.test", "calls"), route("counts.test", "counts"),
           route("inject.test", "inject"), route("notes.test", { "notes", name = "a" }, { "notes", name = "b" }),
         },
       }]] }

@@ -1,0 +1,170 @@
+local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
+local process = require "spec.support.process"
+local upstream = require "spec.support.upstream"
+
+describe("the command line", function()
+  local folder
+
+  before_each(function() folder = gateway.folder() end)
+  after_each(gateway.stop_all)
+
+  local function config(text) return gateway.write(folder .. "/bad.lua", text) end
+
+  it("prints its version and those of its libraries", function()
+    local code, text = gateway.run "version"
+    assert.equal(0, code)
+    assert.truthy(text:find "^moongate %d+%.%d+%.%d+\n")
+    for _, library in ipairs { "LuaJIT", "libuv", "llhttp", "mbed TLS" } do
+      assert.truthy(text:lower():find(library:lower() .. " v?%d") or text:lower():find(library:lower():gsub(" ", "")),
+        library .. " is not in: " .. text)
+    end
+  end)
+
+  it("explains itself and its policies", function()
+    local code, text = gateway.run "help"
+    assert.equal(0, code)
+    for _, command in ipairs { "run", "check", "version", "help" } do assert.truthy(text:find("  " .. command, 1, true)) end
+    code, text = gateway.run("help", "canary")
+    assert.equal(0, code)
+    assert.truthy(text:find "percent")
+  end)
+
+  it("ends with 2 when it is used wrongly", function()
+    for _, words in ipairs { {}, { "rum" }, { "run" }, { "run", "--wrkers", "1", "x" }, { "run", "--workers", "no", "x" },
+      { "check" }, { "version", "now" }, { "run", "--port-offset" } } do
+      local code, text = gateway.run(unpack(words))
+      assert.equal(2, code, table.concat(words, " "))
+      assert.truthy(text:find "Usage:")
+    end
+    local _, text = gateway.run "rum"
+    assert.truthy(text:find("did you mean 'run'", 1, true))
+  end)
+
+  it("says that a config is good", function()
+    local code, text = gateway.run("check", config [[return {
+      listeners = { web = { address = "127.0.0.1:1" } }, services = { a = { endpoints = { { address = "x:1" } } } },
+      routes = { { backends = { { service = "a" } } } } }]])
+    assert.equal(0, code)
+    assert.equal("ok: 1 listener, 1 route, 1 service\n", text)
+  end)
+
+  it("says all mistakes at once, each with file, line and the name that may be meant", function()
+    local path = config [[
+return {
+  listeners = {
+    web = { adress = "127.0.0.1:8080" },
+    mesh = { address = "127.0.0.1:8443", tls = { cert = "nowhere.crt", key = "nowhere.key" } },
+    bad = { address = "127.0.0.1:99999" },
+  },
+  services = {
+    shop = { endpoints = { { address = "127.0.0.1:1" } }, subsets = { v1 = { version = "v1" } } },
+  },
+  polices = {},
+  routes = {
+    { backends = { { service = "shpo" } } },
+    { backends = { { service = "shop", subset = "v2" } } },
+    { policies = { "rback" }, backends = { { service = "shop" } } },
+    { backends = { { service = "shop", weight = 0 } , { service = "shop", weight = 0 } } },
+    { policies = { { "fault", delay = { fixed = "soon" } } }, backends = { { service = "shop" } } },
+    { timeout = true, backends = { { service = "shop" } } },
+  },
+}]]
+    for _, command in ipairs { "check", "run" } do
+      local code, text = gateway.run(command, path)
+      assert.equal(1, code)
+      local function says(line, what)
+        local found
+        for one in text:gmatch "[^\n]+" do
+          if one:find(path .. ":" .. line .. ": ", 1, true) == 1 and one:find(what, 1, true) then found = true end
+        end
+        assert.truthy(found, ("line %d does not say %q:\n%s"):format(line, what, text))
+      end
+      says(3, "did you mean 'address'")
+      says(4, "nowhere.crt")
+      says(5, "99999")
+      says(10, "did you mean 'policies'")
+      says(12, "did you mean 'shop'")
+      says(13, "v2")
+      says(14, "did you mean 'rbac'")
+      says(15, "weight")
+      says(16, "soon")
+      says(17, "timeout")
+    end
+  end)
+
+  it("says where a config does not compile, raises, or is none", function()
+    for text, line in pairs { ["return {\n  x = = 1 }"] = 2, ["local a\nreturn a.b"] = 2, ["return 5"] = 1 } do
+      local path = config(text)
+      local code, said = gateway.run("check", path)
+      assert.equal(1, code)
+      assert.truthy(said:find(path .. ":" .. line .. ": ", 1, true), said)
+    end
+    local code, said = gateway.run("check", folder .. "/nowhere.lua")
+    assert.equal(1, code)
+    assert.truthy(said:find("nowhere.lua", 1, true))
+  end)
+
+  it("refuses a port that another process serves", function()
+    local gw = gateway.start { config = [[return { listeners = { web = { address = "127.0.0.1:$web" } } }]] }
+    local code, text = gateway.run("run", gw.path)
+    assert.equal(1, code)
+    assert.truthy(text:find "in use")
+    assert.truthy(text:find("web", 1, true))
+  end)
+
+  it("binds elsewhere by --port-offset, --bind and --admin, which nobody sees", function()
+    local gw = gateway.start { args = { "--port-offset", "7", "--bind", "127.0.0.2" }, config = [[return {
+      listeners = { web = { address = "127.0.0.1:$web" } }, admin = { address = "127.0.0.1:$admin" },
+      routes = { { policies = { { "rbac", allow = { { ports = { $web } } } }, { "respond", body = "here" } } } } }]] }
+    assert.equal("here", assert(http.ask("127.0.0.2:" .. gw.ports.web + 7, {})).body)
+    assert.equal(200, assert(http.ask(gw.ports.admin + 7, { path = "/healthz/ready" })).status)
+  end)
+
+  it("reads a folder of YAML", function()
+    local up = upstream.start()
+    local gw = gateway.start { run_folder = true, name = "service.yaml", values = { up = up.port }, config = [[
+apiVersion: v1
+kind: Service
+metadata: {name: a}
+spec:
+  clusterIP: 127.0.0.1
+  selector: {app: a}
+  ports:
+  - {name: http, port: $web}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata:
+  name: a
+  labels: {kubernetes.io/service-name: a}
+addressType: IPv4
+ports:
+- {name: http, port: $up}
+endpoints:
+- addresses: [127.0.0.1]
+]] }
+    assert.equal("ok", assert(gw:ask {}).body)
+  end)
+
+  it("installs, and then runs from anywhere with what is embedded in it", function()
+    local build = gateway.binary:match "^(.*)/[^/]*$"
+    local said = process.read(("cmake --install '%s' --prefix '%s/usr' 2>&1; echo $?"):format(build, folder))
+    assert.truthy(said:find "\n0\n$", said)
+    local installed, own = folder .. "/usr/bin/moongate", gateway.binary
+    gateway.binary = installed
+    finally(function() gateway.binary = own end)
+    local gw = gateway.start { files = { ["raises.lua"] = "return { schema = {}, request = function() error 'x' end }" },
+      args = { "--policy-path", "$folder" }, config = [[return {
+      listeners = { web = { address = "127.0.0.1:$web" } }, routes = {
+        { policies = { "request_id", { "respond", body = "hello" } } },
+        { hosts = { "raises.test" }, policies = { "raises" } } } }]] }
+    assert.equal("hello", assert(gw:ask {}).body)
+    -- Nothing in the traceback is a file of the tree.
+    assert.equal(500, assert(gw:ask { host = "raises.test" }).status)
+    local logged = gw:logged "a policy raised"
+    assert.truthy(logged:find("lua/moongate/runtime.lua", 1, true))
+    assert.is_nil(logged:find("/lua/moongate/runtime.lua", 1, true))
+    gw:stop()
+  end)
+end)
