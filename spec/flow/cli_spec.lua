@@ -24,15 +24,17 @@ describe("the command line", function()
   it("explains itself and its policies", function()
     local code, text = gateway.run "help"
     assert.equal(0, code)
-    for _, command in ipairs { "run", "check", "version", "help" } do assert.truthy(text:find("  " .. command, 1, true)) end
+    for _, command in ipairs { "run", "check", "version", "help" } do
+      assert.truthy(text:find("  " .. command, 1, true))
+    end
     code, text = gateway.run("help", "canary")
     assert.equal(0, code)
     assert.truthy(text:find "percent")
   end)
 
   it("ends with 2 when it is used wrongly", function()
-    for _, words in ipairs { {}, { "rum" }, { "run" }, { "run", "--wrkers", "1", "x" }, { "run", "--workers", "no", "x" },
-      { "check" }, { "version", "now" }, { "run", "--port-offset" } } do
+    for _, words in ipairs { {}, { "rum" }, { "run" }, { "run", "--wrkers", "1", "x" },
+      { "run", "--workers", "no", "x" }, { "check" }, { "version", "now" }, { "run", "--port-offset" } } do
       local code, text = gateway.run(unpack(words))
       assert.equal(2, code, table.concat(words, " "))
       assert.truthy(text:find "Usage:")
@@ -154,7 +156,8 @@ endpoints:
     local installed, own = folder .. "/usr/bin/moongate", gateway.binary
     gateway.binary = installed
     finally(function() gateway.binary = own end)
-    local gw = gateway.start { files = { ["raises.lua"] = "return { schema = {}, request = function() error 'x' end }" },
+    local raises = "return { schema = {}, request = function() error 'x' end }"
+    local gw = gateway.start { files = { ["raises.lua"] = raises },
       args = { "--policy-path", "$folder" }, config = [[return {
       listeners = { web = { address = "127.0.0.1:$web" } }, routes = {
         { policies = { "request_id", { "respond", body = "hello" } } },

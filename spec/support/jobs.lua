@@ -22,8 +22,8 @@ local function style(list)
 end
 
 local function units(list, build, label)
-  for _, program in ipairs(lines("find " .. build .. " -maxdepth 1 -name 'test_*' -type f -perm -u+x | sort")) do
-    list[#list + 1] = { name = label .. " " .. program:match "[^/]+$", reads = "counts", command = program }
+  for _, program in ipairs(lines("find '" .. build .. "' -maxdepth 1 -name 'test_*' -type f -perm -u+x | sort")) do
+    list[#list + 1] = { name = label .. " " .. program:match "[^/]+$", reads = "counts", command = "'" .. program .. "'" }
   end
 end
 
@@ -46,14 +46,21 @@ local function flow(list, gateway, label, options)
   end
 end
 
+local function walkthrough(list, gateway, label)
+  list[#list + 1] = { name = label .. " walk-through", reads = "status", waits = true,
+    command = gateway .. " sh examples/walkthrough/run" }
+end
+
 --- All jobs, the ones that wait longest first.
 -- @param words array: only jobs whose name has one of them (plain); empty: all
 function jobs.list(build, asan, words)
   local all, chosen = {}, {}
-  local plain = ("MOONGATE=%s/moongate"):format(build)
-  local sanitized = ("MOONGATE_SANITIZED=1 MOONGATE=%s/moongate"):format(asan)
+  local plain = ("MOONGATE='%s/moongate'"):format(build)
+  local sanitized = ("MOONGATE_SANITIZED=1 MOONGATE='%s/moongate'"):format(asan)
   corpus(all, plain, "release")
   corpus(all, sanitized, "asan")
+  walkthrough(all, plain, "release")
+  walkthrough(all, sanitized, "asan")
   style(all)
   all[#all + 1] = { name = "lua", reads = "busted", command = BUSTED .. "spec/lua spec/policies" }
   units(all, build, "release")
