@@ -22,7 +22,8 @@ local function style(list)
 end
 
 local function units(list, build, label)
-  for _, program in ipairs(lines("find '" .. build .. "' -maxdepth 1 -name 'test_*' -type f -perm -u+x | sort")) do
+  local programs = lines("find '" .. build .. "' -maxdepth 1 -name 'test_*' -type f -perm -u+x | sort")
+  for _, program in ipairs(programs) do
     list[#list + 1] = { name = label .. " " .. program:match "[^/]+$", reads = "counts", command = "'" .. program .. "'" }
   end
 end
