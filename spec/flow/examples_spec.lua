@@ -1,6 +1,6 @@
 --- Starts every example as it stands, but on ports of its own, and tries what its comment promises.
 local MOONGATE = os.getenv("MOONGATE") or "build/moongate"
-local OFFSET = 20000 + os.time() % 20000 -- ports from 29101 on, rarely those of another run
+local net = require "spec.support.net"
 
 local folder, pid
 
@@ -18,7 +18,13 @@ local function read(path)
   return text
 end
 
-local function port(number) return number % 10000 + OFFSET end
+local ports = {}
+
+-- A free port in place of one that an example names, always the same.
+local function port(number)
+  ports[number] = ports[number] or net.free_port()
+  return ports[number]
+end
 
 -- A copy of an example whose addresses have other ports.
 local function move_ports(path)

@@ -70,6 +70,15 @@ describe("upstream failures", function()
       "upstream_reset_before_response_started{remote}")
   end)
 
+  it("tells gRPC clients in their own way", function()
+    local response = assert(gw:ask { host = "none.test", method = "POST", body = "x",
+      headers = { ["Content-Type"] = "application/grpc" } })
+    assert.equal(200, response.status)
+    assert.equal("14", response.headers["grpc-status"])
+    assert.equal("no healthy upstream", response.headers["grpc-message"])
+    assert.equal("", response.body)
+  end)
+
   it("answers 503 UH when there is no endpoint", function()
     fails("none.test", 503, "no healthy upstream", "UH", "no_healthy_upstream")
   end)

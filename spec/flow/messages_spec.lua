@@ -210,6 +210,36 @@ describe("messages", function()
     conn:close()
   end)
 
+  it("reads requests and answers that come byte by byte", function()
+    answering(function(request)
+      request:read()
+      local text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX-Sum: 9\r\n\r\n"
+      for byte in text:gmatch "." do
+        request.stream:send(byte)
+        loop.sleep(0)
+      end
+      return true
+    end)
+    local conn = connect()
+    for byte in http.format { method = "POST", chunks = { "xyz", "1" }, trailers = { ["X-Sum"] = "7" } }:gmatch "." do
+      conn:send(byte)
+      loop.sleep(0)
+    end
+    assert.equal("ab", assert(http.read_response(conn)).body)
+    assert.equal("xyz1", up:last().body)
+    conn:close()
+  end)
+
+  it("speaks HTTP/1.1 for an upstream that answers in HTTP/1.0", function()
+    answering(function(request)
+      request.stream:send "HTTP/1.0 200 OK\r\nX-Old: 1\r\n\r\nold"
+      return nil
+    end)
+    local response = assert(gw:ask {})
+    assert.equal("old", response.body)
+    assert.equal("1", response.headers["x-old"])
+  end)
+
   it("closes when the client says so, and after HTTP/1.0", function()
     answering { body = "ok" }
     local conn = connect()

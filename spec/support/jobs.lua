@@ -24,7 +24,8 @@ end
 local function units(list, build, label)
   local programs = lines("find '" .. build .. "' -maxdepth 1 -name 'test_*' -type f -perm -u+x | sort")
   for _, program in ipairs(programs) do
-    list[#list + 1] = { name = label .. " " .. program:match "[^/]+$", reads = "counts", command = "'" .. program .. "'" }
+    local name = label .. " " .. program:match "[^/]+$"
+    list[#list + 1] = { name = name, reads = "counts", command = "'" .. program .. "'" }
   end
 end
 

@@ -34,6 +34,7 @@ local function finish(job, code)
   if not passed then passed, failed = 0, 1 end
   if code ~= 0 and failed == 0 then failed = 1 end
   counts.passed, counts.failed = counts.passed + passed, counts.failed + failed
+  if passed + failed == 0 then table.insert(counts.skipped, job.name .. ": all of it is tagged as slow") end
   if (pending or 0) > 0 then table.insert(counts.skipped, ("%s: %d pending"):format(job.name, pending)) end
   print(("%s %s: %d passed, %d failed (%.1f s)"):format(failed == 0 and "ok  " or "FAIL", job.name, passed, failed,
     process.now() - job.began))
