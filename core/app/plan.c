@@ -30,6 +30,7 @@ static void read_listeners(lua_State *L, struct mg_plan *plan)
         lua_rawgeti(L, -1, (int)i + 1);
         plan->listeners[i].name = copy_field(L, "name");
         plan->listeners[i].address = copy_field(L, "address");
+        plan->listeners[i].at = copy_field(L, "at");
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
@@ -95,6 +96,7 @@ void mg_plan_free(struct mg_plan *plan)
     for (uint32_t i = 0; i < plan->nlisteners; i++) {
         free(plan->listeners[i].name);
         free(plan->listeners[i].address);
+        free(plan->listeners[i].at);
     }
     free(plan->admin);
     free(plan->config);

@@ -13,6 +13,7 @@ enum { MG_PLAN_LISTENERS = 250, MG_PLAN_WORKERS = 64 };
 
 struct mg_plan_listener {
     char *name, *address; /* the address to bind, offset and --bind applied */
+    char *at;             /* "file:line" where it stands in the config */
 };
 
 struct mg_plan {

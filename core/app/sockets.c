@@ -19,26 +19,27 @@ static void close_set(struct mg_socket_set *set, uint32_t slots)
     free(set->address);
 }
 
-static int refuse(const char *name, const char *address, int rc)
+/* Said as other mistakes of the config are. */
+static int refuse(const struct mg_plan_listener *l, int rc)
 {
-    mg_log(MG_LOG_ERROR, "listener %s: cannot listen on %s: %s", name, address, mg_error_text(rc));
+    fprintf(stderr, "%s%slistener %s: cannot listen on %s: %s\n", l->at != NULL ? l->at : "",
+            l->at != NULL ? ": " : "", l->name, l->address, mg_error_text(rc));
     return -1;
 }
 
-static int open_set(struct mg_socket_set *set, const char *name, const char *address,
-                    uint32_t slots)
+static int open_set(struct mg_socket_set *set, const struct mg_plan_listener *l, uint32_t slots)
 {
-    int rc = mg_listener_probe(address);
+    int rc = mg_listener_probe(l->address);
 
     if (rc != 0)
-        return refuse(name, address, rc);
-    *set = (struct mg_socket_set){.name = strdup(name), .address = strdup(address)};
+        return refuse(l, rc);
+    *set = (struct mg_socket_set){.name = strdup(l->name), .address = strdup(l->address)};
     for (uint32_t i = 0; i < slots; i++)
         set->fds[i] = -1;
     for (uint32_t i = 0; i < slots; i++) {
-        set->fds[i] = mg_listener_bind(address, BACKLOG);
+        set->fds[i] = mg_listener_bind(l->address, BACKLOG);
         if (set->fds[i] < 0) {
-            rc = refuse(name, address, set->fds[i]);
+            rc = refuse(l, set->fds[i]);
             close_set(set, slots);
             return rc;
         }
@@ -46,8 +47,9 @@ static int open_set(struct mg_socket_set *set, const char *name, const char *add
     return 0;
 }
 
-static int open_admin(struct mg_sockets *s, const char *address)
+static int open_admin(struct mg_sockets *s, char *address)
 {
+    const struct mg_plan_listener admin = {.name = "admin", .address = address};
     int rc;
 
     s->admin = -1;
@@ -57,7 +59,7 @@ static int open_admin(struct mg_sockets *s, const char *address)
     if (rc == 0)
         rc = s->admin = mg_listener_bind(address, BACKLOG);
     if (rc < 0)
-        return refuse("admin", address, rc);
+        return refuse(&admin, rc);
     s->admin_address = strdup(address);
     return 0;
 }
@@ -95,7 +97,7 @@ int mg_sockets_change(struct mg_sockets *s, const struct mg_plan *plan)
             fresh->sets[fresh->n] = *old;
             fresh->sets[fresh->n].name = strdup(l->name);
             kept[fresh->n++] = true;
-        } else if (open_set(&fresh->sets[fresh->n], l->name, l->address, s->slots) == 0) {
+        } else if (open_set(&fresh->sets[fresh->n], l, s->slots) == 0) {
             fresh->n++;
         } else {
             while (fresh->n-- > 0)

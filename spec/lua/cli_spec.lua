@@ -67,13 +67,15 @@ describe("command line", function()
     assert.same({ good }, plan.paths)
     assert.same({ "spec/support/policies" }, plan.policy_path)
     assert.equal("127.0.0.1:15020", plan.admin)
-    assert.same({ { name = "a", address = "[::1]:8443" }, { name = "b", address = "0.0.0.0:8080" } }, plan.listeners)
+    assert.same({
+      { name = "a", address = "[::1]:8443", at = good .. ":3" }, { name = "b", address = "0.0.0.0:8080", at = good .. ":2" },
+    }, plan.listeners)
   end)
 
   it("shifts ports and replaces addresses", function()
     local plan = run("run", "--bind", "127.0.0.9", "--port-offset", "100", good)
-    assert.same({ { name = "a", address = "127.0.0.9:8543" }, { name = "b", address = "127.0.0.9:8180" } },
-      plan.listeners)
+    assert.equal("127.0.0.9:8543", plan.listeners[1].address)
+    assert.equal("127.0.0.9:8180", plan.listeners[2].address)
     assert.equal("127.0.0.1:15120", plan.admin)
     assert.is_nil(plan.workers)
     assert.equal("[::1]:15", run("run", "--admin", "[::1]:15", good).admin)

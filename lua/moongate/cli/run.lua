@@ -26,7 +26,7 @@ local function listeners(model, values)
   for i, listener in ipairs(model.listeners) do
     local at, err = bound(listener.address, values.bind, values.port_offset)
     if not at then return nil, err end
-    list[i] = { name = listener.name, address = at }
+    list[i] = { name = listener.name, address = at, at = listener.at }
   end
   return list
 end
@@ -38,7 +38,7 @@ local function admin(model, values)
 end
 
 --- @return a table of what to run for the core: { action = "run", paths =, workers = (nil: one a core), admin =,
--- port_offset =, bind =, policy_path =, listeners = array of { name =, address = }, config = the model's summary as
+-- port_offset =, bind =, policy_path =, listeners = array of { name =, address =, at = }, config = the model's summary as
 -- JSON }; or an exit code
 function run.main(words, streams)
   local values, err = load.options(words)
