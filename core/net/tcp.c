@@ -1,39 +1,40 @@
 #include "net/tcp.h"
 #include <assert.h>
+#include <errno.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include "base/buf.h"
 
 enum {
     CLOSED = 1,
     CONNECTING = 2,
-    SHUT = 4,     /* the owner sends no more; FIN goes out when the queue is empty */
-    WANTED = 8,   /* the owner wants to read */
-    READING = 16, /* libuv reads; longer than WANTED, see tcp_read_stop() */
-    ENDED = 32    /* the peer's FIN was told */
+    SHUT = 4,   /* the owner sends no more; FIN goes out when the queue is empty */
+    WANTED = 8, /* the owner wants to read */
+    ENDED = 16  /* the peer's FIN, or an error, was told */
 };
 
-/* What the socket did not take.  Lives from the first such byte until all are gone. */
-struct out {
-    uv_write_t req;
-    struct mg_buf flying; /* libuv writes it and holds pointers into it */
-    struct mg_buf waiting;
-};
+enum { READS_A_TURN = 4, SMALL = 2048 };
 
-/* Lives until libuv lets go of the connect. */
+/* Lives until the connect is told. */
 struct dial {
-    uv_connect_t req;
     struct mg_timer timer;
     struct mg_tcp *tcp;
+    int err; /* what the timer tells */
 };
 
-/* Kept small: ten thousand of these wait for a client that says nothing. */
+/* Not uv_tcp_t: its read(2) and write(2) go through the file layer, which costs a tenth of a small
+ * request; recv(2) and send(2) do not.  Kept small: ten thousand of these wait for a client that
+ * says nothing. */
 struct mg_tcp {
     struct mg_conn conn; /* first: the face everyone else sees */
-    uv_tcp_t uv;
-    struct out *out;   /* NULL: nothing queued */
+    uv_poll_t poll;
+    struct mg_buf out; /* what the socket did not take */
     struct dial *dial; /* NULL: connected */
+    int fd;
+    int events; /* that libuv polls for; longer than wanted, see tcp_read_stop() */
     uint32_t flags;
 };
 _Static_assert(sizeof(struct mg_tcp) <= 320, "an idle connection is this large");
@@ -43,60 +44,47 @@ static struct mg_tcp *of_conn(const struct mg_conn *c)
     return (struct mg_tcp *)c;
 }
 
-static struct mg_tcp *of_handle(const void *handle)
-{
-    return MG_LIST_OF(handle, struct mg_tcp, uv);
-}
+static void on_ready(uv_poll_t *poll, int status, int events);
 
-static uv_stream_t *stream_of(struct mg_tcp *t)
+/* Each change costs calls to epoll, so it is only made when what is polled for does not do. */
+static void poll_for(struct mg_tcp *t, int events)
 {
-    return (uv_stream_t *)&t->uv;
+    if (t->events == events || (t->flags & CLOSED))
+        return;
+    t->events = events;
+    if (events == 0)
+        uv_poll_stop(&t->poll);
+    else
+        uv_poll_start(&t->poll, events, on_ready);
 }
 
 /* ---- reading ------------------------------------------------------------------------ */
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+/* Nothing may touch `t` after an event but its flags: the owner may have closed it, and it is freed
+ * at the end of the turn. */
+static void end(struct mg_tcp *t, int err)
 {
-    struct mg_tcp *t = of_handle(handle);
-
-    (void)suggested;
-    if (t->flags & WANTED)
-        *buf = uv_buf_init(t->conn.loop->scratch, MG_SCRATCH);
-    else
-        *buf = uv_buf_init(NULL, 0); /* libuv then says UV_ENOBUFS and reads nothing */
-}
-
-/* Ends reading with the truth: libuv says UV_EOF for any hang-up that arrives together with the last
- * bytes, a reset as well, and a body that ends with the connection would seem whole. */
-static void on_end(struct mg_tcp *t, int err)
-{
-    int pending = 0, fd;
-    socklen_t len = sizeof(pending);
-
-    t->flags = (t->flags & ~(uint32_t)READING) | ENDED;
-    if (err == UV_EOF && uv_fileno((uv_handle_t *)&t->uv, &fd) == 0 &&
-        getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &len) == 0 && pending != 0)
-        err = -pending;
-    if (err == UV_EOF)
+    t->flags |= ENDED;
+    poll_for(t, err == 0 ? t->events & ~UV_READABLE : 0);
+    if (err == 0)
         t->conn.events->on_eof(&t->conn);
     else
         t->conn.events->on_error(&t->conn, err);
 }
 
-/* Nothing may touch `t` after an event: the owner may have closed it. */
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+static void read_some(struct mg_tcp *t)
 {
-    struct mg_tcp *t = of_handle(stream);
+    for (int i = 0; i < READS_A_TURN && (t->flags & (WANTED | CLOSED)) == WANTED; i++) {
+        ssize_t n = recv(t->fd, t->conn.loop->scratch, MG_SCRATCH, MSG_DONTWAIT);
 
-    if (n > 0) {
-        t->conn.events->on_read(&t->conn, buf->base, (size_t)n);
-    } else if (n == UV_ENOBUFS && !(t->flags & WANTED)) {
-        t->flags &= ~(uint32_t)READING;
-        uv_read_stop(stream);
-    } else if (n == UV_EOF && !(t->flags & WANTED)) {
-        t->flags &= ~(uint32_t)READING; /* after a hang-up, unasked: found again when wanted */
-    } else if (n < 0) {
-        on_end(t, (int)n);
+        if (n <= 0) {
+            if (n == 0 || (errno != EAGAIN && errno != EINTR))
+                end(t, n == 0 ? 0 : -errno);
+            return;
+        }
+        t->conn.events->on_read(&t->conn, t->conn.loop->scratch, (size_t)n);
+        if (n < MG_SCRATCH)
+            return;
     }
 }
 
@@ -105,14 +93,12 @@ static void tcp_read_start(struct mg_conn *c)
     struct mg_tcp *t = of_conn(c);
 
     t->flags |= WANTED;
-    if (t->flags & (CONNECTING | READING | ENDED))
-        return;
-    if (uv_read_start(stream_of(t), on_alloc, on_read) == 0)
-        t->flags |= READING;
+    if (!(t->flags & (CONNECTING | ENDED)))
+        poll_for(t, t->events | UV_READABLE);
 }
 
 /* Only notes the wish: most stops are followed by a start before more bytes come, and then epoll
- * need not be told of either.  on_alloc() stops in earnest when bytes come first. */
+ * need not be told of either.  on_ready() stops in earnest when bytes come first. */
 static void tcp_read_stop(struct mg_conn *c)
 {
     of_conn(c)->flags &= ~(uint32_t)WANTED;
@@ -134,104 +120,83 @@ static void append_rest(struct mg_buf *buf, const struct iovec *iov, int n, size
 
 static void send_fin(struct mg_tcp *t)
 {
-    int fd;
-
-    /* Not uv_shutdown(): it costs a request and a turn of the loop, and our queue is empty. */
-    if (uv_fileno((uv_handle_t *)&t->uv, &fd) == 0)
-        shutdown(fd, SHUT_WR); /* fails on a reset socket, which the reading side tells */
+    shutdown(t->fd, SHUT_WR); /* fails on a reset socket, which the reading side tells */
 }
 
-static void on_written(uv_write_t *req, int status);
-
-/* Gives libuv the bytes that wait; none may be flying. */
-static int flush(struct mg_tcp *t)
+/* Bytes that the socket took (0: it is full), or a negative code. */
+static ssize_t send_bytes(struct mg_tcp *t, const void *bytes, size_t len)
 {
-    struct out *out = t->out;
-    uv_buf_t buf;
+    ssize_t n = send(t->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-    out->flying = out->waiting;
-    memset(&out->waiting, 0, sizeof(out->waiting));
-    buf.base = (char *)mg_buf_bytes(&out->flying);
-    buf.len = mg_buf_len(&out->flying);
-    return uv_write(&out->req, stream_of(t), &buf, 1, on_written);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -errno;
+    return n;
 }
 
-static void free_out(struct mg_tcp *t)
+/* A head and a short body are cheaper copied together than handed over as two spans. */
+static ssize_t send_spans(struct mg_tcp *t, const struct iovec *iov, int n, size_t total)
 {
-    if (t->out == NULL)
-        return;
-    mg_buf_free(&t->out->flying);
-    mg_buf_free(&t->out->waiting);
-    free(t->out);
-    t->out = NULL;
-}
+    struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n};
+    ssize_t sent;
 
-static void on_written(uv_write_t *req, int status)
-{
-    struct mg_tcp *t = of_handle(req->handle);
+    if (n == 1)
+        return send_bytes(t, iov->iov_base, iov->iov_len);
+    if (total <= SMALL) {
+        char bytes[SMALL], *at = bytes;
 
-    if (t->flags & CLOSED)
-        return; /* on_closed() follows and frees */
-    mg_buf_free(&t->out->flying);
-    if (status == 0 && mg_buf_len(&t->out->waiting) > 0) {
-        status = flush(t);
-        if (status == 0)
-            return;
+        for (int i = 0; i < n; at += iov[i++].iov_len)
+            memcpy(at, iov[i].iov_base, iov[i].iov_len);
+        return send_bytes(t, bytes, total);
     }
-    if (status != 0) {
-        t->conn.events->on_error(&t->conn, status);
+    sent = sendmsg(t->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0)
+        return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -errno;
+    return sent;
+}
+
+/* The socket takes bytes again. */
+static void send_queued(struct mg_tcp *t)
+{
+    ssize_t n = send_bytes(t, mg_buf_bytes(&t->out), mg_buf_len(&t->out));
+
+    if (n < 0) {
+        end(t, (int)n);
         return;
     }
-    free_out(t);
+    mg_buf_consume(&t->out, (size_t)n);
+    if (mg_buf_len(&t->out) > 0)
+        return;
+    poll_for(t, t->events & ~UV_WRITABLE);
     if (t->flags & SHUT)
         send_fin(t);
     t->conn.events->on_drain(&t->conn);
-}
-
-/* Copies what the socket did not take: behind what is queued already, if anything is. */
-static int queue(struct mg_tcp *t, const struct iovec *iov, int n, size_t taken)
-{
-    bool first = t->out == NULL;
-    int rc;
-
-    if (first && (t->out = calloc(1, sizeof(*t->out))) == NULL)
-        return UV_ENOMEM;
-    append_rest(&t->out->waiting, iov, n, taken);
-    if (!first || (t->flags & CONNECTING))
-        return MG_AGAIN;
-    rc = flush(t);
-    return rc != 0 ? rc : MG_AGAIN;
 }
 
 static int tcp_write(struct mg_conn *c, const struct iovec *iov, int n)
 {
     struct mg_tcp *t = of_conn(c);
     size_t total = 0;
-    int taken;
+    ssize_t taken = 0;
 
     if (t->flags & SHUT)
         return UV_EPIPE;
-    if (t->out != NULL || (t->flags & CONNECTING))
-        return queue(t, iov, n, 0);
-    /* libuv's uv_buf_t is an iovec on Unix (it says so, and casts too). */
-    taken = uv_try_write(stream_of(t), (const uv_buf_t *)iov, (unsigned)n);
-    if (taken < 0 && taken != UV_EAGAIN)
-        return taken;
     for (int i = 0; i < n; i++)
         total += iov[i].iov_len;
-    if (taken == UV_EAGAIN)
-        taken = 0;
-    return (size_t)taken == total ? MG_OK : queue(t, iov, n, (size_t)taken);
+    if (mg_buf_len(&t->out) == 0 && !(t->flags & CONNECTING))
+        taken = send_spans(t, iov, n, total);
+    if (taken < 0)
+        return (int)taken;
+    if ((size_t)taken == total)
+        return MG_OK;
+    append_rest(&t->out, iov, n, (size_t)taken);
+    if (!(t->flags & CONNECTING))
+        poll_for(t, t->events | UV_WRITABLE);
+    return MG_AGAIN;
 }
 
 static size_t tcp_queued(const struct mg_conn *c)
 {
-    const struct mg_tcp *t = of_conn(c);
-
-    if (t->out == NULL)
-        return 0;
-    return uv_stream_get_write_queue_size((const uv_stream_t *)&t->uv) +
-           mg_buf_len(&t->out->waiting);
+    return mg_buf_len(&of_conn(c)->out);
 }
 
 static void tcp_shutdown(struct mg_conn *c)
@@ -241,7 +206,7 @@ static void tcp_shutdown(struct mg_conn *c)
     if (t->flags & SHUT)
         return;
     t->flags |= SHUT;
-    if (t->out == NULL && !(t->flags & CONNECTING))
+    if (mg_buf_len(&t->out) == 0 && !(t->flags & CONNECTING))
         send_fin(t);
 }
 
@@ -249,35 +214,38 @@ static void tcp_shutdown(struct mg_conn *c)
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct mg_tcp *t = of_handle(handle);
+    struct mg_tcp *t = MG_LIST_OF(handle, struct mg_tcp, poll);
 
-    free_out(t);
+    mg_buf_free(&t->out);
     free(t);
 }
 
-static void prepare_close(struct mg_tcp *t)
+static void free_dial(struct mg_tcp *t)
 {
-    assert(!(t->flags & CLOSED));
-    t->flags |= CLOSED;
-    if (t->dial != NULL)
-        mg_timer_clear(&t->dial->timer);
+    if (t->dial == NULL)
+        return;
+    mg_timer_clear(&t->dial->timer);
+    free(t->dial);
+    t->dial = NULL;
 }
 
 static void tcp_close(struct mg_conn *c)
 {
     struct mg_tcp *t = of_conn(c);
 
-    prepare_close(t);
-    uv_close((uv_handle_t *)&t->uv, on_closed);
+    assert(!(t->flags & CLOSED));
+    t->flags |= CLOSED;
+    free_dial(t);
+    uv_close((uv_handle_t *)&t->poll, on_closed); /* libuv forgets the socket at once */
+    close(t->fd);
 }
 
 static void tcp_reset(struct mg_conn *c)
 {
-    struct mg_tcp *t = of_conn(c);
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
 
-    prepare_close(t);
-    if (uv_tcp_close_reset(&t->uv, on_closed) != 0)
-        uv_close((uv_handle_t *)&t->uv, on_closed);
+    setsockopt(of_conn(c)->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    tcp_close(c);
 }
 
 /* ---- the table ---------------------------------------------------------------------- */
@@ -291,10 +259,12 @@ static const struct mg_peer *tcp_peer(const struct mg_conn *c)
 static int tcp_address(const struct mg_conn *c, bool local, struct sockaddr_storage *out)
 {
     const struct mg_tcp *t = of_conn(c);
-    int len = sizeof(*out);
+    socklen_t len = sizeof(*out);
 
     memset(out, 0, sizeof(*out));
-    return (local ? uv_tcp_getsockname : uv_tcp_getpeername)(&t->uv, (struct sockaddr *)out, &len);
+    if ((local ? getsockname : getpeername)(t->fd, (struct sockaddr *)out, &len) != 0)
+        return -errno;
+    return 0;
 }
 
 static const struct mg_conn_ops tcp_ops = {.write = tcp_write,
@@ -307,89 +277,115 @@ static const struct mg_conn_ops tcp_ops = {.write = tcp_write,
                                            .peer = tcp_peer,
                                            .address = tcp_address};
 
-static struct mg_tcp *new_tcp(struct mg_loop *loop)
+/* Takes over `fd`, also when it fails. */
+static int new_tcp(struct mg_loop *loop, int fd, struct mg_tcp **out)
 {
     struct mg_tcp *t = calloc(1, sizeof(*t));
+    int on = 1, rc = t == NULL ? UV_ENOMEM : uv_poll_init(&loop->uv, &t->poll, fd);
 
-    if (t == NULL)
-        return NULL;
+    if (rc != 0) {
+        free(t);
+        close(fd);
+        return rc;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     t->conn.ops = &tcp_ops;
     t->conn.loop = loop;
-    uv_tcp_init(&loop->uv, &t->uv); /* cannot fail without a family */
-    uv_tcp_nodelay(&t->uv, 1);      /* only notes it: there is no socket yet */
-    return t;
+    t->fd = fd;
+    *out = t;
+    return 0;
 }
 
 int mg_tcp_adopt(struct mg_loop *loop, int fd, struct mg_conn **out)
 {
-    struct mg_tcp *t = new_tcp(loop);
-    int rc = UV_ENOMEM;
+    struct mg_tcp *t;
+    int rc = new_tcp(loop, fd, &t);
 
-    *out = NULL;
-    if (t == NULL)
-        goto fail;
-    rc = uv_tcp_open(&t->uv, fd);
-    if (rc != 0)
-        goto fail_open;
-    *out = &t->conn;
-    return 0;
-fail_open:
-    tcp_close(&t->conn); /* does not own the socket yet */
-fail:
-    close(fd);
+    *out = rc == 0 ? &t->conn : NULL;
     return rc;
 }
 
 /* ---- connecting --------------------------------------------------------------------- */
 
-/* Tells once; what comes later (after a timeout) finds the owner closing. */
+/* Tells once.  The owner may close it meanwhile. */
 static void tell(struct mg_tcp *t, int err)
 {
+    free_dial(t);
     t->flags &= ~(uint32_t)CONNECTING;
-    if (err == 0 && t->out != NULL)
-        err = flush(t);
-    else if (err == 0 && (t->flags & SHUT))
+    poll_for(t, err == 0 && mg_buf_len(&t->out) > 0 ? UV_WRITABLE : 0);
+    if (err == 0 && mg_buf_len(&t->out) == 0 && (t->flags & SHUT))
         send_fin(t);
     if (err == 0 && (t->flags & WANTED))
         tcp_read_start(&t->conn);
     t->conn.events->on_connect(&t->conn, err);
 }
 
-static void on_connected(uv_connect_t *req, int status)
+static void on_connected(struct mg_tcp *t)
 {
-    struct dial *dial = MG_LIST_OF(req, struct dial, req);
-    struct mg_tcp *t = dial->tcp;
+    int err = 0;
+    socklen_t len = sizeof(err);
 
-    mg_timer_clear(&dial->timer);
-    free(dial);
-    t->dial = NULL;
-    if ((t->flags & CONNECTING) && !(t->flags & CLOSED))
-        tell(t, status);
+    getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &err, &len);
+    tell(t, -err);
+}
+
+/* The socket has an error, and libuv has stopped polling.  What came before it is still read; then
+ * recv() (or send(), for what is queued) says what it is. */
+static void on_hang_up(struct mg_tcp *t)
+{
+    t->events = 0;
+    if (mg_buf_len(&t->out) > 0)
+        send_queued(t);
+    if ((t->flags & (WANTED | CLOSED | ENDED)) == WANTED)
+        read_some(t);
+    if ((t->flags & (WANTED | CLOSED | ENDED)) == WANTED)
+        poll_for(t, t->events | UV_READABLE);
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    struct mg_tcp *t = MG_LIST_OF(poll, struct mg_tcp, poll);
+
+    if (t->flags & CONNECTING)
+        on_connected(t);
+    else if (status != 0)
+        on_hang_up(t);
+    else if ((events & UV_WRITABLE) != 0 && mg_buf_len(&t->out) > 0)
+        send_queued(t);
+    if (!(events & UV_READABLE) || (t->flags & (CLOSED | ENDED)))
+        return;
+    if (t->flags & WANTED)
+        read_some(t);
+    else
+        poll_for(t, t->events & ~UV_READABLE);
 }
 
 static void on_connect_timer(struct mg_timer *timer)
 {
     struct dial *dial = MG_LIST_OF(timer, struct dial, timer);
 
-    tell(dial->tcp, UV_ETIMEDOUT);
+    tell(dial->tcp, dial->err);
 }
 
-static int start_dial(struct mg_tcp *t, const struct sockaddr *to, uint32_t timeout_ms)
+/* A refusal by this very host is known at once, but told as any other: from the loop. */
+static int start_dial(struct mg_tcp *t, const struct sockaddr *to, socklen_t len,
+                      uint32_t timeout_ms)
 {
     struct dial *dial = calloc(1, sizeof(*dial));
-    int rc;
 
     if (dial == NULL)
         return UV_ENOMEM;
     dial->tcp = t;
+    dial->err = UV_ETIMEDOUT;
     mg_timer_init(&dial->timer, on_connect_timer);
-    rc = uv_tcp_connect(&dial->req, &t->uv, to, on_connected);
-    if (rc != 0) {
-        free(dial);
-        return rc;
-    }
     t->dial = dial;
     t->flags |= CONNECTING;
+    if (connect(t->fd, to, len) != 0 && errno != EINPROGRESS && errno != EINTR) {
+        dial->err = -errno;
+        mg_timer_set(t->conn.loop, &dial->timer, 0);
+        return 0;
+    }
+    poll_for(t, UV_WRITABLE);
     if (timeout_ms != 0)
         mg_timer_set(t->conn.loop, &dial->timer, timeout_ms);
     return 0;
@@ -398,15 +394,21 @@ static int start_dial(struct mg_tcp *t, const struct sockaddr *to, uint32_t time
 int mg_tcp_connect(struct mg_loop *loop, const struct sockaddr *to, uint32_t timeout_ms,
                    const struct mg_conn_events *events, void *owner, struct mg_conn **out)
 {
-    struct mg_tcp *t = new_tcp(loop);
+    socklen_t len =
+        to->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct mg_tcp *t;
     int rc;
 
     *out = NULL;
-    if (t == NULL)
-        return UV_ENOMEM;
+    if (fd < 0)
+        return -errno;
+    rc = new_tcp(loop, fd, &t);
+    if (rc != 0)
+        return rc;
     t->conn.events = events;
     t->conn.owner = owner;
-    rc = start_dial(t, to, timeout_ms);
+    rc = start_dial(t, to, len, timeout_ms);
     if (rc != 0) {
         tcp_close(&t->conn);
         return rc;

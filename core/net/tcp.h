@@ -2,8 +2,8 @@
  *
  * Owner:      see conn.h; the accepted socket belongs to the mg_conn from the start.
  * Errors:     0 or a negative code; on failure nothing is left open and *out is NULL.
- * Invariant:  at most one libuv write is in flight a connection; what comes meanwhile is queued
- *             behind it.  An idle connection holds no buffer (struct and uv_tcp_t only).
+ * Invariant:  bytes leave in the order written: what the socket does not take is queued, and all
+ *             that follows behind it.  An idle connection holds no buffer (one struct only).
  */
 #ifndef MG_TCP_H
 #define MG_TCP_H
