@@ -86,7 +86,7 @@ local function main(args)
     result.scrape = memory.scrape(servers["moongate series"], opt.effort)
   end
   report.finish(result)
-  report.print(result)
+  io.write(report.text(result))
   report.write(result, opt.json)
 end
 

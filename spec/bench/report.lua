@@ -102,42 +102,43 @@ function report.finish(result)
   add_scrape(result)
 end
 
-local function print_rows(rows)
-  print "| case | server | CPU µs/request | lowest–highest | p99 µs | requests/s |"
-  print "|---|---|--:|--:|--:|--:|"
+local function add_rows(lines, rows)
+  table.insert(lines, "| case | server | CPU µs/request | lowest–highest | p99 µs | requests/s |")
+  table.insert(lines, "|---|---|--:|--:|--:|--:|")
   for _, row in ipairs(rows) do
     local cpu = column(row.samples, "cpu_us")
-    print(("| %s | %s | %.1f | %.1f–%.1f | %.0f | %.0f |"):format(row.case, row.server, row.cpu_us,
+    table.insert(lines, ("| %s | %s | %.1f | %.1f–%.1f | %.0f | %.0f |"):format(row.case, row.server, row.cpu_us,
       math.min(unpack(cpu)), math.max(unpack(cpu)), row.p99_us, row.rate))
   end
 end
 
-local function print_memory(memory)
-  print "\n| memory | start ms | idle RSS MiB | of it private MiB | bytes/idle client |"
-  print "|---|--:|--:|--:|--:|"
+local function add_memory_rows(lines, memory)
+  table.insert(lines, "\n| memory | start ms | idle RSS MiB | of it private MiB | bytes/idle client |")
+  table.insert(lines, "|---|--:|--:|--:|--:|")
   for _, m in ipairs(memory) do
-    print(("| %s | %.0f | %.1f | %.1f | %.0f |"):format(m.server, m.start_time * 1e3, m.idle_rss / 1048576,
-      m.idle_private / 1048576, m.bytes_per_client))
+    table.insert(lines, ("| %s | %.0f | %.1f | %.1f | %.0f |"):format(m.server, m.start_time * 1e3,
+      m.idle_rss / 1048576, m.idle_private / 1048576, m.bytes_per_client))
   end
 end
 
-local function print_targets(targets)
+local function add_target_rows(lines, targets)
   if #targets == 0 then return end
-  print "\n| target | measured | at most | |"
-  print "|---|--:|--:|---|"
+  table.insert(lines, "\n| target | measured | at most | |")
+  table.insert(lines, "|---|--:|--:|---|")
   for _, t in ipairs(targets) do
     local verdict = t.met and "met" or "missed"
-    print(("| %s | %.2f %s | %.2f %s | %s |"):format(t.what, t.value, t.unit, t.limit, t.unit, verdict))
+    table.insert(lines, ("| %s | %.2f %s | %.2f %s | %s |"):format(t.what, t.value, t.unit, t.limit, t.unit, verdict))
   end
 end
 
---- Prints the machine, the rows and the targets as Markdown.
-function report.print(result)
+--- The machine, the rows and the targets of a finished result as Markdown.
+function report.text(result)
   local m = result.machine
-  print(("%s, %d cores, %s; %s; %s; %s\n"):format(m.cpu, m.cores, m.kernel, m.haproxy, m.nginx, m.luajit))
-  print_rows(result.rows)
-  print_memory(result.memory)
-  print_targets(result.targets)
+  local lines = { ("%s, %d cores, %s; %s; %s; %s\n"):format(m.cpu, m.cores, m.kernel, m.haproxy, m.nginx, m.luajit) }
+  add_rows(lines, result.rows)
+  add_memory_rows(lines, result.memory)
+  add_target_rows(lines, result.targets)
+  return table.concat(lines, "\n") .. "\n"
 end
 
 function report.write(result, path)
