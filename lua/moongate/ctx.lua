@@ -137,6 +137,9 @@ end
 
 --- Sends the request to this service (and subset) whatever the route's weights say.
 function methods:use_backend(service, subset)
+  if type(ms) ~= "number" or not (ms >= 0 and ms < 2 ^ 32) then
+    error("ctx:sleep: expected milliseconds, at least 0, got " .. tostring(ms), 2)
+  end
   local backend, err = self._s.model:backend(service, subset)
   if not backend then error("ctx:use_backend: " .. err, 2) end
   self._s.chosen = backend

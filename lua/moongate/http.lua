@@ -1,6 +1,7 @@
 --- http: requests of policies, on the same connection pools as the traffic.
 local abi = require "moongate.abi"
 local context = require "moongate.ctx"
+local suggest = require "moongate.suggest"
 
 local C, span, span2 = abi.C, abi.span, abi.span2
 local text = abi.text
@@ -83,6 +84,22 @@ end
 
 --- Sends a request and waits for the whole response.
 -- `request`: service (and subset) of the config, or url; method ("GET"), path ("/"), authority, headers (name to
+local TYPES = {
+  service = "string", subset = "string", url = "string", method = "string", path = "string", authority = "string",
+  headers = "table", body = "string", timeout = "number", limit = "number",
+}
+
+-- What no request can be made of: the author's mistake, not the network's.
+local function request_error(request)
+  for key, value in pairs(request) do
+    local kind = TYPES[key]
+    if not kind then return ("unknown key '%s'%s"):format(key, suggest.hint(tostring(key), suggest.keys(TYPES))) end
+    if type(value) ~= kind then return ("%s: expected a %s, got %s"):format(key, kind, type(value)) end
+    if kind == "number" and not (value >= 1 and value < 2 ^ 32) then return key .. ": expected at least 1" end
+  end
+  if (request.service == nil) == (request.url == nil) then return "expected one of 'service' and 'url'" end
+end
+
 -- value), body, timeout (ms, 10000), limit (bytes of the response's body, 1 MiB).
 -- Returns { status, headers (lower-case names, first values), body }, or nil and why.
 function http.request(request)
@@ -90,6 +107,8 @@ function http.request(request)
   if not ctx then error("http.request: only while a request or a timer runs", 2) end
   local handle, authority, path
   if request.url then handle, authority, path = by_address(request.url) else
+  local mistake = request_error(request)
+  if mistake then error("http.request: " .. mistake, 2) end
     handle, authority, path = by_service(ctx, request)
   end
   if not handle then return nil, authority end

@@ -2,12 +2,19 @@
 -- A family is declared once by name (again: the same family); `family:with(values...)` is one series, found by
 -- nested look-ups and to be kept by whoever can.  Past `max_series` values share one series named "_other".
 local abi = require "moongate.abi"
+local schema = require "moongate.schema"
 local metrics = {}
 
 local C = abi.C
 
-local MAX_SERIES = 10000
 local families = {} -- by the core's id
+
+local GIVEN = {
+  { "name", type = "string", required = true }, { "help", type = "string", default = "" },
+  { "labels", type = "list", items = { type = "string" }, default = {} },
+  { "buckets", type = "list", items = { type = "number" }, default = {} },
+  { "max_series", type = "integer", min = 1, max = 4294967295, default = 10000 },
+}
 
 local counter, gauge, histogram = {}, {}, {}
 counter.__index, gauge.__index, histogram.__index = counter, gauge, histogram
@@ -83,11 +90,15 @@ local function bounds_array(bounds)
 end
 
 local function declare(kind, given)
-  local labels, bounds = given.labels or {}, given.buckets or {}
-  local max_series = given.max_series or MAX_SERIES
-  local id = C.mg_metric_family(KINDS[kind].code, given.name, given.help or "", abi.strs(labels), #labels,
+  local mistake
+  given = schema.check(GIVEN, given, { kind }, function(path, message)
+    mistake = mistake or ("metrics: %s: %s"):format(table.concat(path, "."), message)
+  end)
+  if mistake then error(mistake, 2) end -- the caller's place: counter() and the others call this as their last
+  local labels, bounds, max_series = given.labels, given.buckets, given.max_series
+  local id = C.mg_metric_family(KINDS[kind].code, given.name, given.help, abi.strs(labels), #labels,
     bounds_array(bounds), #bounds, max_series)
-  if id < 0 then error(("metrics: %s '%s': %s"):format(kind, given.name, abi.error_text(id)), 3) end
+  if id < 0 then error(("metrics: %s '%s': %s"):format(kind, given.name, abi.error_text(id)), 2) end
   if not families[id] then
     families[id] = {
       id = id, kind = kind, name = given.name, labels = labels, max_series = max_series, count = 0, known = {},

@@ -98,6 +98,27 @@ local POLICIES = {
       if not ok then ctx.req.headers["x-refused"] = "1" end
     end
     return inject]],
+  ["misuses.lua"] = [[
+    local http = require "moongate.http"
+    local metrics = require "moongate.metrics"
+    local misuses = { schema = {} }
+    local calls = {
+      function() metrics.counter {} end,
+      function() metrics.histogram { name = "spec_seconds", buckets = { "x" } } end,
+      function(ctx) ctx:sleep(-1) end,
+      function(ctx) ctx:sleep(0 / 0) end,
+      function(ctx) ctx:sleep "1s" end,
+      function() http.request {} end,
+      function() http.request { service = "side", timeout = "1s" } end,
+      function() http.request { service = 5 } end,
+      function() http.request { url = "http://side.test/", body = {} } end,
+    }
+    function misuses.request(_, ctx)
+      local call = calls[tonumber(ctx.req:param "call")]
+      if not call then return ctx:respond(200, "no more") end
+      call(ctx)
+    end
+    return misuses]],
   ["notes.lua"] = [[
     local notes = { schema = { { "name", type = "string" } } }
     function notes.request(conf, ctx)
@@ -139,7 +160,8 @@ describe("a policy", function()
           route("request.test", { "raises", phase = "request" }),
           route("response.test", { "raises", phase = "response" }), route("log.test", { "raises", phase = "log" }),
           route("calls.test", "calls"), route("counts.test", "counts"),
-          route("inject.test", "inject"), route("notes.test", { "notes", name = "a" }, { "notes", name = "b" }),
+          route("inject.test", "inject"), route("misuses.test", "misuses"),
+          route("notes.test", { "notes", name = "a" }, { "notes", name = "b" }),
         },
       }]] }
   end)
@@ -233,6 +255,15 @@ describe("a policy", function()
     assert.equal(500, ask("response.test").status)
     assert.equal(200, ask("log.test").status)
     assert.equal(3, gw:counts("moongate_policy_errors_total", { policy = "raises" }, 3))
+  end)
+
+  it("that misuses a call is told so at its own line, and harms nobody", function()
+    for call = 1, 9 do
+      assert.equal(500, ask("misuses.test", { path = "/?call=" .. call }).status)
+      local said = assert(gw:logged(('error="%s/misuses.lua:%d: '):format(gw.folder, call + 4)), "nothing of " .. call)
+      assert.truthy(said:find("expected", 1, true), said)
+    end
+    assert.equal("no more", ask("misuses.test", { path = "/?call=10" }).body)
   end)
 
   it("calls services over HTTP", function()

@@ -15,6 +15,17 @@ describe("metrics", function()
     assert.equal(1, (abi.value("t_requests_total", "PUT", "200")))
   end)
 
+  it("refuses a family that is malformed, where it is declared", function()
+    for _, bad in ipairs {
+      {}, { name = 5 }, { name = "t_total", lables = {} }, { name = "t_total", labels = { 1 } },
+      { name = "t_total", labels = "code" }, { name = "t_total", help = true }, { name = "t_total", max_series = 0 },
+    } do
+      local ok, err = pcall(function() metrics.counter(bad) end)
+      assert.is_false(ok)
+      assert.truthy(err:find "^[^ ]*metrics_spec%.lua:%d+: metrics: counter", err)
+    end
+  end)
+
   it("works without labels", function()
     local family = metrics.counter { name = "t_plain_total" }
     family:with():add(5)
