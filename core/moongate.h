@@ -135,6 +135,9 @@ int mg_set_path(mg_exchange *x, const char *path, uint32_t len);
 int mg_set_query(mg_exchange *x, const char *query, uint32_t len); /* len 0: no query */
 int mg_set_authority(mg_exchange *x, const char *authority, uint32_t len);
 
+/* The address that the client reached (textual, no port, in the arena); MG_ENOENT when it is gone. */
+int mg_local_address(mg_exchange *x, mg_str *out);
+
 /* Waits until the whole request body is in memory: MG_OK, MG_AGAIN, MG_ELIMIT (more than `limit`
  * bytes), MG_EGONE.  Then mg_request_body() gives it. */
 int mg_request_body_wait(mg_exchange *x, uint64_t limit);

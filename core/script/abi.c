@@ -1,5 +1,7 @@
 #include "script/abi.h"
 
+#include <arpa/inet.h>
+
 #include "proxy/call.h"
 
 static struct mg_x *x_of(mg_exchange *pub)
@@ -310,6 +312,22 @@ void mg_settle(mg_exchange *x)
 static mg_str text(const char *s)
 {
     return s == NULL ? (mg_str){"", 0} : mg_str_of(s, strlen(s));
+}
+
+int mg_local_address(mg_exchange *x, mg_str *out)
+{
+    const struct mg_conn *conn = x_of(x)->down == NULL ? NULL : mg_server_conn(x_of(x)->server);
+    struct sockaddr_storage local;
+    char address[INET6_ADDRSTRLEN];
+    const void *bytes = &((struct sockaddr_in *)&local)->sin_addr;
+
+    if (conn == NULL || mg_conn_local_address(conn, &local) != 0)
+        return MG_ENOENT;
+    if (local.ss_family == AF_INET6)
+        bytes = &((struct sockaddr_in6 *)&local)->sin6_addr;
+    inet_ntop(local.ss_family, bytes, address, sizeof(address));
+    *out = mg_arena_copy(&x_of(x)->arena, address, strlen(address));
+    return MG_OK;
 }
 
 int mg_peer_certificate(mg_exchange *x, struct mg_certificate *out)

@@ -5,6 +5,7 @@ local abi = require "moongate.abi"
 local balance = require "moongate.balance"
 local chain = require "moongate.chain"
 local metrics = require "moongate.metrics"
+local normalize = require "moongate.normalize"
 local retry = require "moongate.retry"
 local router = require "moongate.router"
 local tls = require "moongate.tls"
@@ -120,12 +121,23 @@ local function compile_route(self, source, policies)
   return route
 end
 
+-- The functions that bring paths into one spelling, by the core's index of the listener; false: no listener asks.
+local function normalizers_of(listeners)
+  local map, some = {}, false
+  for i, listener in ipairs(listeners) do
+    map[i - 1] = normalize.by_mode(listener.path_normalization) or false
+    some = some or map[i - 1] ~= false
+  end
+  return some and map
+end
+
 -- ---- the whole ----------------------------------------------------------------------------
 
 --- The compiled form of `model`, or raises "file:line: why" where something cannot be opened.
 function compiled.new(model)
   local self = setmetatable({
-    listeners = model.listeners, tls = {}, balancers = {}, backends = {}, source = model,
+    listeners = model.listeners, normalizers = normalizers_of(model.listeners),
+    tls = {}, balancers = {}, backends = {}, source = model,
     retries = metrics.counter { name = "moongate_upstream_retries_total", labels = { "route" },
       help = "Tries beyond the first, by route." },
   }, mt)
@@ -136,6 +148,16 @@ function compiled.new(model)
   self.router = router.new(model)
   self.routes = by_source
   return self
+end
+
+--- Brings the path into the one spelling that its listener asks for; false: it has none, and is to be refused.
+function methods:normalize(ctx)
+  local change = self.normalizers[ctx._x.listener]
+  if not change then return true end
+  local path = ctx.req.path
+  local changed = change(path)
+  if changed and changed ~= path then ctx.req.path = changed end
+  return changed ~= nil
 end
 
 --- The compiled route of the request that `ctx` is about, or nil.

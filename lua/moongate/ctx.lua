@@ -1,8 +1,9 @@
 --- ctx: one exchange as a policy sees it; bound to a lane and cleared for each of its requests.
 --
--- Fields: req, res (moongate.message), peer, client_address, request_id, listener, port, route, backend, endpoint,
--- own (this policy's notes on this request), shared (those of all), details (the response code's details), and in
--- the log phase duration, upstream_duration, bytes_in, bytes_out, attempts, upstream_address, start_time, protocol.
+-- Fields: req, res (moongate.message), peer, client_address, local_address, request_id, listener, port, route,
+-- backend, endpoint, own (this policy's notes on this request), shared (those of all), details (the response code's
+-- details), and in the log phase duration, upstream_duration, bytes_in, bytes_out, attempts, upstream_address,
+-- start_time, protocol.
 local abi = require "moongate.abi"
 local grpc = require "moongate.grpc"
 local message = require "moongate.message"
@@ -54,6 +55,13 @@ function get.attempts(self) return self._x.attempts end
 function get.bytes_in(self) return tonumber(self._x.bytes_in) end
 function get.bytes_out(self) return tonumber(self._x.bytes_out) end
 function get.protocol(self) return self._x.minor == 0 and "HTTP/1.0" or "HTTP/1.1" end
+
+--- The address that the client reached: the listener's own, or, where that is any, the connection's (nil: it is gone).
+function get.local_address(self)
+  local declared = self.listener.host
+  if declared then return declared end
+  return C.mg_local_address(self._x, span) == 0 and text(span[0]) or nil
+end
 
 --- Seconds from the request's first byte to the response's last (or to now).
 function get.duration(self)

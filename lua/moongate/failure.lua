@@ -67,6 +67,12 @@ function failure.cut(ctx, rc)
   end
 end
 
+--- The path cannot be brought into one spelling (moongate.normalize): 400.
+function failure.bad_path(ctx)
+  ctx.details = "path_normalization_failed"
+  return ctx:respond(400)
+end
+
 --- No route: 404.
 function failure.no_route(ctx)
   ctx:flag("NR")

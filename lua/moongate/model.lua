@@ -13,6 +13,7 @@ local suggest = require "moongate.suggest"
 
 local model = {}
 
+local ANY_ADDRESS = { ["0.0.0.0"] = true, ["::"] = true }
 local MOST_LISTENERS = 250 -- what the core can hand from the master to its workers
 
 local BALANCE = { "round_robin", "least_request", "random", "consistent_hash" }
@@ -61,6 +62,7 @@ local function check_listener(listener, known, taken, path, report)
     return report(join(path, "address"), ("bad address %q; %s"):format(listener.address, port))
   end
   listener.port = listener.port or port
+  listener.host = not ANY_ADDRESS[host] and host or nil -- what ctx.local_address is
   claim(taken, host, port, ("listener '%s'"):format(listener.name), join(path, "address"), report)
 end
 

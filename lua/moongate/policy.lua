@@ -6,7 +6,7 @@ local policy = {}
 
 --- The policies that moongate brings, for suggestions.
 policy.stock = {
-  "access_log", "canary", "fault", "headers", "metrics", "rbac", "request_id", "respond", "rewrite",
+  "access_log", "canary", "fault", "headers", "metrics", "normalize", "rbac", "request_id", "respond", "rewrite",
 }
 
 local FIELDS = {

@@ -94,6 +94,7 @@ local function enter(ctx)
   context.begin(ctx, current)
   local state, model = ctx._s, current
   state.chain = model.no_route_chain -- should there be an error before there is a route
+  if model.normalizers and not model:normalize(ctx) then return failure.bad_path(ctx), 0 end
   local route = model:match(ctx)
   local chain = route and route.chain or model.no_route_chain
   state.route, state.chain, state.phase = route or false, chain, "request"

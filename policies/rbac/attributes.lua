@@ -5,7 +5,8 @@ local MEMORY = 1024 -- identities remembered; a mesh has few
 
 --- The parts of a SPIFFE identity spiffe://<trust domain>/ns/<namespace>/sa/<account>.
 local function parse(principal)
-  local namespace, account = principal:match("/ns/([^/]+)/.*sa/([^/]+)$")
+  local namespace, account = principal:match("/ns/([^/]+)/sa/([^/]+)$")
+  if not namespace then namespace, account = principal:match("/ns/([^/]+)/.+/sa/([^/]+)$") end
   return {
     trust_domain = principal:match("^spiffe://([^/]+)"), namespace = principal:match("/ns/([^/]+)/"),
     account = account and namespace .. "/" .. account,
@@ -40,16 +41,19 @@ attributes.list = {
   { "method", "req.method" },
   { "port", "ctx.port" },
   { "path", "req.path" },
+  { "scheme", "req.scheme" },
   { "principal", "ctx.peer.principal" },
   { "authority", "lower(req.authority or '')" },
   { "ip", "ctx.peer.address" },
   { "remote_ip", "ctx.client_address" },
+  { "local_ip", "ctx.local_address" },
   { "namespace", "attributes.identity(ctx.peer.principal).namespace" },
   { "account", "attributes.identity(ctx.peer.principal).account" },
   { "trust_domain", "attributes.identity(ctx.peer.principal).trust_domain" },
   { "target", "attributes.target(req)" },
   { "sni", "attributes.sni(ctx.peer)" },
   { "jwt", "ctx.shared.jwt" },
+  { "metadata", "ctx.shared.metadata" },
 }
 
 --- name -> place in order of cost; a header, which must be looked for, comes last.

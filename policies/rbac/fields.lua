@@ -57,10 +57,6 @@ local function spiffe(text)
   return "spiffe://" .. text
 end
 
-local function claim_test(names)
-  return function(texts) return { attr = "jwt", test = jwt.claim(names, texts) } end
-end
-
 local function token_test(texts) return { attr = "jwt", test = jwt.principal(texts) } end
 
 --- name of a rule's field -> function(values) -> test.
@@ -77,41 +73,10 @@ function fields.header(name, texts)
   return { attr = "header", name = name:lower(), test = test, keys = keys, cut = cut }
 end
 
---- A test of the top-level claim `name`.
-function fields.claim(name, texts) return claim_test({ name })(texts) end
+--- A test of the claim found by following `names` in a verified token.
+function fields.claim(names, texts) return { attr = "jwt", test = jwt.claim(names, texts) } end
 
-local WHEN = {
-  ["source.ip"] = block_test("ip"), ["remote.ip"] = block_test("remote_ip"), ["source.namespace"] = namespace_test,
-  ["source.principal"] = fields.by_name.principals, ["source.serviceAccount"] = account_test,
-  ["source.trustDomain"] = text_test("trust_domain"), ["request.auth.principal"] = token_test,
-  ["request.auth.audiences"] = claim_test { "aud" }, ["request.auth.presenter"] = claim_test { "azp" },
-  ["destination.port"] = number_test, ["connection.sni"] = text_test("sni"),
-}
-
-local PSEUDO = {
-  [":method"] = fields.by_name.methods, [":authority"] = fields.by_name.hosts, [":path"] = text_test("target"),
-}
-
-local function subscripts(text)
-  if not text:find("^%[.-%]") or text:gsub("%[[^%[%]]+%]", "") ~= "" then return nil end
-  local names = {}
-  for name in text:gmatch("%[([^%[%]]+)%]") do names[#names + 1] = name end
-  return names
-end
-
---- The function(values) -> test of a `when` key, or nil and why there is none.
-function fields.when(key)
-  if WHEN[key] then return WHEN[key] end
-  local header = key:match("^request%.headers%[([^%[%]]+)%]$")
-  if header then
-    return PSEUDO[header] or function(texts) return fields.header(header, texts) end
-  end
-  local names = subscripts(key:match("^request%.auth%.claims(.*)$") or "")
-  if names then return claim_test(names) end
-  return nil, ("unknown condition %q; known are source.ip, remote.ip, source.namespace, source.principal, "
-    .. "source.serviceAccount, source.trustDomain, request.headers[NAME], request.auth.principal, "
-    .. "request.auth.audiences, request.auth.presenter, request.auth.claims[NAME], destination.port, "
-    .. "connection.sni"):format(key)
-end
+--- For conditions: makers of tests of one attribute's text, and of an address.
+fields.text, fields.block = text_test, block_test
 
 return fields

@@ -1,6 +1,6 @@
 --- mistakes: what can be wrong with a rule beyond its schema.
 local cidr = require "policies.rbac.cidr"
-local fields = require "policies.rbac.fields"
+local conditions = require "policies.rbac.conditions"
 local pattern = require "policies.rbac.pattern"
 local mistakes = {}
 
@@ -26,6 +26,7 @@ local VALUE_CHECKS = {
 VALUE_CHECKS.remote_ip_blocks = VALUE_CHECKS.ip_blocks
 local WHEN_CHECKS = {
   ["source.ip"] = VALUE_CHECKS.ip_blocks, ["remote.ip"] = VALUE_CHECKS.ip_blocks,
+  ["destination.ip"] = VALUE_CHECKS.ip_blocks,
   ["destination.port"] = VALUE_CHECKS.ports, ["source.serviceAccount"] = VALUE_CHECKS.service_accounts,
 }
 
@@ -52,7 +53,7 @@ local function part_error(part, path)
 end
 
 local function when_error(condition, path)
-  local make, why = fields.when(condition.key)
+  local make, why = conditions.find(condition.key)
   if not make then return path .. ".key: " .. why end
   if not condition.values and not condition.not_values then return path .. ": needs values or not_values" end
   local check = WHEN_CHECKS[condition.key]

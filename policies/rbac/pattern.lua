@@ -58,6 +58,8 @@ function pattern.template(text)
       out[#out + 1], open_end = ".*", true
     elseif segment:find("[{}*]") then
       return nil, "a segment of a path template is {*}, {**} or plain text"
+    elseif segment:gsub("%%%x%x", ""):find("[^%w._~!$&'()+,;=:@-]") then -- pchar (RFC 3986, 3.3)
+      return nil, "a path template may not hold what a path cannot"
     else
       out[#out + 1] = pattern.literal(segment)
     end

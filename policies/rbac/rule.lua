@@ -1,5 +1,6 @@
 --- rule: a rule of the config as alternatives, each a list of tests that must all hold.
 -- A rule is its own fields AND any of `from` AND any of `to` AND all of `when`.
+local conditions = require "policies.rbac.conditions"
 local fields = require "policies.rbac.fields"
 local rule = {}
 
@@ -16,7 +17,7 @@ local function add_maps(tests, part)
       add(tests, fields.header(name, as_list(texts)), prefix == "not_")
     end
     for name, texts in pairs(part[prefix .. "claims"] or {}) do
-      add(tests, fields.claim(name, as_list(texts)), prefix == "not_")
+      add(tests, fields.claim({ name }, as_list(texts)), prefix == "not_")
     end
   end
 end
@@ -34,7 +35,7 @@ end
 
 local function add_when(tests, when)
   for _, condition in ipairs(when or {}) do
-    local make = fields.when(condition.key)
+    local make = conditions.find(condition.key)
     if condition.values then add(tests, make(condition.values), false) end
     if condition.not_values then add(tests, make(condition.not_values), true) end
   end

@@ -81,6 +81,16 @@ describe("examples", function()
     assert.equal(403, (get(8080, "/internal/keys", "-H 'x-role: staff'")))
   end)
 
+  it("normalize", function()
+    start "normalize.lua"
+    assert.equal(403, (get(8080, "/open/../internal", "--path-as-is")))
+    assert.equal(403, (get(8080, "/open/%2e%2e/internal", "--path-as-is")))
+    assert.equal(400, (get(8080, "/open/%00")))
+    assert.same({ 200, "here\n" }, { get(8080, "/open//a/./b", "--path-as-is") })
+    assert.equal(403, (get(8081, "/open/../internal", "--path-as-is")))
+    assert.same({ 200, "here\n" }, { get(8081, "/open/./a", "--path-as-is") })
+  end)
+
   it("canary", function()
     start "canary.lua"
     local seen = {}

@@ -1,4 +1,5 @@
 require "spec.support.init"
+local fake_abi = require "spec.support.fake_abi"
 local fake = require "spec.support.fake_ctx"
 local rbac = require "policies.rbac"
 
@@ -226,13 +227,15 @@ describe("policy rbac", function()
   it("knows the other conditions", function()
     local certificate = { sni = "shop.example" }
     local given = { peer = { address = "10.0.0.1", principal = SLEEP.principal, certificate = certificate },
-                    query = "a=1", path = "/p", port = 80, client_address = "1.2.3.4" }
+                    query = "a=1", path = "/p", port = 80, client_address = "1.2.3.4",
+                    local_address = "10.9.8.7" }
     local conditions = {
       ["source.ip"] = "10.0.0.0/24", ["remote.ip"] = "1.2.3.4", ["source.namespace"] = "default",
       ["source.principal"] = "cluster.local/ns/default/sa/sleep", ["source.serviceAccount"] = "default/sleep",
       ["source.trustDomain"] = "cluster.local", ["destination.port"] = "80", ["connection.sni"] = "*.example",
       ["request.headers[:path]"] = "/p?a=1", ["request.headers[:method]"] = "GET",
-      ["request.headers[:authority]"] = "shop.example",
+      ["request.headers[:authority]"] = "shop.example", ["request.headers[:scheme]"] = "http",
+      ["destination.ip"] = "10.9.0.0/16",
     }
     for key, value in pairs(conditions) do
       assert.is_true(allowed({ when = { { key = key, values = { value } } } }, given), key)
@@ -240,11 +243,64 @@ describe("policy rbac", function()
     end
   end)
 
+  it("asks for what other policies noted", function()
+    local notes = { ["envoy.filters.http.ext"] = { tier = "gold", groups = { "a", "bee" } } }
+    local function noted(key, value)
+      local when = { key = ("experimental.envoy.filters.http.ext[%s]"):format(key), values = { value } }
+      return allowed({ when = { when } }, { shared = { metadata = notes } })
+    end
+    assert.is_true(noted("tier", "go*"))
+    assert.is_true(noted("groups", "[b*]"))
+    assert.is_false(noted("tier", "[gold]"))
+    assert.is_false(noted("groups", "a"))
+    assert.is_false(noted("none", "*"))
+    local when = { key = "experimental.envoy.filters.http.ext[tier]", not_values = { "gold" } }
+    assert.is_true(allowed({ when = { when } }, {}))
+  end)
+
+  describe("without changing an answer", function()
+    local function tried(settings, given)
+      local ctx = fake.new(given)
+      local passed = rbac.request(fake.conf(rbac, settings), ctx) == nil
+      return passed, ctx.shared.metadata or {}
+    end
+
+    it("marks what an audit rule matches", function()
+      local settings = { audit = { { paths = { "/pay" } } }, deny = { { methods = { "PUT" } } } }
+      local passed, notes = tried(settings, { path = "/pay" })
+      assert.is_true(passed)
+      assert.is_true(notes["envoy.common"].access_log_hint)
+      passed, notes = tried(settings, { path = "/pay", method = "PUT" })
+      assert.same({ false, true }, { passed, notes["envoy.common"].access_log_hint })
+      assert.same({}, (select(2, tried(settings, {}))))
+    end)
+
+    it("notes and counts what rules on trial would do", function()
+      local trial = { dry_run = { allow = { { id = "open", paths = { "/open" } } },
+        deny = { { id = "b", methods = { "PUT" } }, { id = "a", methods = { "P*" } } } } }
+      local function outcome(given)
+        local passed, notes = tried(trial, given)
+        assert.is_true(passed)
+        notes = notes["envoy.filters.http.rbac"]
+        return { notes.istio_dry_run_allow_shadow_engine_result, notes.istio_dry_run_allow_shadow_effective_policy_id,
+          notes.istio_dry_run_deny_shadow_engine_result, notes.istio_dry_run_deny_shadow_effective_policy_id }
+      end
+      local before = fake_abi.value("moongate_rbac_dry_run_total", "deny", "denied") or 0
+      assert.same({ "allowed", "open", "allowed" }, outcome { path = "/open" })
+      assert.same({ "denied", nil, "denied", "a" }, outcome { path = "/x", method = "PUT" })
+      assert.equal(before + 1, fake_abi.value("moongate_rbac_dry_run_total", "deny", "denied"))
+    end)
+  end)
+
   describe("refuses settings:", function()
     local cases = {
       { { principals = {} }, "allow.1.principals: an empty list" }, { { headers = { a = {} } }, "allow.1.headers.a" },
       { { from = {} }, "allow.1.from: an empty list" }, { { to = { {} } }, "allow.1.to.1: needs a field" },
-      { { when = { { key = "destination.user", values = { "x" } } } }, "allow.1.when.1.key: unknown condition" },
+      { { when = { { key = "no.such", values = { "x" } } } }, "allow.1.when.1.key: unknown condition" },
+      { { when = { { key = "destination.labels[app]", values = { "x" } } } }, "allow.1.when.1.key: destination.lab" },
+      { { when = { { key = "request.headers[:status]", values = { "x" } } } }, "allow.1.when.1.key: unknown" },
+      { { when = { { key = "destination.ip", values = { "x" } } } }, "allow.1.when.1.values.1: expected an address" },
+      { { paths = { "/a b/{*}" } }, "allow.1.paths.1: a path template may not" },
       { { when = { { key = "source.ip" } } }, "allow.1.when.1: needs values" },
       { { when = { { key = "source.ip", values = { "x" } } } }, "allow.1.when.1.values.1: expected an address" },
       { { ip_blocks = { "10.0.0.0/33" } }, "allow.1.ip_blocks.1: the length" },

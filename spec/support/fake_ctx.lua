@@ -98,8 +98,9 @@ function ctx_methods.flags_text(ctx)
 end
 
 local defaults = {
-  client_address = "127.0.0.1", request_id = "fake-request-id", port = 8080, bytes_in = 0, bytes_out = 0,
-  duration = 0, attempts = 0, start_time = 0, protocol = "HTTP/1.1", grpc = false, upgrade = false,
+  client_address = "127.0.0.1", local_address = "127.0.0.1", request_id = "fake-request-id", port = 8080,
+  bytes_in = 0, bytes_out = 0, duration = 0, attempts = 0, start_time = 0, protocol = "HTTP/1.1", grpc = false,
+  upgrade = false,
 }
 
 --- An exchange; every field of ctx that `given` names is taken as it is.

@@ -1,4 +1,6 @@
 --- fields: the schema of the Lua config. Defaults are the model's, so that every front end has the same.
+local normalize = require "moongate.normalize"
+
 local fields = {}
 
 local STRINGS = { type = "list", items = { type = "string" } }
@@ -56,6 +58,7 @@ local listener = {
   { "trust_request_id", type = "boolean", doc = "Keep the client's X-Request-Id." },
   { "client_cert_header", type = "string", one_of = { "remove", "set", "trust" }, doc = "X-Forwarded-Client-Cert." },
   { "append_forwarded_for", type = "boolean", doc = "Append the client's address to X-Forwarded-For." },
+  { "path_normalization", type = "string", one_of = normalize.MODES, doc = "One spelling of paths, before the match." },
   { "strict_hosts", type = "boolean", doc = "No fall back from a matching host to a less specific one." },
   { "limits", type = "record", fields = limits, doc = "What a client may ask at most." },
 }
