@@ -15,5 +15,6 @@ struct mg_admin_opts {
     const char *config; /* JSON; NULL: none */
 };
 
+/* Serves until the master says to drain, or is gone; returns the process's exit code. */
 int mg_admin_run(const struct mg_admin_opts *o);
 #endif

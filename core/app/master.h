@@ -10,5 +10,7 @@
 #define MG_MASTER_H
 #include "app/plan.h"
 
+/* Runs the whole gateway by *plan (each reload reads argc and argv again); returns the exit code.  In
+ * a child it never returns. */
 int mg_master_run(int argc, char **argv, struct mg_plan *plan);
 #endif

@@ -25,5 +25,6 @@ struct mg_plan {
 
 /* Runs the command.  -1: it was `run` and *plan is what to do; else the exit code. */
 int mg_plan_make(int argc, char **argv, struct mg_plan *plan);
+/* Frees its texts; the plan itself is the caller's. */
 void mg_plan_free(struct mg_plan *plan);
 #endif

@@ -20,5 +20,6 @@ struct mg_worker_opts {
 
 enum { MG_DRAIN_MS = 30000 }; /* in-flight requests get this long */
 
+/* Serves until it has drained; returns the process's exit code. */
 int mg_worker_run(const struct mg_worker_opts *o);
 #endif

@@ -30,6 +30,8 @@ struct mg_arena {
 };
 
 void mg_arena_init(struct mg_arena *a); /* allocates nothing yet */
+/* All pieces end; reset keeps a block for the next request, free keeps nothing.  Either may be
+ * followed by new allocations. */
 void mg_arena_reset(struct mg_arena *a);
 void mg_arena_free(struct mg_arena *a);
 /* A copy of the bytes; a NUL follows it that len does not count. */

@@ -23,10 +23,13 @@ static inline const char *mg_buf_bytes(const struct mg_buf *b)
 {
     return b->data + b->start;
 }
+/* Copies `len` bytes to the end. */
 void mg_buf_append(struct mg_buf *b, const char *ptr, size_t len);
 /* Makes room for `len` more and returns where to write them; mg_buf_commit() adds them. */
 char *mg_buf_reserve(struct mg_buf *b, size_t len);
 void mg_buf_commit(struct mg_buf *b, size_t len);
+/* Takes the first `len` bytes (at most mg_buf_len()) away. */
 void mg_buf_consume(struct mg_buf *b, size_t len);
+/* Empty again, and without memory. */
 void mg_buf_free(struct mg_buf *b);
 #endif

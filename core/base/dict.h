@@ -22,6 +22,7 @@ int mg_dict_get(struct mg_dict *d, mg_str key, uint64_t now_ms, char *out, size_
 /* ttl_ms 0: no expiry.  only_new ("add"): MG_EPHASE when the key is there. */
 int mg_dict_set(struct mg_dict *d, mg_str key, mg_str value, uint64_t now_ms, uint64_t ttl_ms,
                 bool only_new);
+/* MG_ENOENT when it was not there. */
 int mg_dict_delete(struct mg_dict *d, mg_str key);
 /* Adds `by` to the number under key (an absent one starts at `init`, with that ttl; one that is
  * there keeps its own); *out is the new value.  The number is kept as text ("5", "0.25"), which is

@@ -16,9 +16,9 @@
 enum { MG_LOG_LINE = 4096, MG_LOG_QUEUE = 262144 };
 enum mg_log_level { MG_LOG_DEBUG, MG_LOG_INFO, MG_LOG_WARN, MG_LOG_ERROR };
 
-/* The process's own log: "2026-11-22T20:05:15.123Z warn worker=2 text".  Who: "master", "worker 0".
- */
+/* The process's own log: "2026-11-22T20:05:15.123Z warn worker=2 text".  Who: "master", "worker=0". */
 void mg_log_setup(const char *who, enum mg_log_level least);
+/* One line, cut at MG_LOG_LINE bytes; nothing below the least level. */
 void mg_log(enum mg_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A sink for whole lines (access logs): appends to a file, or "stdout"/"stderr".  Lines gather in a
@@ -32,6 +32,7 @@ void mg_sink_flush_all(void);
 /* After a rotation (SIGUSR1); a file that cannot be opened again keeps its old descriptor. */
 void mg_sink_reopen_all(void);
 uint64_t mg_sink_dropped(void); /* lines of this process: all sinks and mg_log() */
+/* Gives one reference back; the last one writes what it can and closes the file. */
 void mg_sink_close(struct mg_sink *s);
 
 /* Writes `text` to out as the inside of a JSON string: control bytes, quotes and backslashes are

@@ -10,6 +10,7 @@
 
 enum { MG_NUM_TEXT = 32 }; /* bytes that `out` must have */
 
+/* Decimal; returns how many bytes it wrote. */
 size_t mg_num_u64(char *out, uint64_t value);
 /* As Prometheus and JSON read it: "0.005", "5", "1e+21"; "+Inf", "-Inf", "NaN".  Of the texts with
  * 15 to 17 digits the shortest that reads back the same. */

@@ -20,6 +20,7 @@ void *mg_shm_alloc(struct mg_shm *s, size_t size); /* aligned to 64; NULL: full 
 void *mg_shm_named(struct mg_shm *s, mg_str name, size_t size,
                    int (*init)(struct mg_shm *s, void *piece, size_t size));
 
+/* Makes a robust mutex for several processes, in shared memory; 0 or -errno. */
 int mg_shm_lock_init(pthread_mutex_t *m);
 /* True: the holder was killed, so what the lock guards may be half written; the lock is held. */
 bool mg_shm_lock(pthread_mutex_t *m);

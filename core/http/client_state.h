@@ -47,6 +47,7 @@ struct mg_client {
 
 extern const struct mg_stream_ops mg_client_stream_ops;
 
+/* Frees a client whose connection is closed and whose stream is released. */
 void mg_client_destroy(struct mg_client *c);
 /* Closes the connection; whoever calls this sees to the rest. */
 void mg_client_close_now(struct mg_client *c);

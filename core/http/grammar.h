@@ -51,6 +51,7 @@ static inline mg_str mg_str_trim(mg_str s)
  * 5.6.1); false at the end.  Quoted strings are not looked at: for lists of tokens. */
 bool mg_list_next(mg_str *list, mg_str *element);
 
+/* RFC 9110, 5.6.2 and 5.5: the name of a field or method; a value, with blanks at its ends. */
 bool mg_is_token(mg_str s);
 bool mg_is_field_value(mg_str s);
 bool mg_is_path(mg_str s); /* starts with '/', URI characters, no '?' or '#' */
@@ -59,6 +60,7 @@ bool mg_is_authority(mg_str s); /* host [":" port], host not empty */
 /* The parts of an authority: the host (brackets kept), the port or 0; MG_EINVAL for what
  * mg_is_authority() refuses: user information, a port past 65535, a bad IPv6 literal. */
 int mg_authority_split(mg_str s, mg_str *host, uint16_t *port);
+/* MG_METHOD_*; case counts (RFC 9110, 9.1). */
 int mg_method_id(mg_str s);
 const char *mg_status_reason(int status); /* "Not Found"; "Unknown" when there is none */
 #endif

@@ -1,4 +1,4 @@
-/* limits.h -- What one peer may ask of the gateway; defaults as `../README.md` lists them.
+/* limits.h -- What one peer may ask of the gateway at most.
  *
  * Owner:      the model owns one per listener; connections keep a reference to the current one.
  * Errors:     each refusal has its own status: request line 414, fields 431, body 413, time 408.
@@ -20,5 +20,6 @@ struct mg_limits {
     uint32_t requests_per_connection; /* 0: unlimited; else the last answer closes */
     uint32_t connections;             /* 10000 a listener and worker */
 };
+/* The defaults above; the same stand in lua/moongate/model/defaults.lua. */
 void mg_limits_default(struct mg_limits *l);
 #endif

@@ -51,6 +51,7 @@ struct mg_message {
     mg_str reason; /* empty after parsing: it is made anew on the way out */
 };
 
+/* Empty, with its memory in `arena`, which outlives it. */
 void mg_message_init(struct mg_message *m, struct mg_arena *arena);
 
 /* Fields that the wire handles itself, by name in any case. */
@@ -68,6 +69,7 @@ enum mg_field {
     MG_FIELD_TRANSFER_ENCODING,
     MG_FIELD_UPGRADE
 };
+/* Which of these a name is, in any case. */
 enum mg_field mg_field_of(mg_str name);
 /* May this field stand in a trailer section?  Not what frames, routes, authenticates or describes
  * the content (RFC 9110, 6.5.1). */

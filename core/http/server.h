@@ -40,7 +40,10 @@ struct mg_server_opts {
     void *owner;
 };
 
+/* Takes over `conn` and begins to read; MG_ENOMEM: it has been closed.  The server frees itself
+ * after on_closed. */
 int mg_server_new(struct mg_conn *conn, const struct mg_server_opts *o, struct mg_server **out);
+/* The opts' owner; the connection (NULL once it is closed); the server of a downstream stream. */
 void *mg_server_owner(const struct mg_server *s);
 struct mg_conn *mg_server_conn(const struct mg_server *s);
 struct mg_server *mg_server_of(const struct mg_stream *s);

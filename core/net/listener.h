@@ -30,10 +30,14 @@ int mg_listener_bind(const char *address, int backlog);
  * address with another process of the same user unnoticed. */
 int mg_listener_probe(const char *address);
 
+/* Accepts on o->fd, which stays the caller's and open until mg_listener_close().  On failure *out is
+ * NULL. */
 int mg_listener_open(struct mg_loop *loop, const struct mg_listener_opts *o,
                      struct mg_listener **out);
 void *mg_listener_owner(const struct mg_listener *l);
+/* For connections accepted from now on; NULL: clear text.  `permissive`: clear text beside TLS. */
 void mg_listener_set_tls(struct mg_listener *l, struct mg_tls *tls, bool permissive);
+/* Connections at once; those above it live on. */
 void mg_listener_set_max(struct mg_listener *l, uint32_t max_conns);
 uint32_t mg_listener_conns(const struct mg_listener *l); /* open now */
 /* The owner of an accepted connection tells when it has ended. */

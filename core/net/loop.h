@@ -45,6 +45,7 @@ int mg_loop_init(struct mg_loop *loop);
 /* Until mg_loop_stop() or nothing is open; then close what is open and run once more by
  * mg_loop_close(). */
 void mg_loop_run(struct mg_loop *loop);
+/* mg_loop_run() returns after this turn. */
 void mg_loop_stop(struct mg_loop *loop);
 /* Ends closing handles and waits (5 s at most) for jobs.  UV_EBUSY: a handle leaked. */
 int mg_loop_close(struct mg_loop *loop);
@@ -54,9 +55,11 @@ uint64_t mg_loop_now(const struct mg_loop *loop);
 /* Nanoseconds of the monotonic clock, read now. */
 uint64_t mg_clock_ns(void);
 
+/* Not set yet; fn runs on the loop. */
 void mg_timer_init(struct mg_timer *t, void (*fn)(struct mg_timer *));
 /* Calls fn once, `ms` after mg_loop_now() (never early).  Set again: moves it. */
 void mg_timer_set(struct mg_loop *loop, struct mg_timer *t, uint64_t ms);
+/* fn will not be called; harmless when it is not set. */
 void mg_timer_clear(struct mg_timer *t);
 
 /* Calls d->fn once at the end of this turn; again before that: still once.  mg_list_remove(&d->link)
@@ -77,5 +80,6 @@ struct mg_job {
     void (*work)(struct mg_job *);
     void (*done)(struct mg_job *);
 };
+/* 0, or a libuv code: then neither function runs. */
 int mg_loop_submit(struct mg_loop *loop, struct mg_job *job);
 #endif

@@ -43,6 +43,7 @@ void mg_resolver_free(struct mg_resolver *r);
 /* A literal address ("::1" without brackets) answers at once.  NULL: the host is longer than 253
  * bytes (RFC 1035, 2.3.4) or has a byte no host name has (letters, digits, '-', '_', '.'). */
 struct mg_name *mg_resolver_get(struct mg_resolver *r, const char *host, uint16_t port);
+/* Gives it back; a name that nobody uses is asked no more. */
 void mg_resolver_put(struct mg_resolver *r, struct mg_name *name);
 /* For a name with count 0 only. */
 void mg_resolver_wait(struct mg_name *name, struct mg_name_wait *w);

@@ -40,8 +40,10 @@ struct mg_tls_client_opts {
     bool insecure; /* skips verification; said loudly by `check` */
 };
 
+/* A context with one reference; texts are copied.  NULL: why is in err (cut at errlen). */
 struct mg_tls *mg_tls_server_new(const struct mg_tls_server_opts *o, char *err, size_t errlen);
 struct mg_tls *mg_tls_client_new(const struct mg_tls_client_opts *o, char *err, size_t errlen);
+/* Contexts are counted, on the loop's thread only; the last unref frees. */
 void mg_tls_ref(struct mg_tls *t);
 void mg_tls_unref(struct mg_tls *t);
 

@@ -10,8 +10,11 @@
 #define MG_TLS_HANDSHAKE_H
 #include "net/tls_mbedtls.h"
 
+/* Begins to read `lower`; a client's first step is queued at once. */
 void mg_tls_handshake_start(struct mg_tls_conn *c);
+/* What came from `lower` (copied); a step runs once a record is whole. */
 void mg_tls_handshake_feed(struct mg_tls_conn *c, const char *bytes, size_t len);
+/* `lower` has ended: what has come so far must do. */
 void mg_tls_handshake_eof(struct mg_tls_conn *c);
 /* Forgets its place and its timer; a step on the pool runs to its end. */
 void mg_tls_handshake_cancel(struct mg_tls_conn *c);

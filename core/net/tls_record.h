@@ -16,5 +16,6 @@ int mg_tls_record_setup(struct mg_tls_conn *c);
 bool mg_tls_record_decrypt(struct mg_tls_conn *c, const char **bytes, size_t *len);
 /* Small spans share a record; what fills one is encrypted where it lies.  Then flush. */
 int mg_tls_record_encrypt(struct mg_tls_conn *c, const struct iovec *iov, int n);
+/* Writes to `lower` what was encrypted; an error stays in lower_rc. */
 void mg_tls_record_flush(struct mg_tls_conn *c);
 #endif

@@ -12,9 +12,12 @@
 
 enum { MG_TLS_SESSIONS = 64, MG_TLS_SESSION_MS = 3600 * 1000 };
 
+/* Before a client's handshake: offers the session that was kept for its name, if any. */
 void mg_tls_session_offer(struct mg_tls_conn *c);
+/* After it, or when a ticket came: keeps a copy for the next one. */
 void mg_tls_session_keep(struct mg_tls_conn *c);
 /* After a failure, which the session may have caused. */
 void mg_tls_session_drop(struct mg_tls_conn *c);
+/* With the context. */
 void mg_tls_session_free_all(struct mg_tls *t);
 #endif

@@ -9,6 +9,7 @@
 #define MG_DOWNSTREAM_H
 #include "proxy/exchange.h"
 
+/* NULL: out of memory.  The hooks are copied. */
 struct mg_proxy *mg_proxy_new(struct mg_loop *loop, const struct mg_exchange_hooks *hooks);
 /* Only when no exchange is in progress and no connection is open. */
 void mg_proxy_free(struct mg_proxy *p);

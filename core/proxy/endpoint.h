@@ -26,13 +26,16 @@ struct mg_endpoint {
     uint32_t refs, active, conns, nidle;
 };
 
+/* NULL: out of memory. */
 struct mg_endpoints *mg_endpoints_new(struct mg_loop *loop);
 /* Closes idle connections; the loop must run on until the rest have ended. */
 void mg_endpoints_free(struct mg_endpoints *r);
 struct mg_loop *mg_endpoints_loop(const struct mg_endpoints *r);
 
+/* The endpoint of that conf, counted: the same conf gives the same one.  NULL: *why is static. */
 struct mg_endpoint *mg_endpoints_get(struct mg_endpoints *r, const struct mg_endpoint_conf *conf,
                                      const char **why);
+/* Gives one reference back. */
 void mg_endpoints_put(struct mg_endpoint *ep);
 /* Called wherever refs or conns went down: frees an endpoint that nothing needs. */
 void mg_endpoint_settle(struct mg_endpoint *ep);

@@ -34,7 +34,9 @@ struct mg_relay {
     struct mg_headers *trailers; /* passed on with the end; may be NULL */
 };
 
+/* Holds what `from` (NULL: nothing) gives until the relay is told what to do with it. */
 void mg_relay_init(struct mg_relay *r, struct mg_stream *from, struct mg_headers *trailers);
+/* Frees what is kept; the streams are the exchange's. */
 void mg_relay_free(struct mg_relay *r);
 
 /* What the source's events say.  The return value is the outcome of what the relay is doing: MG_OK
@@ -54,9 +56,11 @@ int mg_relay_next(struct mg_relay *r, mg_str *piece);
 void mg_relay_replace(struct mg_relay *r, mg_str body);
 /* Keeps what passes, up to `limit` bytes, so that mg_relay_rewind() can send it again. */
 void mg_relay_keep(struct mg_relay *r, uint64_t limit);
+/* Whether all that came so far is kept, so that another try could have it. */
 bool mg_relay_replayable(const struct mg_relay *r);
 /* `to` is gone: what comes is held. */
 void mg_relay_stop(struct mg_relay *r);
+/* The next mg_relay_stream() begins with the first byte again; only while replayable. */
 void mg_relay_rewind(struct mg_relay *r);
 /* The source is gone (it ended badly); nothing more comes from it. */
 void mg_relay_cut(struct mg_relay *r);

@@ -18,6 +18,7 @@ struct mg_env {
     struct mg_tls_ticket_keys *ticket_keys;
     uint32_t worker;
 };
+/* From now on the functions of moongate.h work on `env`; once a process. */
 void mg_abi_setup(struct mg_env *env);
 /* Frees timers that wait, listeners' contexts and sinks; before the Lua state closes. */
 void mg_abi_cleanup(void);

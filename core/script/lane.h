@@ -18,6 +18,7 @@
 
 /* The lane's function is on the stack's top; it is taken. */
 void mg_lane_setup(lua_State *L);
+/* The hooks of exchange.h: a request begins on its exchange's lane; a wait has ended with `rc`. */
 void mg_lane_serve(struct mg_x *x);
 void mg_lane_wake(struct mg_x *x, int rc);
 /* Runs timer `id` on the lane of a background exchange. */

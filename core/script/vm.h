@@ -13,6 +13,7 @@
 
 /* NULL: out of memory, or a library that does not fit (said on standard error). */
 lua_State *mg_vm_new(void);
+/* Runs the finalizers, then frees. */
 void mg_vm_close(lua_State *L);
 /* Pushes the field `name` of module `module` (required first).  -1 and *err on failure: the message is
  * on the stack's top then. */
