@@ -101,6 +101,7 @@ typedef struct mg_exchange {
     uint64_t bytes_out;    /* wire bytes of the response, head included */
 } mg_exchange;
 
+/* MG_ABI_VERSION of the core; the runtime refuses one that it was not written for. */
 int mg_abi_version(void);
 /* A short text for an MG_* code, an errno or libuv's code; static, never NULL. */
 const char *mg_error_text(int code);
@@ -167,6 +168,7 @@ int mg_forward(mg_exchange *x, struct mg_endpoint *ep, uint32_t timeout_ms, bool
  * more until its response is read). */
 int mg_upstream_send(mg_exchange *x, const char *bytes, uint32_t len);
 int mg_upstream_end(mg_exchange *x);
+/* Waits for the response's head after mg_upstream_end() or MG_EPHASE; outcome as mg_forward(). */
 int mg_upstream_wait(mg_exchange *x);
 /* Text of why the last try failed ("Connection refused"), static or in the arena. */
 int mg_upstream_reason(mg_exchange *x, mg_str *out);
@@ -180,7 +182,9 @@ int mg_set_deadline(mg_exchange *x, uint32_t ms);
 
 /* Makes a local response, throwing away any upstream one: status, no headers, `body` copied. */
 int mg_respond(mg_exchange *x, uint32_t status, const char *body, uint64_t len);
+/* 200 to 599 (else MG_EINVAL); MG_EPHASE while there is no response and once its head is out. */
 int mg_set_status(mg_exchange *x, uint32_t status);
+/* The body, as that of the request: whole (wait, then read or replace), or piece by piece. */
 int mg_response_body_wait(mg_exchange *x, uint64_t limit);
 int mg_response_body(mg_exchange *x, mg_str *body);
 int mg_response_body_set(mg_exchange *x, const char *body, uint64_t len);
@@ -222,15 +226,15 @@ struct mg_endpoint *mg_endpoint_get(const struct mg_endpoint_conf *conf, mg_str 
 void mg_endpoint_put(struct mg_endpoint *ep);
 uint32_t mg_endpoint_active(const struct mg_endpoint *ep); /* exchanges in progress */
 
-/* A TLS client context from PEM texts (empty: none; ca empty: the system's roots). NULL and *why.
- */
+/* A TLS client context from PEM texts (empty: none; ca empty: the system's roots); `name` is what
+ * errors call it.  NULL and *why.  Given back by mg_tls_put(), as that of a server. */
 struct mg_tls *mg_tls_client(mg_str ca, mg_str cert, mg_str key, mg_str name, bool insecure,
                              mg_str *why);
 struct mg_tls_pem {
     mg_str cert, key, name; /* PEM texts; name is what errors call them */
 };
-/* A TLS server context: auth 0 none, 1 request, 2 require; alpn comma-separated; version 12 or 13.
- */
+/* A TLS server context: auth 0 none, 1 request, 2 require; alpn comma-separated; min_version 12 or
+ * 13.  NULL and *why. */
 struct mg_tls *mg_tls_server(const struct mg_tls_pem *certs, uint32_t ncerts, mg_str client_ca,
                              int auth, mg_str alpn, int min_version, bool tickets, mg_str *why);
 void mg_tls_put(struct mg_tls *tls);
@@ -249,6 +253,7 @@ struct mg_listener_conf {
     uint32_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms;
     uint32_t requests_per_connection, connections;
 };
+/* Copies the settings and takes over the reference to conf->tls; MG_ELIMIT: too many listeners. */
 int mg_listener_configure(uint32_t index, const struct mg_listener_conf *conf);
 
 /* ---- the peer's certificate (valid while the exchange is) -------------------------- */
@@ -287,10 +292,13 @@ int mg_metric_family(int type, const char *name, const char *help, const mg_str 
 /* This worker's slots of a series: a counter is [0] and is added to in place; a gauge is a
  * double's bits. Never NULL; keep the pointer. */
 uint64_t *mg_metric_series(int family, const mg_str *values, uint32_t nvalues);
+/* Counts `value` (in the family's unit) in a histogram's buckets and adds it to the sum. */
 void mg_metric_observe(int family, uint64_t *slots, double value);
 
 /* ---- a dictionary shared by all workers -------------------------------------------- */
 
+/* core/base/dict.h has the contracts: MG_ENOENT, MG_ELIMIT, MG_EINVAL, MG_EPHASE (only_new); values
+ * are copied, times in ms, ttl 0: no expiry. */
 struct mg_dict;
 struct mg_dict *mg_shared_open(const char *name, uint32_t len, uint64_t size);
 int mg_shared_get(struct mg_dict *d, mg_str key, char *out, uint64_t cap, uint64_t *len);
@@ -302,8 +310,10 @@ int mg_shared_ttl(struct mg_dict *d, mg_str key, uint64_t *ttl_ms);
 
 /* ---- the rest ---------------------------------------------------------------------- */
 
+/* Both write *outlen raw bytes (64 at most); MG_EINVAL: no such algorithm. */
 int mg_digest(int algorithm, mg_str data, uint8_t *out64, uint32_t *outlen);
 int mg_hmac(int algorithm, mg_str key, mg_str data, uint8_t *out64, uint32_t *outlen);
+/* From the generator of the TLS library, which the system seeded. */
 void mg_random(void *out, uint32_t len);
 uint64_t mg_now_ns(void);  /* monotonic */
 double mg_wall_time(void); /* seconds since 1970 */
@@ -312,6 +322,7 @@ uint32_t mg_worker(void);  /* this worker's slot, from 0 */
 void mg_log_text(int level, const char *text, uint32_t len);
 /* A sink for whole lines ("stdout", "stderr" or a path): its number, or a negative code. */
 int mg_sink_get(const char *path, uint32_t len);
+/* One line; the newline is added.  Never waits: what does not fit is dropped and counted. */
 void mg_sink_write(int sink, const char *line, uint32_t len);
 /* Runs timer `id` of moongate.timer on a lane of its own after `ms`; MG_EFULL: too many. */
 int mg_timer_start(uint32_t id, uint32_t ms);
