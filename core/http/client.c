@@ -67,18 +67,47 @@ static void on_interim(struct mg_client *c)
         mg_message_init(m, m->arena);
 }
 
-static void on_head(struct mg_client *c, bool more)
+/* Offers the body with the head when it is whole already: then both can be answered in one go. */
+static bool offer_body(struct mg_client *c, mg_str rest)
+{
+    const struct mg_message *m = c->stream.in;
+
+    if (c->state != CLIENT_BODY || m->framing != MG_BODY_LENGTH || rest.len < m->length)
+        return false;
+    c->stream.at_once = mg_str_of(rest.ptr, m->length);
+    c->state = CLIENT_WHOLE;
+    return true;
+}
+
+/* `rest` is what follows the head; returns how much of it was used. */
+static size_t on_head(struct mg_client *c, mg_str rest)
 {
     struct mg_message *m = c->stream.in;
+    uint64_t length = m->length;
+    bool offered;
 
     mg_body_init(&c->body, m, &response_limits);
     c->state = m->status == 101         ? CLIENT_SWITCH
                : mg_body_done(&c->body) ? CLIENT_WHOLE
                                         : CLIENT_BODY;
-    c->surplus = more && c->state == CLIENT_WHOLE; /* known before anybody can release it */
+    offered = offer_body(c, rest);
+    /* Known before anybody can release it. */
+    c->surplus = c->state == CLIENT_WHOLE && rest.len > (offered ? length : 0);
     c->stream.events->on_head(&c->stream);
-    if (c->state == CLIENT_WHOLE && c->stream.in == m && c->stream.events != NULL)
+    if (c->stream.in != m || c->stream.events == NULL)
+        return offered ? length : 0; /* released: the body was not wanted, or used */
+    if (offered && c->stream.at_once.len == 0) {
+        c->stream.bytes_in += length;
+        return length;
+    }
+    c->stream.at_once = (mg_str){0};
+    if (offered) {
+        c->state = CLIENT_BODY;
+        c->surplus = false;
+    } else if (c->state == CLIENT_WHOLE) {
         c->stream.events->on_end(&c->stream);
+    }
+    return 0;
 }
 
 static size_t take_head(struct mg_client *c, const char *bytes, size_t len)
@@ -98,10 +127,9 @@ static size_t take_head(struct mg_client *c, const char *bytes, size_t len)
     }
     c->scan = (struct mg_scan){0};
     c->stream.bytes_in += (size_t)n;
-    if (m->status < 200 && m->status != 101)
-        on_interim(c);
-    else
-        on_head(c, (size_t)n < len);
+    if (m->status >= 200 || m->status == 101)
+        return (size_t)n + on_head(c, mg_str_of(bytes + n, len - (size_t)n));
+    on_interim(c);
     return (size_t)n;
 }
 

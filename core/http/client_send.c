@@ -140,6 +140,7 @@ static void release(struct mg_stream *st, bool whole)
 
     st->events = NULL;
     st->in = NULL;
+    st->at_once = (mg_str){0};
     c->released = true;
     mg_timer_clear(&c->timer);
     if (reusable) {

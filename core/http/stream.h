@@ -55,6 +55,9 @@ struct mg_stream {
     const struct mg_stream_ops *ops;
     const struct mg_stream_events *events;
     void *owner;
+    /* Upstream, during on_head only: the whole body, where it came together with the head.  Who uses it
+     * makes it empty, and then gets neither on_body nor on_end. */
+    mg_str at_once;
     struct mg_message *in;        /* the message being received */
     uint64_t bytes_in, bytes_out; /* on the wire, heads included */
 };

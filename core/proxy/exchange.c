@@ -606,10 +606,25 @@ static int reply_lost(struct mg_x *x)
     return MG_EGONE;
 }
 
+/* A short body that came with its head goes out with it: no relay, no further wait. */
+static int reply_at_once(struct mg_x *x, mg_str body)
+{
+    int rc = x->down->ops->send_body(x->down, body);
+
+    x->up.stream->at_once = (mg_str){0};
+    x->body_out.ended = x->body_out.done = true;
+    if (rc >= 0)
+        rc = x->down->ops->send_end(x->down, NULL);
+    return rc < 0 ? reply_lost(x) : reply_done(x);
+}
+
 static int reply_body(struct mg_x *x)
 {
+    const struct mg_stream *up = x->up.stream;
     int rc;
 
+    if (up != NULL && up->at_once.len > 0 && x->body_out.from == up)
+        return reply_at_once(x, up->at_once);
     if (x->body_out.ended && mg_buf_len(&x->body_out.kept) == 0) {
         x->body_out.done = true;
         rc = x->down->ops->send_end(x->down, x->body_out.trailers);

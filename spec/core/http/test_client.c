@@ -7,6 +7,11 @@
 static struct {
     bool hold;  /* does not release in on_end */
     bool pause; /* pauses inside on_head */
+    enum {
+        LEAVE,
+        TAKE,
+        TAKE_AND_RELEASE
+    } at_once; /* what on_head does with a body that is there */
     struct mg_arena arena, response_arena;
     struct mg_message request, in;
     struct mg_stream *stream;
@@ -30,6 +35,12 @@ static void on_head(struct mg_stream *s)
     user.heads++;
     if (user.pause)
         s->ops->pause(s);
+    if (user.at_once == LEAVE || s->at_once.len == 0)
+        return;
+    mg_buf_append(&user.body, s->at_once.ptr, s->at_once.len);
+    s->at_once = (mg_str){0};
+    if (user.at_once == TAKE_AND_RELEASE)
+        release(true);
 }
 
 static void on_interim(struct mg_stream *s)
@@ -422,9 +433,34 @@ static void test_head_has_no_body(void)
     close_client();
 }
 
-TEST_MAIN(TEST(test_a_small_exchange), TEST(test_requests_with_bodies),
-          TEST(test_every_split_reads_the_same), TEST(test_nonsense), TEST(test_too_many_interims),
-          TEST(test_ends_of_the_connection), TEST(test_idle_connections),
-          TEST(test_surplus_before_release), TEST(test_an_answer_before_the_request_is_sent),
+static void test_a_body_that_comes_with_its_head(void)
+{
+    open_client();
+    user.at_once = TAKE_AND_RELEASE;
+    start("GET", true);
+    feed(OK "Content-Length: 5\r\n\r\nhello");
+    CHECK(BODY("hello") && user.ends == 0 && user.freed == 1 && user.reusable);
+    user.at_once = TAKE;
+    start("GET", true);
+    feed(OK "Content-Length: 5\r\n\r\nagain");
+    CHECK(BODY("again") && user.ends == 0 && user.freed == 1);
+    release(true);
+    CHECK(user.reusable);
+    start("GET", true);
+    feed(OK "Content-Length: 5\r\n\r\nhel"); /* not whole: it comes as any other */
+    feed("lo");
+    CHECK(BODY("hello") && user.ends == 1 && user.reusable);
+    user.at_once = TAKE_AND_RELEASE;
+    start("GET", true);
+    feed(OK "Content-Length: 5\r\n\r\nhello, and more");
+    CHECK(BODY("hello") && !user.reusable);
+    close_client();
+}
+
+TEST_MAIN(TEST(test_a_small_exchange), TEST(test_a_body_that_comes_with_its_head),
+          TEST(test_requests_with_bodies), TEST(test_every_split_reads_the_same),
+          TEST(test_nonsense), TEST(test_too_many_interims), TEST(test_ends_of_the_connection),
+          TEST(test_idle_connections), TEST(test_surplus_before_release),
+          TEST(test_an_answer_before_the_request_is_sent),
           TEST(test_last_words_after_a_failed_write), TEST(test_pause_holds_the_body),
           TEST(test_back_pressure), TEST(test_tunnel), TEST(test_head_has_no_body))
