@@ -41,6 +41,7 @@ function get.shared(self)
   return shared
 end
 
+--- What the runtime decided so far (nil: not yet), and what the core knows of the request.
 function get.route(self) return self._s.route or nil end
 function get.backend(self) return self._s.backend or nil end
 function get.endpoint(self) return self._s.endpoint or nil end
@@ -81,6 +82,7 @@ function get.start_time(self)
   return C.mg_wall_time() - tonumber(C.mg_now_ns() - self._x.start_ns) / 1e9
 end
 
+--- Where the last try went ("10.0.0.1:8080"); nil before the first.
 function get.upstream_address(self)
   return C.mg_upstream_address(self._x, span) == 0 and text(span[0]) or nil
 end
@@ -89,6 +91,7 @@ end
 
 local peer_get, peer_mt = {}, {}
 
+--- The TCP peer: address (text), port, whether it speaks TLS, and its certificate's identity or nil.
 function peer_get.address(x) return text(x.peer_address) end
 function peer_get.port(x) return x.peer_port end
 function peer_get.tls(x) return x.tls end

@@ -73,6 +73,7 @@ end
 
 local mt = {}
 
+-- h[name] and h[name] = v; a method's name is never a field's here: use get() and set() for a field "get".
 function mt.__index(self, name)
   local method = methods[name]
   if method then return method end

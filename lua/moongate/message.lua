@@ -23,6 +23,8 @@ end
 
 local req_get, req_set, req_methods = {}, {}, {}
 
+--- ctx.req's fields as the client sent them (query: nil without "?"; host: lower case, no port), or as a policy set
+-- them; those that may be set go upstream so.  What cannot stand in a request raises.
 function req_get.method(x) return METHODS[x.method_id] or text(x.method) end
 function req_get.path(x) return ffi_string(x.path.ptr, x.path.len) end
 function req_get.query(x) return x.has_query and text(x.query) or nil end

@@ -8,6 +8,7 @@ local SPECIAL = "[%^%$%(%)%%%.%[%]%*%+%-%?]"
 --- `text` as a Lua pattern that matches itself.
 function pattern.literal(text) return (text:gsub(SPECIAL, "%%%0")) end
 
+--- Each gives a function(value) that tells whether a value (nil: there is none) fits.
 function pattern.exact(text) return function(value) return value == text end end
 
 function pattern.prefix(text)

@@ -16,6 +16,7 @@ local function plural(number, noun)
   return ("%d %s%s"):format(number, noun, number == 1 and "" or "s")
 end
 
+--- @return 0, or 1 when the config has mistakes (they are on the error stream), or 2 for bad usage
 function check.main(words, streams)
   local values, err = load.options(words)
   if not values then return streams.refuse(err, check) end

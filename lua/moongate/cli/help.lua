@@ -66,6 +66,7 @@ local function explain(name)
   return table.concat(lines, "\n") .. "\n"
 end
 
+--- @return 0, or 2 for bad usage or a policy that is not known
 function help.main(words, streams)
   local values, rest = options.parse(words, KNOWN)
   if not values then return streams.refuse(rest, help) end

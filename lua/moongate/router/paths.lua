@@ -70,10 +70,12 @@ end
 local builder = {}
 builder.__index = builder
 
+--- A builder without candidates; what build() returns is what paths.find() reads.
 function paths.builder()
   return setmetatable({ exact = {}, elements = {}, starts = {}, always = {} }, builder)
 end
 
+--- Adds one match of a route.
 function builder:add(route, match)
   local candidate = bucket.candidate(route, match)
   local path = match.path or {}
@@ -95,6 +97,7 @@ local function is_plain(candidate)
   return not candidate.method and not candidate.headers and not candidate.query
 end
 
+--- The tables to look in: exact, elements and starts by path (their lengths longest first), always, only.
 function builder:build()
   local made = { exact = buckets_of(self.exact) }
   made.elements, made.element_lengths = buckets_of(self.elements)

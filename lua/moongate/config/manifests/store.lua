@@ -26,6 +26,7 @@ function store:all(kind)
   return self.lists[kind] or {}
 end
 
+--- The object of that name (namespace nil: cluster-wide), or nil.
 function store:get(kind, namespace, name)
   return self.by_name[("%s %s/%s"):format(kind, namespace or "", name)]
 end
