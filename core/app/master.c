@@ -177,8 +177,8 @@ static void plan_restart(struct master *m, uint32_t i, int status)
     if (c->retired)
         return;
     c->deaths = now_ms() - c->started < SHORT_LIFE_MS ? c->deaths + 1 : 0;
-    if (c->deaths > 0) {
-        wait = (uint64_t)BACK_OFF_MS << (c->deaths < 7 ? c->deaths - 1 : 6);
+    if (c->deaths > 1) {
+        wait = (uint64_t)BACK_OFF_MS << (c->deaths < 8 ? c->deaths - 2 : 6);
         wait = wait < BACK_OFF_MOST_MS ? wait : BACK_OFF_MOST_MS;
     }
     c->again = now_ms() + wait;

@@ -1,0 +1,613 @@
+/* One exchange: a client's stream in memory, an upstream that is a socket read and written here. */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "proxy/downstream.h"
+#include "fake_stream.h"
+#include "test.h"
+
+static struct mg_loop loop;
+static struct mg_proxy *proxy;
+static struct mg_endpoint *ep;
+static struct mg_x *x;
+static struct fake_stream down;
+static struct mg_timer turn_limit;
+static int listening, woken_rc, wakes;
+static char got[8192];
+
+static void on_turn(struct mg_timer *t)
+{
+    (void)t;
+}
+
+/* Turns the loop until the condition holds; gives up after many turns. */
+#define UNTIL(condition)                                                                           \
+    do {                                                                                           \
+        for (int i = 0; i < 2000 && !(condition); i++) {                                           \
+            mg_timer_set(&loop, &turn_limit, 1);                                                   \
+            uv_run(&loop.uv, UV_RUN_ONCE);                                                         \
+        }                                                                                          \
+        CHECK(condition);                                                                          \
+    } while (0)
+
+static void serve(struct mg_x *served)
+{
+    (void)served;
+}
+
+static void wake(struct mg_x *who, int rc)
+{
+    CHECK(who == x);
+    woken_rc = rc;
+    wakes++;
+}
+
+static uint16_t listen_somewhere(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(a);
+
+    listening = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(bind(listening, (struct sockaddr *)&a, sizeof(a)) == 0 && listen(listening, 16) == 0);
+    getsockname(listening, (struct sockaddr *)&a, &len);
+    return ntohs(a.sin_port);
+}
+
+static struct mg_endpoint *endpoint(uint16_t port)
+{
+    struct mg_endpoint_conf conf = {
+        .connect_timeout_ms = 5000, .idle_timeout_ms = 60000, .max_idle = 8};
+    char address[32];
+    const char *why;
+
+    snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+    conf.address = mg_str_of(address, strlen(address));
+    return mg_endpoints_get(proxy->endpoints, &conf, &why);
+}
+
+static void setup(void)
+{
+    struct mg_exchange_hooks hooks = {.serve = serve, .wake = wake};
+
+    if (proxy != NULL)
+        return;
+    mg_loop_init(&loop);
+    mg_timer_init(&turn_limit, on_turn);
+    proxy = mg_proxy_new(&loop, &hooks);
+    ep = endpoint(listen_somewhere());
+}
+
+static void begin(const char *method, enum mg_framing framing, uint64_t length)
+{
+    setup();
+    x = mg_proxy_background(proxy);
+    proxy->background--;
+    x->server =
+        (struct mg_server *)&down; /* never used: only told from a timer's by not being NULL */
+    x->req.method = mg_str_of(method, strlen(method));
+    x->req.method_id = x->pub.method_id = (uint16_t)mg_method_id(x->req.method);
+    x->req.path = MG_STR("/");
+    x->req.authority = MG_STR("a");
+    x->req.minor = x->pub.minor = 1;
+    x->req.keep_alive = true;
+    x->req.framing = framing;
+    x->req.length = length;
+    wakes = 0;
+    fake_stream_init(&down);
+    down.s.in = &x->req;
+    mg_exchange_begin(x, &down.s);
+    proxy->running = x; /* as lane.c does while the lane runs */
+}
+
+static void finish(void)
+{
+    mg_exchange_finish(x);
+    CHECK(down.releases == 1);
+    CHECK(proxy->active == 0 && ep->active == 0);
+    proxy->running = NULL;
+}
+
+/* Closes what the tests before left open. */
+static void close_idle(void)
+{
+    mg_pool_clear(ep);
+    UNTIL(ep->conns == 0);
+}
+
+static bool readable(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    return poll(&p, 1, 0) == 1;
+}
+
+/* What the upstream has received once it ends in `tail`. */
+static void receive(int fd, const char *tail)
+{
+    size_t len = 0;
+
+    got[0] = '\0';
+    do {
+        ssize_t n;
+
+        UNTIL(readable(fd));
+        n = read(fd, got + len, sizeof(got) - 1 - len);
+        if (n <= 0)
+            break;
+        got[len += (size_t)n] = '\0';
+    } while (len < strlen(tail) || strcmp(got + len - strlen(tail), tail) != 0);
+    CHECK(strstr(got, tail) != NULL);
+}
+
+static void answer(int fd, const char *text)
+{
+    CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+}
+
+static int accept_one(void)
+{
+    UNTIL(readable(listening));
+    return accept(listening, NULL, NULL);
+}
+
+static int forward_get(void)
+{
+    int fd;
+
+    CHECK(mg_exchange_forward(x, ep, 0, false) == MG_AGAIN);
+    fd = accept_one();
+    receive(fd, "\r\n\r\n");
+    return fd;
+}
+
+static const char whole[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+static void body(const char *text)
+{
+    down.s.events->on_body(&down.s, mg_str_of(text, strlen(text)));
+}
+
+/* ---- the usual way ------------------------------------------------------------------ */
+
+static void passes_an_answer_on(void)
+{
+    int fd;
+
+    begin("GET", MG_BODY_NONE, 0);
+    fd = forward_get();
+    answer(fd, whole);
+    UNTIL(wakes == 1);
+    CHECK(woken_rc == MG_OK && x->pub.status == 200);
+    if (mg_exchange_reply(x, false) == MG_AGAIN)
+        UNTIL(wakes == 2);
+    CHECK(down.heads == 1 && down.ends == 1 && strcmp(down.out, "ok") == 0);
+    CHECK(x->replied);
+    finish();
+    CHECK(down.whole && ep->nidle == 1);
+    close(fd);
+    close_idle();
+}
+
+static void a_closed_kept_connection_is_replaced(void)
+{
+    int fd, second;
+
+    begin("GET", MG_BODY_NONE, 0);
+    fd = forward_get();
+    answer(fd, whole);
+    UNTIL(wakes == 1 && x->body_out.ended);
+    mg_exchange_reply(x, false);
+    finish();
+
+    begin("GET", MG_BODY_NONE, 0);
+    CHECK(mg_exchange_forward(x, ep, 0, false) == MG_AGAIN);
+    receive(fd, "\r\n\r\n");
+    close(fd);
+    proxy->running = NULL; /* the loop finds out, no lane */
+    second = accept_one();
+    receive(second, "\r\n\r\n");
+    answer(second, whole);
+    UNTIL(wakes == 1);
+    CHECK(woken_rc == MG_OK);
+    finish();
+    close(second);
+    close_idle();
+}
+
+static void what_may_not_repeat_is_not_sent_again(void)
+{
+    int fd;
+
+    begin("GET", MG_BODY_NONE, 0);
+    fd = forward_get();
+    answer(fd, whole);
+    UNTIL(wakes == 1 && x->body_out.ended);
+    mg_exchange_reply(x, false);
+    finish();
+
+    begin("POST", MG_BODY_NONE, 0);
+    CHECK(mg_exchange_forward(x, ep, 0, false) == MG_AGAIN);
+    receive(fd, "\r\n\r\n");
+    close(fd);
+    UNTIL(wakes == 1);
+    CHECK(woken_rc == MG_ESTALE);
+    finish();
+    close_idle();
+}
+
+/* ---- the upstream fails -------------------------------------------------------------- */
+
+static void a_refused_connection_is_told(void)
+{
+    struct mg_endpoint *nobody;
+    uint16_t port;
+    int kept;
+
+    setup();
+    kept = listening;
+    port = listen_somewhere();
+    close(listening);
+    listening = kept;
+    nobody = endpoint(port);
+    begin("GET", MG_BODY_NONE, 0);
+    CHECK(mg_exchange_forward(x, nobody, 0, false) == MG_AGAIN);
+    UNTIL(wakes == 1);
+    CHECK(woken_rc == MG_ECONNECT && x->reason != NULL);
+    finish();
+    mg_endpoints_put(nobody);
+}
+
+static void no_answer_is_told(void)
+{
+    int fd;
+
+    begin("GET", MG_BODY_NONE, 0);
+    fd = forward_get();
+    close(fd);
+    UNTIL(wakes == 1);
+    CHECK(woken_rc == MG_ECLOSED || woken_rc == MG_ERESET);
+    finish();
+    close_idle();
+}
+
+static void a_body_cut_off_while_a_policy_sleeps_breaks_the_reply(void)
+{
+    int fd;
+
+    begin("GET", MG_BODY_NONE, 0);
+    fd = forward_get();
+    answer(fd, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n");
+    UNTIL(wakes == 1);
+    CHECK(mg_exchange_sleep(x, 100) == MG_AGAIN);
+    close(fd);
+    UNTIL(x->broken != 0);
+    UNTIL(wakes == 2);
+    CHECK(woken_rc == MG_OK);
+    CHECK(mg_exchange_reply(x, false) == MG_ECLOSED && down.heads == 0);
+    mg_exchange_respond(x, 503, MG_STR("no"));
+    CHECK(mg_exchange_reply(x, false) == MG_OK && strcmp(down.out, "no") == 0);
+    finish();
+    close_idle();
+}
+
+static void a_body_that_comes_meanwhile_does_not_prolong_a_sleep(void)
+{
+    int fd;
+
+    begin("GET", MG_BODY_NONE, 0);
+    fd = forward_get();
+    answer(fd, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n");
+    UNTIL(wakes == 1);
+    CHECK(mg_exchange_sleep(x, 30) == MG_AGAIN);
+    answer(fd, "some");
+    UNTIL(mg_buf_len(&x->body_out.kept) == 4);
+    UNTIL(wakes == 2);
+    finish();
+    CHECK(!down.whole);
+    close(fd);
+    close_idle();
+}
+
+static void a_request_body_that_goes_on_after_the_try_is_dropped(void)
+{
+    int fd;
+
+    begin("POST", MG_BODY_LENGTH, 9);
+    body("one");
+    CHECK(mg_exchange_forward(x, ep, 0, false) == MG_AGAIN);
+    fd = accept_one();
+    receive(fd, "one");
+    close(fd);
+    UNTIL(wakes == 1);
+    CHECK(woken_rc < 0);
+    body("two");
+    down.s.events->on_end(&down.s);
+    down.s.events->on_drain(&down.s);
+    finish();
+    close_idle();
+}
+
+static void a_kept_body_is_sent_again(void)
+{
+    int fd;
+
+    begin("POST", MG_BODY_LENGTH, 6);
+    mg_relay_keep(&x->body_in, 100);
+    body("one");
+    CHECK(mg_exchange_forward(x, ep, 0, false) == MG_AGAIN);
+    fd = accept_one();
+    receive(fd, "one");
+    answer(fd, "HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    UNTIL(wakes == 1);
+    body("two");
+    down.s.events->on_end(&down.s);
+    CHECK(mg_relay_replayable(&x->body_in));
+    CHECK(mg_exchange_forward(x, ep, 0, false) == MG_AGAIN);
+    close(fd);
+    fd = accept_one();
+    receive(fd, "onetwo");
+    answer(fd, whole);
+    UNTIL(wakes == 2);
+    CHECK(woken_rc == MG_OK && x->pub.status == 200);
+    finish();
+    close(fd);
+    close_idle();
+}
+
+/* ---- the time is over ---------------------------------------------------------------- */
+
+static void the_deadline_ends_the_wait_for_an_answer(void)
+{
+    int fd;
+
+    begin("GET", MG_BODY_NONE, 0);
+    mg_exchange_deadline(x, 50);
+    fd = forward_get();
+    UNTIL(wakes == 1);
+    CHECK(woken_rc == MG_ETIMEOUT);
+    CHECK(mg_exchange_forward(x, ep, 0, false) == MG_ETIMEOUT);
+    mg_exchange_respond(x, 504, MG_STR("late"));
+    CHECK(mg_exchange_response_gather(x, 100) == MG_OK);
+    CHECK(mg_exchange_reply(x, false) == MG_OK && strcmp(down.out, "late") == 0);
+    finish();
+    CHECK(down.whole);
+    close(fd);
+    close_idle();
+}
+
+static void the_deadline_in_a_policys_sleep_leaves_no_half_answer(void)
+{
+    int fd;
+
+    begin("GET", MG_BODY_NONE, 0);
+    mg_exchange_deadline(x, 30);
+    fd = forward_get();
+    answer(fd, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n");
+    UNTIL(wakes == 1);
+    if (woken_rc == MG_OK) {
+        CHECK(mg_exchange_sleep(x, 60) == MG_AGAIN);
+        UNTIL(wakes == 2);
+        CHECK(mg_exchange_reply(x, false) == MG_ETIMEOUT && down.heads == 0);
+    }
+    finish();
+    close(fd);
+    close_idle();
+}
+
+static void the_trys_limit_ends_it(void)
+{
+    int fd;
+
+    begin("GET", MG_BODY_NONE, 0);
+    CHECK(mg_exchange_forward(x, ep, 30, false) == MG_AGAIN);
+    fd = accept_one();
+    UNTIL(wakes == 1);
+    CHECK(woken_rc == MG_ETIMEOUT && !x->pub.expired);
+    finish();
+    close(fd);
+    close_idle();
+}
+
+/* ---- the client leaves --------------------------------------------------------------- */
+
+static void a_client_that_leaves_ends_the_try(void)
+{
+    int fd;
+
+    begin("GET", MG_BODY_NONE, 0);
+    fd = forward_get();
+    down.s.events->on_error(&down.s, MG_EGONE);
+    CHECK(wakes == 1 && woken_rc == MG_EGONE && x->pub.gone);
+    UNTIL(readable(fd));
+    CHECK(read(fd, got, 1) == 0);
+    CHECK(mg_exchange_sleep(x, 1) == MG_EGONE);
+    finish();
+    close(fd);
+    close_idle();
+}
+
+static void a_client_that_leaves_while_connecting_cancels_it(void)
+{
+    begin("GET", MG_BODY_NONE, 0);
+    CHECK(mg_exchange_forward(x, ep, 0, false) == MG_AGAIN);
+    down.s.events->on_error(&down.s, MG_EGONE);
+    CHECK(wakes == 1 && woken_rc == MG_EGONE);
+    finish();
+    UNTIL(ep->conns == 0);
+    close(accept_one());
+}
+
+static void a_write_that_fails_unseen_wakes_the_lane(void)
+{
+    begin("POST", MG_BODY_LENGTH, 4);
+    x->req.expect_continue = true;
+    down.rc = MG_EGONE;
+    CHECK(mg_exchange_body_gather(x, 100) == MG_AGAIN && down.interims == 1);
+    UNTIL(wakes == 1);
+    CHECK(woken_rc == MG_EGONE);
+    finish();
+}
+
+static void a_log_policy_waits_without_the_client(void)
+{
+    begin("GET", MG_BODY_NONE, 0);
+    mg_exchange_respond(x, 200, MG_STR("hi"));
+    CHECK(mg_exchange_reply(x, false) == MG_OK && down.releases == 0);
+    CHECK(mg_exchange_sleep(x, 1) == MG_AGAIN);
+    CHECK(down.releases == 1 && down.whole);
+    UNTIL(wakes == 1);
+    CHECK(woken_rc == MG_OK);
+    finish();
+}
+
+/* ---- early answers ------------------------------------------------------------------- */
+
+static void an_early_answer_passes_an_unfinished_upload(void)
+{
+    int fd;
+
+    begin("POST", MG_BODY_LENGTH, 100);
+    body("one");
+    CHECK(mg_exchange_forward(x, ep, 0, false) == MG_AGAIN);
+    fd = accept_one();
+    receive(fd, "one");
+    answer(fd, "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno");
+    UNTIL(wakes == 1);
+    CHECK(x->pub.status == 403);
+    if (mg_exchange_reply(x, false) == MG_AGAIN)
+        UNTIL(wakes == 2);
+    CHECK(strcmp(down.out, "no") == 0);
+    finish();
+    CHECK(ep->nidle == 0);
+    close(fd);
+    close_idle();
+}
+
+static int pump_one(void)
+{
+    mg_str piece;
+    int fd;
+
+    begin("POST", MG_BODY_LENGTH, 100);
+    CHECK(mg_exchange_forward(x, ep, 0, true) == MG_AGAIN);
+    fd = accept_one();
+    UNTIL(wakes == 1);
+    CHECK(woken_rc == MG_OK);
+    CHECK(mg_exchange_body_next(x, &piece) == MG_AGAIN);
+    body("one");
+    CHECK(wakes == 2 && mg_exchange_body_next(x, &piece) == MG_OK);
+    CHECK(mg_exchange_send(x, piece) == MG_OK);
+    receive(fd, "one\r\n");
+    CHECK(mg_exchange_body_next(x, &piece) == MG_AGAIN);
+    return fd;
+}
+
+static void an_early_refusal_stops_a_body_that_policies_read(void)
+{
+    int fd = pump_one();
+
+    answer(fd, "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno");
+    UNTIL(wakes == 3);
+    CHECK(woken_rc == MG_EPHASE && mg_exchange_wait(x) == MG_OK);
+    finish();
+    close(fd);
+    close_idle();
+}
+
+static void an_early_success_does_not(void)
+{
+    int fd = pump_one();
+    mg_str piece;
+
+    answer(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+    UNTIL(x->responded);
+    CHECK(wakes == 2);
+    body("two");
+    CHECK(wakes == 3 && mg_exchange_body_next(x, &piece) == MG_OK);
+    CHECK(mg_exchange_send(x, piece) == MG_OK);
+    down.s.events->on_end(&down.s);
+    CHECK(mg_exchange_body_next(x, &piece) == MG_END);
+    CHECK(mg_exchange_send_end(x) == MG_OK);
+    receive(fd, "two\r\n0\r\n\r\n");
+    CHECK(mg_exchange_wait(x) == MG_OK);
+    finish();
+    close(fd);
+    close_idle();
+}
+
+static void a_failed_try_wakes_who_reads_the_body(void)
+{
+    int fd = pump_one();
+
+    close(fd);
+    UNTIL(wakes == 3);
+    CHECK(woken_rc < 0);
+    finish();
+    close_idle();
+}
+
+/* ---- what policies may do ------------------------------------------------------------ */
+
+static void a_method_made_head_answers_get_without_waiting_for_a_body(void)
+{
+    int fd;
+
+    begin("GET", MG_BODY_NONE, 0);
+    x->req.method = MG_STR("HEAD");
+    x->req.method_id = x->pub.method_id = MG_METHOD_HEAD;
+    fd = forward_get();
+    answer(fd, "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n");
+    UNTIL(wakes == 1);
+    CHECK(mg_exchange_reply(x, false) == MG_OK);
+    CHECK(!down.head.bodiless && down.head.framing == MG_BODY_NONE);
+    finish();
+    close(fd);
+    close_idle();
+}
+
+static void another_lane_may_not_use_it(void)
+{
+    mg_str piece;
+
+    begin("POST", MG_BODY_LENGTH, 4);
+    mg_exchange_respond(x, 200, MG_STR("hi"));
+    proxy->running = NULL;
+    CHECK(mg_exchange_sleep(x, 1) == MG_EPHASE);
+    CHECK(mg_exchange_body_gather(x, 10) == MG_EPHASE);
+    CHECK(mg_exchange_body_next(x, &piece) == MG_EPHASE);
+    CHECK(mg_exchange_forward(x, ep, 0, false) == MG_EPHASE);
+    CHECK(mg_exchange_response_gather(x, 10) == MG_EPHASE);
+    CHECK(mg_exchange_reply(x, false) == MG_EPHASE && down.heads == 0);
+    CHECK(x->wait == MG_WAIT_NONE);
+    proxy->running = x;
+    CHECK(mg_exchange_reply(x, false) == MG_OK);
+    finish();
+}
+
+/* Last: nothing may be left over. */
+static void everything_goes(void)
+{
+    mg_endpoints_put(ep);
+    mg_proxy_free(proxy);
+    mg_timer_clear(&turn_limit);
+    close(listening);
+    CHECK(mg_loop_close(&loop) == 0);
+}
+
+TEST_MAIN(TEST(passes_an_answer_on), TEST(a_closed_kept_connection_is_replaced),
+          TEST(what_may_not_repeat_is_not_sent_again), TEST(a_refused_connection_is_told),
+          TEST(no_answer_is_told), TEST(a_body_cut_off_while_a_policy_sleeps_breaks_the_reply),
+          TEST(a_body_that_comes_meanwhile_does_not_prolong_a_sleep),
+          TEST(a_request_body_that_goes_on_after_the_try_is_dropped),
+          TEST(a_kept_body_is_sent_again), TEST(the_deadline_ends_the_wait_for_an_answer),
+          TEST(the_deadline_in_a_policys_sleep_leaves_no_half_answer), TEST(the_trys_limit_ends_it),
+          TEST(a_client_that_leaves_ends_the_try),
+          TEST(a_client_that_leaves_while_connecting_cancels_it),
+          TEST(a_write_that_fails_unseen_wakes_the_lane),
+          TEST(a_log_policy_waits_without_the_client),
+          TEST(an_early_answer_passes_an_unfinished_upload),
+          TEST(an_early_refusal_stops_a_body_that_policies_read), TEST(an_early_success_does_not),
+          TEST(a_failed_try_wakes_who_reads_the_body),
+          TEST(a_method_made_head_answers_get_without_waiting_for_a_body),
+          TEST(another_lane_may_not_use_it), TEST(everything_goes))
