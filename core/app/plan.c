@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "script/abi.h"
 #include "script/vm.h"
 
 static char *copy_field(lua_State *L, const char *name)
@@ -82,11 +83,13 @@ int mg_plan_make(int argc, char **argv, struct mg_plan *plan)
             code = lua_istable(L, -1) ? -1 : (int)lua_tointeger(L, -1);
             if (code == -1)
                 read_plan(L, plan);
+            mg_abi_cleanup(); /* the logs that policies opened while they were tried */
             mg_vm_close(L);
             return code;
         }
     }
     fprintf(stderr, "moongate: %s\n", lua_tostring(L, -1));
+    mg_abi_cleanup();
     mg_vm_close(L);
     return code;
 }

@@ -141,28 +141,50 @@ int mg_listener_configure(uint32_t index, const struct mg_listener_conf *conf)
 
 /* ---- metrics and the dictionary ----------------------------------------------------------- */
 
+/* While a config is only checked, shared state is there but shared with nobody: so policies are prepared
+ * as in a worker. */
+static struct mg_shm *region(void)
+{
+    static struct mg_shm *own;
+
+    if (env != NULL)
+        return env->shm;
+    if (own == NULL)
+        own = mg_shm_new((size_t)1 << 32);
+    return own;
+}
+
+/* NULL: no memory, which mg_metric_family() tells before anyone can have a series. */
+static struct mg_metrics *metrics(void)
+{
+    static struct mg_metrics *own;
+
+    if (env != NULL)
+        return env->metrics;
+    if (own == NULL && region() != NULL)
+        own = mg_metrics_new(region(), 1);
+    return own;
+}
+
 int mg_metric_family(int type, const char *name, const char *help, const mg_str *labels,
                      uint32_t nlabels, const double *bounds, uint32_t nbounds, uint32_t max_series)
 {
-    if (env == NULL)
-        return 0;
-    return mg_metrics_family(env->metrics, (enum mg_metric_type)type, text(name), text(help),
-                             labels, nlabels, bounds, nbounds, max_series);
+    struct mg_metrics *m = metrics();
+
+    if (m == NULL)
+        return MG_ENOMEM;
+    return mg_metrics_family(m, (enum mg_metric_type)type, text(name), text(help), labels, nlabels,
+                             bounds, nbounds, max_series);
 }
 
 uint64_t *mg_metric_series(int family, const mg_str *values, uint32_t nvalues)
 {
-    static uint64_t nowhere[MG_METRIC_BUCKETS + 2];
-
-    if (env == NULL)
-        return nowhere;
-    return mg_metrics_series(env->metrics, family, env->worker, values, nvalues);
+    return mg_metrics_series(metrics(), family, env == NULL ? 0 : env->worker, values, nvalues);
 }
 
 void mg_metric_observe(int family, uint64_t *slots, double value)
 {
-    if (env != NULL)
-        mg_metrics_observe(env->metrics, family, slots, value);
+    mg_metrics_observe(metrics(), family, slots, value);
 }
 
 static uint64_t wall_ms(void)
@@ -172,7 +194,9 @@ static uint64_t wall_ms(void)
 
 struct mg_dict *mg_shared_open(const char *name, uint32_t len, uint64_t size)
 {
-    return env == NULL ? NULL : mg_dict_open(env->shm, mg_str_of(name, len), size);
+    struct mg_shm *shm = region();
+
+    return shm == NULL ? NULL : mg_dict_open(shm, mg_str_of(name, len), size);
 }
 
 int mg_shared_get(struct mg_dict *d, mg_str key, char *out, uint64_t cap, uint64_t *len)
@@ -305,8 +329,10 @@ int mg_timer_start(uint32_t id, uint32_t ms)
 {
     struct abi_timer *at;
 
-    if (env == NULL || ntimers == MG_ABI_TIMERS)
-        return env == NULL ? MG_EPHASE : MG_EFULL;
+    if (env == NULL)
+        return MG_OK; /* it would run later, and nothing does */
+    if (ntimers == MG_ABI_TIMERS)
+        return MG_EFULL;
     at = malloc(sizeof(*at));
     if (at == NULL)
         return MG_ENOMEM;
@@ -334,7 +360,7 @@ void mg_abi_cleanup(void)
 {
     while (!mg_list_empty(&timers))
         forget(MG_LIST_OF(timers.next, struct abi_timer, link));
-    for (uint32_t i = 0; i < MG_PROXY_LISTENERS; i++) {
+    for (uint32_t i = 0; env != NULL && i < MG_PROXY_LISTENERS; i++) {
         if (env->proxy->listeners[i].tls != NULL)
             mg_tls_unref(env->proxy->listeners[i].tls);
         env->proxy->listeners[i].tls = NULL;

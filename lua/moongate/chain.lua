@@ -5,11 +5,14 @@ local chain = {}
 
 local ARGUMENTS = { request = "", response = ", entered", log = ", from" }
 
+local makers = {} -- by code: chains of one shape share one prototype, and so its traces, however many routes there are
+
 -- P and K hold the phase's functions and the policies' confs, by position in the chain.
 local function generate(lines, functions, confs, name)
   local code = ("local P, K = ...\nreturn function(ctx%s)\nlocal state = ctx._s\n%s\nend"):format(
     ARGUMENTS[name], table.concat(lines, "\n"))
-  return assert(load(code, "=chain:" .. name, "t"))(functions, confs)
+  makers[code] = makers[code] or assert(load(code, "=chain:" .. name, "t"))
+  return makers[code](functions, confs)
 end
 
 local function each(uses, phase, line, first, last, step)
@@ -80,16 +83,29 @@ local function body_phase(uses, side)
   }
 end
 
+--- Calls prepare() of one use of a policy.
+-- @return true and the settings for its phases; or false and "policy 'NAME': FILE:LINE: why"
+function chain.prepare(use)
+  if not use.policy.prepare then return true, use.conf end
+  local ok, conf = pcall(use.policy.prepare, use.conf)
+  if not ok then return false, ("policy '%s': %s"):format(use.name, tostring(conf)) end
+  return true, conf or use.conf
+end
+
 --- The chain of `uses` (see moongate.model): names, and request(ctx) → answer or nil, position reached;
 -- response(ctx, entered); log(ctx, from): those from position `from` on; request_body and response_body (nil when no
 -- policy declares them).
--- Prepares every policy, so its prepare() runs once for this route and worker.
-function chain.new(uses)
+-- `known` maps uses to what they were prepared to: prepare() runs once a worker for each use, that is once for a route
+-- (and once in all for the policies around every route).  Raises "file:line: why" when one fails.
+function chain.new(uses, known)
   local prepared, names = {}, {}
   for i, use in ipairs(uses) do
-    local conf = use.conf
-    if use.policy.prepare then conf = use.policy.prepare(conf) or conf end
-    prepared[i] = { policy = use.policy, prepared = conf }
+    if not known[use] then
+      local ok, conf = chain.prepare(use)
+      if not ok then error(use.at and use.at .. ": " .. conf or conf, 0) end
+      known[use] = { policy = use.policy, prepared = conf }
+    end
+    prepared[i] = known[use]
     names[i] = use.name
   end
   return {

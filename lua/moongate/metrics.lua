@@ -10,7 +10,7 @@ local C = abi.C
 local families = {} -- by the core's id
 
 local GIVEN = {
-  { "name", type = "string", required = true }, { "help", type = "string", default = "" },
+  { "name", type = "string", required = true }, { "help", type = "string", min = 1 },
   { "labels", type = "list", items = { type = "string" }, default = {} },
   { "buckets", type = "list", items = { type = "number" }, default = {} },
   { "max_series", type = "integer", min = 1, max = 4294967295, default = 10000 },
@@ -96,7 +96,7 @@ local function declare(kind, given)
   end)
   if mistake then error(mistake, 2) end -- the caller's place: counter() and the others call this as their last
   local labels, bounds, max_series = given.labels, given.buckets, given.max_series
-  local id = C.mg_metric_family(KINDS[kind].code, given.name, given.help, abi.strs(labels), #labels,
+  local id = C.mg_metric_family(KINDS[kind].code, given.name, given.help or given.name, abi.strs(labels), #labels,
     bounds_array(bounds), #bounds, max_series)
   if id < 0 then error(("metrics: %s '%s': %s"):format(kind, given.name, abi.error_text(id)), 2) end
   if not families[id] then

@@ -95,6 +95,41 @@ return {
     end
   end)
 
+  it("prepares the policies, and says at which use one of them fails", function()
+    gateway.write(folder .. "/prepares.lua", [[
+local metrics = require "moongate.metrics"
+local shared = require "moongate.shared"
+local timer = require "moongate.timer"
+local prepares = { schema = { { "label", type = "string" } } }
+function prepares.prepare(conf)
+  if not conf.label then error "there is no label" end
+  assert(shared.open("spec", { size = "64KiB" }):set("a", "b"))
+  assert(timer.after(0, function() end))
+  metrics.counter { name = "spec_total", labels = { conf.label } }:with("x"):add(1)
+end
+function prepares.request() end
+return prepares]])
+    local path = config [[
+return {
+  listeners = { web = { address = "127.0.0.1:1" } }, services = { a = { endpoints = { { address = "x:1" } } } },
+  policies = { { "prepares", label = "one" } },
+  routes = {
+    { policies = { { "prepares", label = "one" } }, backends = { { service = "a" } } },
+    { policies = { { "prepares", label = "two" } }, backends = { { service = "a" } } },
+    { policies = { "prepares" }, backends = { { service = "a" } } },
+    { policies = { { "access_log", path = "/nowhere/at/all" } }, backends = { { service = "a" } } },
+  },
+}]]
+    for _, command in ipairs { "check", "run" } do
+      local code, text = gateway.run(command, path, "--policy-path", folder)
+      assert.equal(1, code)
+      assert.truthy(text:find(path .. ":6: policy 'prepares': ", 1, true), text)
+      assert.truthy(text:find(path .. ":7: policy 'prepares': " .. folder .. "/prepares.lua:6: there is no", 1, true))
+      assert.truthy(text:find(path .. ":8: policy 'access_log': ", 1, true), text)
+      assert.is_nil(text:find(path .. ":[1-5]:"), text)
+    end
+  end)
+
   it("says where a config does not compile, raises, or is none", function()
     for text, line in pairs { ["return {\n  x = = 1 }"] = 2, ["local a\nreturn a.b"] = 2, ["return 5"] = 1 } do
       local path = config(text)

@@ -20,7 +20,7 @@ end
 function check.main(words, streams)
   local values, err = load.options(words)
   if not values then return streams.refuse(err, check) end
-  local model = load.model(values, streams.err)
+  local model = load.model(values, streams.err, true)
   if not model then return 1 end
   streams.out(("ok: %s, %s, %s\n"):format(plural(#model.listeners, "listener"), plural(#model.routes, "route"),
     plural(count(model.services), "service")))

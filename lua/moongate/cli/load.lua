@@ -1,5 +1,6 @@
 --- load: what the commands that take a config have in common: options, the config itself, its mistakes printed.
 local address = require "moongate.model.address"
+local chain = require "moongate.chain"
 local config = require "moongate.config"
 local options = require "moongate.cli.options"
 local policy = require "moongate.policy"
@@ -40,29 +41,54 @@ function load.options(words)
   return values
 end
 
+local function mistake(at, message)
+  local file, line = (at or ""):match("^(.*):(%d+)$")
+  return { file = file or at, line = tonumber(line), message = message }
+end
+
 -- Certificates and keys are tried by the core's TLS library; it is not there in unit specs.
-local function try_tls(model, entries)
-  if not package.loaded["moongate.cdef"] then return model, entries end
-  local mistakes = require("moongate.tls").try(model)
-  if #mistakes == 0 then return model, entries end
-  for i, mistake in ipairs(mistakes) do
-    local file, line = mistake.at:match("^(.*):(%d+)$")
-    mistakes[i] = { file = file, line = tonumber(line), message = mistake.message }
+local function try_tls(model, mistakes)
+  if not package.loaded["moongate.cdef"] then return end
+  for _, found in ipairs(require("moongate.tls").try(model)) do
+    mistakes[#mistakes + 1] = mistake(found.at, found.message)
   end
-  return nil, mistakes
+end
+
+-- Some mistakes only prepare() can see: a file that cannot be written, a metric that has other labels elsewhere.
+local function try_uses(uses, owner, mistakes)
+  for _, use in ipairs(uses or {}) do
+    local ok, err = chain.prepare(use)
+    if not ok then mistakes[#mistakes + 1] = mistake(use.at or owner.at, err) end
+  end
+end
+
+-- What takes more than looking at the config: everything is made as a worker makes it, and thrown away.
+local function try(model)
+  local mistakes = {}
+  try_tls(model, mistakes)
+  try_uses(model.policies, model, mistakes)
+  for _, route in ipairs(model.routes) do
+    try_uses(route.policies, route, mistakes)
+    for _, backend in ipairs(route.backends) do try_uses(backend.policies, route, mistakes) end
+  end
+  if #mistakes > 0 then return nil, mistakes end
+  return model, {}
 end
 
 --- Loads the config and prints its mistakes (and warnings) to `err`.
+-- @param thorough also make what a worker would make of it, for mistakes that only this shows
 -- @return the model, or nil when there were mistakes
-function load.model(values, err)
+function load.model(values, err, thorough)
   for _, folder in ipairs(values.policy_path) do policy.add_path(folder) end
   local model, entries = config.load(values.paths, values)
-  if model then model, entries = try_tls(model, entries) end
+  local tried, mistakes = model, {}
+  if model and thorough then tried, mistakes = try(model) end
+  for _, entry in ipairs(mistakes) do err(config.message(entry) .. "\n") end
   for _, entry in ipairs(entries) do
     if model then entry.message = "warning: " .. entry.message end
     err(config.message(entry) .. "\n")
   end
-  return model
+  return tried
 end
 
 return load

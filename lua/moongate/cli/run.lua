@@ -43,7 +43,7 @@ end
 function run.main(words, streams)
   local values, err = load.options(words)
   if not values then return streams.refuse(err, run) end
-  local model = load.model(values, streams.err)
+  local model = load.model(values, streams.err, true)
   if not model then return 1 end
   values.action, values.config = "run", summary.json(model)
   values.listeners, err = listeners(model, values)
