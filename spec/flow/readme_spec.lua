@@ -55,7 +55,7 @@ local function set(list)
   return found
 end
 
--- All that a pattern finds in the files a shell pattern names.
+-- All that the patterns find in the files that the shell makes of `files`.
 local function names_in(files, ...)
   local found = {}
   local text = process.read("cat " .. files)
@@ -225,7 +225,7 @@ describe("README", function()
 
   it("has the kinds of YAML that are read", function()
     local text = README:match "%*%*YAML%.%*%*(.-)\n\n"
-    for _, group in ipairs { "core", "istio", "gateway_api" } do
+    for _, group in ipairs { "core", "istio", "gateway_api", "http_route" } do
       for kind in pairs(require("moongate.config.manifests.kinds." .. group)) do
         assert.truthy(text:find("`" .. kind .. "`", 1, true), kind)
       end
@@ -272,7 +272,7 @@ describe("README", function()
   end)
 
   it("has the metrics", function()
-    local known = names_in("core/*/*.c lua/moongate/*.lua policies/*/*.lua", '"(moongate_[%l_]+)"', '"(istio_[%l_]+)"')
+    local known = names_in("$(find core lua policies -name '*.[cl]*')", '"(moongate_[%l_]+)"', '"(istio_[%l_]+)"')
     local found, labels = {}, {}
     for _, row in ipairs(rows "metric |") do
       found[codes(row[1])[1]] = true
