@@ -80,7 +80,8 @@ local function route_backend(self, backend)
   local plain = assert(self:backend(backend.service, backend.subset))
   if not backend.policies or #backend.policies == 0 then return plain end
   return {
-    service = plain.service, subset = plain.subset, picker = plain.picker, chain = chain.new(backend.policies),
+    service = plain.service, subset = plain.subset, picker = plain.picker,
+    chain = chain.new(backend.policies, self.prepared),
   }
 end
 
@@ -112,7 +113,8 @@ end
 -- Fields that may be absent are false or 0: an absent one would be looked for in `source` again and again.
 local function compile_route(self, source, policies)
   local route = setmetatable({}, { __index = source })
-  route.chain = chain.new(concat(policies, source.policies))
+  route.chain = #(source.policies or {}) == 0 and self.no_route_chain
+    or chain.new(concat(policies, source.policies), self.prepared)
   route.plan = retry.new(source.retries) or false
   route.timeout, route.per_try_timeout, route.name = source.timeout or false, source.per_try_timeout or 0, source.name
   if route.plan then route.on_retry = self.retries:with(source.name or "") end
@@ -137,14 +139,14 @@ end
 function compiled.new(model)
   local self = setmetatable({
     listeners = model.listeners, normalizers = normalizers_of(model.listeners),
-    tls = {}, balancers = {}, backends = {}, source = model,
+    tls = {}, balancers = {}, backends = {}, prepared = {}, source = model,
     retries = metrics.counter { name = "moongate_upstream_retries_total", labels = { "route" },
       help = "Tries beyond the first, by route." },
   }, mt)
   open_services(self, model)
+  self.no_route_chain = chain.new(model.policies, self.prepared)
   local by_source = {}
   for _, source in ipairs(model.routes) do by_source[source] = compile_route(self, source, model.policies) end
-  self.no_route_chain = chain.new(model.policies)
   self.router = router.new(model)
   self.routes = by_source
   return self
