@@ -64,10 +64,12 @@ local function response_headers(call)
 end
 
 local function send(ctx, call, handle, request)
-  for name, value in pairs(request.headers or {}) do
-    value = tostring(value)
-    local rc = C.mg_call_header(call, name, #name, value, #value)
-    if rc ~= 0 then return nil, ("http: header %s: %s"):format(name, abi.error_text(rc)) end
+  for name, values in pairs(request.headers or {}) do
+    for _, value in ipairs(type(values) == "table" and values or { values }) do
+      value = tostring(value)
+      local rc = C.mg_call_header(call, name, #name, value, #value)
+      if rc ~= 0 then return nil, ("http: header %s: %s"):format(name, abi.error_text(rc)) end
+    end
   end
   local body = request.body or ""
   local rc = C.mg_call_send(call, handle, body, #body, request.timeout or TIMEOUT, request.limit or LIMIT)
@@ -82,8 +84,6 @@ local function send(ctx, call, handle, request)
   return { status = C.mg_call_status(call), headers = headers, body = text(span[0]) }
 end
 
---- Sends a request and waits for the whole response.
--- `request`: service (and subset) of the config, or url; method ("GET"), path ("/"), authority, headers (name to
 local TYPES = {
   service = "string", subset = "string", url = "string", method = "string", path = "string", authority = "string",
   headers = "table", body = "string", timeout = "number", limit = "number",
@@ -100,15 +100,17 @@ local function request_error(request)
   if (request.service == nil) == (request.url == nil) then return "expected one of 'service' and 'url'" end
 end
 
--- value), body, timeout (ms, 10000), limit (bytes of the response's body, 1 MiB).
+--- Sends a request and waits for the whole response.
+-- `request`: service (and subset) of the config, or url; method ("GET"), path ("/"), authority, headers (name to
+-- value or list of values), body, timeout (ms, 10000), limit (bytes of the response's body, 1 MiB).
 -- Returns { status, headers (lower-case names, first values), body }, or nil and why.
 function http.request(request)
   local ctx = context.current()
   if not ctx then error("http.request: only while a request or a timer runs", 2) end
-  local handle, authority, path
-  if request.url then handle, authority, path = by_address(request.url) else
   local mistake = request_error(request)
   if mistake then error("http.request: " .. mistake, 2) end
+  local handle, authority, path
+  if request.url then handle, authority, path = by_address(request.url) else
     handle, authority, path = by_service(ctx, request)
   end
   if not handle then return nil, authority end

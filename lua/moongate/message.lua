@@ -30,6 +30,7 @@ function req_get.path(x) return ffi_string(x.path.ptr, x.path.len) end
 function req_get.query(x) return x.has_query and text(x.query) or nil end
 function req_get.authority(x) return text(x.authority) end
 function req_get.host(x) return text(x.host) end
+function req_get.has_body(x) return x.has_body end
 function req_get.scheme(x) return x.tls and "https" or "http" end
 
 function req_set.method(x, v) return C.mg_set_method(x, v, #v) end

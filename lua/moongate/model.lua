@@ -66,12 +66,14 @@ local function check_listener(listener, known, taken, path, report)
   claim(taken, host, port, ("listener '%s'"):format(listener.name), join(path, "address"), report)
 end
 
-local function check_listeners(draft, report)
+local function check_listeners(draft, options, report)
   local known, taken = {}, {}
   for i, listener in ipairs(draft.listeners) do
     check_listener(listener, known, taken, { "listeners", i }, report)
   end
-  if #draft.listeners == 0 then report({ "listeners" }, "expected at least one listener") end
+  if #draft.listeners == 0 and not options.may_be_idle then
+    report({ "listeners" }, "expected at least one listener")
+  end
   if #draft.listeners > MOST_LISTENERS then
     report({ "listeners" }, ("expected at most %d listeners, got %d"):format(MOST_LISTENERS, #draft.listeners))
   end
@@ -142,7 +144,8 @@ end
 
 --- Checks and completes a draft, in place.
 -- @param report called as report(path, message) for every mistake, `path` an array of keys into the draft
--- @param options { by_specificity = true: sort the routes so; false: keep the order written }
+-- @param options { by_specificity = true: sort the routes so; false: keep the order written;
+-- may_be_idle = true: a model without listeners is one too }
 -- @return the model, or nil when anything was reported
 function model.check(draft, report, options)
   local count = 0
@@ -151,7 +154,7 @@ function model.check(draft, report, options)
     report(path, message)
   end
   for _, part in ipairs { "listeners", "services", "policies", "routes" } do draft[part] = draft[part] or {} end
-  local listeners = check_listeners(draft, counted)
+  local listeners = check_listeners(draft, options, counted)
   for _, name in ipairs(suggest.keys(draft.services)) do
     check_service(draft.services[name], name, { "services", name }, counted)
   end

@@ -6,7 +6,8 @@ local policy = {}
 
 --- The policies that moongate brings, for suggestions.
 policy.stock = {
-  "access_log", "canary", "fault", "headers", "metrics", "normalize", "rbac", "request_id", "respond", "rewrite",
+  "access_log", "canary", "cors", "fault", "headers", "metrics", "mirror", "misdirected", "normalize", "rbac",
+  "redirect", "request_id", "respond", "rewrite",
 }
 
 local FIELDS = {

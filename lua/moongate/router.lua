@@ -1,5 +1,6 @@
 --- router: finds the route of a request: first by host (exact, then the longest wildcard, then any), then by path,
 -- then by rank among what is left. What a listener's routes do not ask about is not even read from the request.
+local hosts = require "moongate.router.hosts"
 local paths = require "moongate.router.paths"
 
 local router = {}
@@ -40,6 +41,10 @@ end
 -- @return a route of the model, or nil
 function router:match(listener, req)
   local matcher = self[listener]
+  if matcher.sections then
+    matcher = matcher.sections[matcher.hosts:find(req.host)]
+    if not matcher then return nil end
+  end
   if matcher.only then return matcher.only end
   if matcher.by_host then return find_by_host(matcher, req) or nil end
   return matcher.any and find(matcher.any, req) or nil
@@ -90,12 +95,13 @@ local function is_on(route, listener)
   return false
 end
 
-local function matcher_for(listener, routes)
+-- The matcher of a listener's routes, or of those of one section of it (nil: of all).
+local function matcher_for(listener, routes, section)
   local builders = { hosts = {}, suffixes = {}, any = nil }
   for _, route in ipairs(routes) do
-    if is_on(route, listener) then
-      local hosts = route.hosts and #route.hosts > 0 and route.hosts or { "*" }
-      for _, host in ipairs(hosts) do add(builders, route, host) end
+    if is_on(route, listener) and (not section or not route.section or route.section == section) then
+      local patterns = route.hosts and #route.hosts > 0 and route.hosts or { "*" }
+      for _, host in ipairs(patterns) do add(builders, route, host) end
     end
   end
   local self = {
@@ -108,10 +114,19 @@ local function matcher_for(listener, routes)
   return self
 end
 
+-- A listener whose sections hide each other's routes, told apart by host (Gateway API: listener isolation).
+local function sectioned(listener, routes)
+  local self = { hosts = hosts.new(listener.sections), sections = {} }
+  for _, section in ipairs(listener.sections) do self.sections[section] = matcher_for(listener, routes, section) end
+  return self
+end
+
 --- Compiles the routes of a model, for each of its listeners.
 function router.new(model)
   local self = setmetatable({}, router)
-  for i, listener in ipairs(model.listeners) do self[i - 1] = matcher_for(listener, model.routes) end
+  for i, listener in ipairs(model.listeners) do
+    self[i - 1] = (listener.sections and sectioned or matcher_for)(listener, model.routes)
+  end
   return self
 end
 

@@ -363,7 +363,7 @@ local BAD = {
   { "60-purchase-history-dr", "spec:", "spec:\n  trafficPolicy: {tls: {mode: SIMPLE}}",
     "6: DestinationRule purchase-history-dr: spec.trafficPolicy: is not supported yet" },
   { "10-web-api-waypoint", "istio-mesh", "nginx",
-    "10: Gateway web-api: spec.gatewayClassName: nginx is not supported yet; istio-mesh and istio-waypoint are" },
+    "10: Gateway web-api: spec.gatewayClassName: there is no GatewayClass nginx" },
   { "10-web-api-waypoint", "istio-mesh", "istio-waypoint",
     "9: Gateway web-api: spec.listeners: expected one listener, found 0" },
   { "00-services", "clusterIP: 127.0.10.2", "clusterIP: 127.0.10.1",

@@ -7,6 +7,7 @@
 -- service's account has none, its listener speaks clear text.
 local authorization = require "moongate.config.manifests.authorization"
 local backends = require "moongate.config.manifests.backends"
+local gateway_api = require "moongate.config.manifests.gateway_api"
 local ingress = require "moongate.config.manifests.ingress"
 local mesh = require "moongate.config.manifests.mesh"
 local model = require "moongate.model"
@@ -18,6 +19,7 @@ local workloads = require "moongate.config.manifests.workloads"
 
 local manifests = {}
 
+local GATEWAY = "gateway.networking.k8s.io/Gateway"
 local ADMIN = "127.0.0.1:15020" -- where Istio's agent serves /stats/prometheus
 
 local function gather(objects, options)
@@ -25,6 +27,11 @@ local function gather(objects, options)
     draft = { admin = { address = ADMIN }, listeners = {}, routes = {},
       policies = { { name = "metrics" } } } }
   context.workloads = workloads.all(context.store)
+  context.gateway_workloads = gateway_api.workloads(context.store)
+  for _, gateway in ipairs(context.store:all(GATEWAY)) do
+    local workload = context.gateway_workloads[gateway]
+    if workload then workloads.add(context.workloads, workload) end
+  end
   context.services, context.services_by_name = services.all(context.store, context.workloads)
   context.waypoints = waypoints.all(context.store, context.workloads)
   for _, service in ipairs(context.services) do
@@ -82,13 +89,17 @@ local function build(objects, options, notes)
   context.draft.services = context.backends.services
   mesh.add(context)
   ingress.add(context)
+  gateway_api.add(context)
   context.authorization:warn_unused()
   context.draft.source = options.source
-  if #context.draft.listeners == 0 and #notes.errors == 0 then
+  -- A Gateway none of whose listeners can be served is said in warnings; a later reload may mend it.
+  local may_be_idle = next(context.gateway_workloads) ~= nil
+  if #context.draft.listeners == 0 and #notes.errors == 0 and not may_be_idle then
     table.insert(notes.errors, { file = options.source, line = 1,
       message = "nothing to serve: expected a Service with a clusterIP and ports, or a Gateway with servers" })
   end
-  return #notes.errors == 0 and model.check(context.draft, reporter(context, notes), { by_specificity = false }) or nil
+  return #notes.errors == 0 and model.check(context.draft, reporter(context, notes), { by_specificity = false,
+    may_be_idle = may_be_idle }) or nil
 end
 
 --- Reads files of manifests.

@@ -63,13 +63,14 @@ local function workload_of(slice, i, endpoint, service, all)
   local ref = endpoint.targetRef
   if ref and ref.name then
     local found = workloads.of_pod(all, ref.name, ref.namespace or slice.namespace)
-    if not found then
+    if not found and all.deployments > 0 then
       slice:warn({ "endpoints", i, "targetRef" }, ("no Deployment has a pod %s, so its labels are unknown")
         :format(ref.name))
     end
     return found
   end
   if #service.behind == 1 then return service.behind[1] end
+  if all.deployments == 0 then return nil end -- without Deployments nobody expects labels
   slice:warn({ "endpoints", i }, ("no targetRef says which of %d Deployments is behind it, so its labels are unknown")
     :format(#service.behind))
 end

@@ -1,4 +1,6 @@
 --- Which services pass a waypoint: the Gateways of the Gateway API that stand for one, old form and new.
+local gateways = require "moongate.config.manifests.gateway_api.listeners"
+
 local waypoints = {}
 
 local ACCOUNT = "istio.io/service-account" -- annotation of the old form
@@ -14,6 +16,9 @@ local function check_listeners(gateway)
     if listener.protocol ~= "HBONE" or listener.port ~= HBONE_PORT then
       gateway:refuse({ "spec", "listeners", i }, ("expected port %d and protocol HBONE, found %d and %s")
         :format(HBONE_PORT, listener.port, listener.protocol))
+    end
+    for _, field in ipairs { "hostname", "tls" } do
+      if listener[field] then gateway:refuse({ "spec", "listeners", i, field }, "has no meaning at a waypoint") end
     end
   end
 end
@@ -54,11 +59,11 @@ function waypoints.all(store, workloads)
       list[#list + 1] = legacy(store, workloads, gateway)
     elseif class == "istio-waypoint" then
       list[#list + 1] = current(gateway)
-    else
-      gateway:refuse({ "spec", "gatewayClassName" },
-        class .. " is not supported yet; istio-mesh and istio-waypoint are")
+    elseif not gateways.is_served(store, gateway) then
+      gateway:refuse({ "spec", "gatewayClassName" }, ("there is no GatewayClass %s; istio, istio-waypoint and "
+        .. "istio-mesh need none"):format(class))
     end
-    check_listeners(gateway)
+    if list[#list] and list[#list].object == gateway then check_listeners(gateway) end
   end
   return list
 end

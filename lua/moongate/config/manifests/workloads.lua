@@ -18,6 +18,12 @@ local function metadata_of(name, namespace, labels, account)
   }
 end
 
+--- A workload of { name, namespace, labels, account, object }, completed in place.
+function workloads.make(workload)
+  workload.metadata = metadata_of(workload.name, workload.namespace, workload.labels, workload.account)
+  return workload
+end
+
 local function workload_of(deployment)
   local template = deployment.spec.template
   local labels = template.metadata.labels or {}
@@ -28,10 +34,8 @@ local function workload_of(deployment)
     end
   end
   local account = template.spec.serviceAccountName or template.spec.serviceAccount or "default"
-  return {
-    name = deployment.name, namespace = deployment.namespace, labels = labels, account = account, object = deployment,
-    metadata = metadata_of(deployment.name, deployment.namespace, labels, account),
-  }
+  return workloads.make { name = deployment.name, namespace = deployment.namespace, labels = labels,
+    account = account, object = deployment }
 end
 
 local function label_key(name, value) return name .. "=" .. value end
@@ -44,18 +48,25 @@ local function add_to_index(by_label, workload)
   end
 end
 
---- Every workload, in order of appearance; by_label["name=value"] holds those that carry the label.
+--- Adds a workload to a list of workloads.all().
+function workloads.add(list, workload)
+  list[#list + 1] = workload
+  add_to_index(list.by_label, workload)
+end
+
+--- Every workload, in order of appearance; by_label["name=value"] holds those that carry the label, `deployments` says
+-- how many Deployments there are.
 function workloads.all(store)
-  local list = { by_label = {} }
-  for _, deployment in ipairs(store:all("apps/Deployment")) do
+  local deployments = store:all("apps/Deployment")
+  local list = { by_label = {}, deployments = #deployments }
+  for _, deployment in ipairs(deployments) do
     local workload = workload_of(deployment)
     local account = workload.account
     if account ~= "default" and not store:get("/ServiceAccount", workload.namespace, account) then
       deployment:refuse({ "spec", "template", "spec", "serviceAccountName" },
         ("there is no ServiceAccount %s in the namespace %s"):format(account, workload.namespace))
     end
-    list[#list + 1] = workload
-    add_to_index(list.by_label, workload)
+    workloads.add(list, workload)
   end
   return list
 end

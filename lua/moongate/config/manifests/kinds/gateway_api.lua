@@ -1,26 +1,113 @@
---- Fields of the Gateway API's kinds: so far the Gateway that stands for a waypoint.
+--- Fields of the Gateway API's kinds, but for its routes (see kinds/http_route.lua).
 local fields = require "moongate.config.manifests.kinds.fields"
 local ignored, later = fields.ignored, fields.later
 
+local GROUP = "gateway.networking.k8s.io/"
+local VERSIONS = { GROUP .. "v1", GROUP .. "v1beta1", GROUP .. "v1alpha2" }
+
+local function selector(doc)
+  return { "selector", type = "record", doc = doc, fields = {
+    { "matchLabels", type = "map", values = { type = "string" }, default = {}, doc = "Labels it carries." },
+    { "matchExpressions", type = "list", doc = "Conditions on its labels: all of them.", items = { type = "record",
+      fields = {
+        { "key", type = "string", required = true, doc = "Name of a label." },
+        { "operator", type = "string", one_of = { "In", "NotIn", "Exists", "DoesNotExist" }, required = true,
+          doc = "What must hold." },
+        fields.strings("values", "Values, for In and NotIn."),
+      } } },
+  } }
+end
+
+local function namespaces(from, default, doc)
+  return { "namespaces", type = "record", default = {}, doc = doc, fields = {
+    { "from", type = "string", one_of = from, default = default, doc = "Which namespaces." },
+    selector "Labels of the namespaces, for Selector.",
+  } }
+end
+
+local listener_tls = {
+  { "mode", type = "string", one_of = { "Terminate", "Passthrough" }, default = "Terminate", doc = "Who ends TLS." },
+  { "certificateRefs", type = "list", doc = "Secrets of type kubernetes.io/tls.", items = { type = "record", fields = {
+    { "group", type = "string", default = "", doc = "The core group." },
+    { "kind", type = "string", default = "Secret", doc = "Secret." },
+    { "name", type = "string", required = true, doc = "Its name." },
+    { "namespace", type = "string", doc = "Its namespace; another one needs a ReferenceGrant." },
+  } } },
+  later "options",
+}
+
+local allowed_routes = {
+  namespaces({ "All", "Same", "Selector", "None" }, "Same", "Where routes may stand."),
+  { "kinds", type = "list", doc = "Kinds of route; what the protocol allows when absent.", items = { type = "record",
+    fields = {
+      { "group", type = "string", default = "gateway.networking.k8s.io", doc = "Group of the kind." },
+      { "kind", type = "string", required = true, doc = "The kind." },
+    } } },
+}
+
 local listener = {
   { "name", type = "string", required = true, doc = "Names the listener." },
-  { "port", type = "integer", min = 1, max = 65535, required = true, doc = "15008 at a waypoint." },
-  { "protocol", type = "string", required = true, doc = "HBONE at a waypoint." },
-  later "hostname", later "tls",
-  -- Which routes may attach; no kind of route is read yet.
-  ignored "allowedRoutes",
+  { "port", type = "integer", min = 1, max = 65535, required = true, doc = "Port; 15008 at a waypoint." },
+  { "protocol", type = "string", required = true, doc = "HTTP or HTTPS; HBONE at a waypoint." },
+  { "hostname", type = "string", min = 1, doc = "Hosts it serves; all when absent." },
+  { "tls", type = "record", fields = listener_tls, doc = "Needed by HTTPS." },
+  { "allowedRoutes", type = "record", default = {}, fields = allowed_routes, doc = "Routes that may attach." },
 }
 
-local spec = {
-  { "gatewayClassName", type = "string", required = true, doc = "istio-mesh or istio-waypoint." },
-  { "listeners", type = "list", items = { type = "record", fields = listener }, default = {}, doc = "At most one." },
-  later "addresses", later "infrastructure", later "backendTLS", later "allowedListeners", later "tls",
+local listeners = { "listeners", type = "list", items = { type = "record", fields = listener }, default = {},
+  doc = "Where it listens, and to whom." }
+
+local gateway = {
+  { "gatewayClassName", type = "string", required = true, doc = "A GatewayClass; istio-mesh or istio-waypoint." },
+  listeners,
+  { "addresses", type = "list", doc = "Addresses to bind; every one when absent.", items = { type = "record", fields = {
+    { "type", type = "string", one_of = { "IPAddress" }, default = "IPAddress", doc = "Form of the address." },
+    { "value", type = "string", default = "", doc = "The address; any when empty." },
+  } } },
+  { "allowedListeners", type = "record", default = {}, doc = "ListenerSets that may attach.", fields = {
+    namespaces({ "All", "Same", "Selector", "None" }, "None", "Where they may stand."),
+  } },
+  later "infrastructure", later "backendTLS", later "tls", later "defaultScope",
 }
+
+local listener_set = {
+  { "parentRef", type = "record", required = true, doc = "The Gateway it adds listeners to.", fields = {
+    { "group", type = "string", default = "gateway.networking.k8s.io", doc = "Group of the kind." },
+    { "kind", type = "string", default = "Gateway", doc = "Gateway." },
+    { "name", type = "string", required = true, doc = "Its name." },
+    { "namespace", type = "string", doc = "Its namespace; the set's own when absent." },
+  } },
+  listeners,
+}
+
+local gateway_class = {
+  { "controllerName", type = "string", required = true, doc = "Who serves the class; here it is this gateway." },
+  ignored "description", later "parametersRef",
+}
+
+local grant = {
+  { "from", type = "list", required = true, doc = "Who may refer.", items = { type = "record", fields = {
+    { "group", type = "string", required = true, doc = "Group of the kind." },
+    { "kind", type = "string", required = true, doc = "Kind of the object that refers." },
+    { "namespace", type = "string", required = true, doc = "Its namespace." },
+  } } },
+  { "to", type = "list", required = true, doc = "To what.", items = { type = "record", fields = {
+    { "group", type = "string", required = true, doc = "Group of the kind." },
+    { "kind", type = "string", required = true, doc = "Kind referred to." },
+    { "name", type = "string", min = 1, doc = "Its name; any when absent." },
+  } } },
+}
+
+local function kind(spec, doc, more)
+  local definition = { versions = { unpack(VERSIONS) },
+    fields = { { "spec", type = "record", required = true, fields = spec, doc = doc } } }
+  for key, value in pairs(more or {}) do definition[key] = value end
+  return definition
+end
 
 return {
-  Gateway = {
-    versions = { "gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1beta1",
-      "gateway.networking.k8s.io/v1alpha2" },
-    fields = { { "spec", type = "record", required = true, fields = spec, doc = "The gateway." } },
-  },
+  Gateway = kind(gateway, "The gateway."),
+  GatewayClass = kind(gateway_class, "The class.", { cluster_scoped = true }),
+  ListenerSet = kind(listener_set, "The listeners."),
+  ReferenceGrant = kind(grant, "What may be referred to."),
 }

@@ -1,0 +1,132 @@
+--- filters: turns the filters of a rule, or of one backend, into uses of policies.
+-- They take effect in one order, whatever order they are written in: CORS, headers, redirect, rewrite, mirror.
+local backend_refs = require "moongate.config.manifests.gateway_api.backend_refs"
+local path_of = require "moongate.config.manifests.path"
+
+local filters = {}
+
+local FIELD = {
+  RequestHeaderModifier = "requestHeaderModifier", ResponseHeaderModifier = "responseHeaderModifier",
+  RequestRedirect = "requestRedirect", URLRewrite = "urlRewrite", RequestMirror = "requestMirror", CORS = "cors",
+  ExtensionRef = "extensionRef", ExternalAuth = "externalAuth",
+}
+
+-- Names compare in any case; of several entries with one name the first counts (HTTPHeaderFilter).
+local function header_map(list)
+  local map, seen = {}, {}
+  for _, entry in ipairs(list or {}) do
+    local name = entry.name:lower()
+    if not seen[name] then map[entry.name] = entry.value end
+    seen[name] = true
+  end
+  return next(map) and map or nil
+end
+
+local function header_change(spec)
+  return { set = header_map(spec.set), add = header_map(spec.add), remove = spec.remove }
+end
+
+-- { path = } or { prefix = } for the policies redirect and rewrite.
+local function new_path(route, path, modifier, matched)
+  if not modifier then return {} end
+  local field = modifier.type == "ReplaceFullPath" and "replaceFullPath" or "replacePrefixMatch"
+  local value = modifier[field]
+  if not value or modifier.replaceFullPath and modifier.replacePrefixMatch then
+    return route:refuse(path_of(path, "path"), ("type %s needs %s, and that alone"):format(modifier.type, field))
+  end
+  if value ~= "" and value:sub(1, 1) ~= "/" or value:find("[?#%s%c]") then
+    return route:refuse(path_of(path, "path", field), ("expected a path that starts with '/', got %q"):format(value))
+  end
+  if field == "replaceFullPath" then return { path = value ~= "" and value or "/" } end
+  if not matched.prefix then
+    return route:refuse(path_of(path, "path", field), "needs a rule whose matches are of type PathPrefix")
+  end
+  return { prefix = { from = matched.prefix, to = value } }
+end
+
+local makers = {}
+
+function makers.RequestHeaderModifier(_, _, _, spec) return "headers", { request = header_change(spec) } end
+
+function makers.ResponseHeaderModifier(_, _, _, spec) return "headers", { response = header_change(spec) } end
+
+function makers.RequestRedirect(_, route, path, spec, matched)
+  local conf = new_path(route, path, spec.path, matched)
+  if not conf then return nil end
+  conf.scheme, conf.host, conf.port, conf.status = spec.scheme, spec.hostname, spec.port, spec.statusCode
+  return "redirect", conf
+end
+
+function makers.URLRewrite(_, route, path, spec, matched)
+  local conf = new_path(route, path, spec.path, matched)
+  if not conf then return nil end
+  conf.host = spec.hostname
+  if next(conf) == nil then return nil end
+  return "rewrite", conf
+end
+
+local function percent_of(route, path, spec)
+  local fraction = spec.fraction
+  if not fraction then return spec.percent or 100 end
+  if spec.percent then return route:refuse(path, "expected one of percent and fraction, found both") end
+  if fraction.numerator > fraction.denominator then
+    return route:refuse(path_of(path, "fraction"), "the numerator is greater than the denominator")
+  end
+  return fraction.numerator * 100 / fraction.denominator
+end
+
+function makers.RequestMirror(context, route, path, spec)
+  local percent = percent_of(route, path, spec)
+  local service = backend_refs.service(context, route, path_of(path, "backendRef"), spec.backendRef, "gets no copies")
+  if not service or not percent then return nil end
+  return "mirror", { service = service, percent = percent }
+end
+
+function makers.CORS(_, _, _, spec)
+  return "cors", { allow_origins = spec.allowOrigins, allow_methods = spec.allowMethods,
+    allow_headers = spec.allowHeaders, expose_headers = spec.exposeHeaders,
+    allow_credentials = spec.allowCredentials, max_age = spec.maxAge }
+end
+
+local ORDER = { "CORS", "RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite",
+  "RequestMirror" }
+
+-- The filters by type, each with its index; a mistake in their form is refused.
+local function by_type(route, path, list)
+  local found = {}
+  for i, filter in ipairs(list) do
+    local at, kind = path_of(path, i), filter.type
+    if found[kind] and kind ~= "RequestMirror" then route:refuse(at, kind .. " stands twice") end
+    for other, field in pairs(FIELD) do
+      if (filter[field] ~= nil) ~= (other == kind) then
+        route:refuse(at, filter[field] == nil and ("type %s needs %s"):format(kind, field)
+          or ("%s does not belong to type %s"):format(field, kind))
+        return {}
+      end
+    end
+    found[kind] = found[kind] or {}
+    table.insert(found[kind], i)
+  end
+  if found.RequestRedirect and found.URLRewrite then
+    route:refuse(path, "RequestRedirect and URLRewrite exclude each other")
+  end
+  return found
+end
+
+--- @param context { store, services_by_name, backends, ... }
+-- @param path of the list; @param list of filters or nil
+-- @param matched { prefix = the path prefix that the rule's match has, or nil }
+-- @return array of uses of policies; whether one of them answers every request
+function filters.uses(context, route, path, list, matched)
+  local uses, found = {}, by_type(route, path, list or {})
+  for _, kind in ipairs(ORDER) do
+    for _, i in ipairs(found[kind] or {}) do
+      local at = path_of(path, i, FIELD[kind])
+      local name, conf = makers[kind](context, route, at, list[i][FIELD[kind]], matched)
+      if name then uses[#uses + 1] = { name = name, conf = conf, at = route:place(at) } end
+    end
+  end
+  return uses, found.RequestRedirect ~= nil
+end
+
+return filters

@@ -1,0 +1,143 @@
+--- Fields of the Gateway API's HTTPRoute.
+local fields = require "moongate.config.manifests.kinds.fields"
+local later, strings = fields.later, fields.strings
+
+local GROUP = "gateway.networking.k8s.io/"
+
+local parent_ref = {
+  { "group", type = "string", default = "gateway.networking.k8s.io", doc = "Group of the kind." },
+  { "kind", type = "string", default = "Gateway", doc = "Gateway or ListenerSet." },
+  { "name", type = "string", required = true, doc = "Its name." },
+  { "namespace", type = "string", doc = "Its namespace; the route's own when absent." },
+  { "sectionName", type = "string", min = 1, doc = "Name of one listener; all when absent." },
+  { "port", type = "integer", min = 1, max = 65535, doc = "Port of the listeners; all when absent." },
+}
+
+local function backend_ref(more)
+  local list = {
+    { "group", type = "string", default = "", doc = "The core group." },
+    { "kind", type = "string", default = "Service", doc = "Service." },
+    { "name", type = "string", required = true, doc = "Its name." },
+    { "namespace", type = "string", doc = "Its namespace; another one needs a ReferenceGrant." },
+    { "port", type = "integer", min = 1, max = 65535, doc = "Port of the service." },
+  }
+  for _, field in ipairs(more or {}) do list[#list + 1] = field end
+  return list
+end
+
+local function header_list(name, doc)
+  return { name, type = "list", doc = doc, items = { type = "record", fields = {
+    { "name", type = "string", required = true, min = 1, doc = "Name of the header." },
+    { "value", type = "string", required = true, doc = "Its value." },
+  } } }
+end
+
+local function header_modifier(name, doc)
+  return { name, type = "record", doc = doc, fields = {
+    header_list("set", "Headers with the only value they shall have."),
+    header_list("add", "Values added to what is there."),
+    strings("remove", "Headers to take away."),
+  } }
+end
+
+local path_modifier = { "path", type = "record", doc = "The new path.", fields = {
+  { "type", type = "string", one_of = { "ReplaceFullPath", "ReplacePrefixMatch" }, required = true,
+    doc = "What is replaced." },
+  { "replaceFullPath", type = "string", doc = "Takes the place of the whole path." },
+  { "replacePrefixMatch", type = "string", doc = "Takes the place of the matched prefix." },
+} }
+
+local redirect = { "requestRedirect", type = "record", doc = "Answers with another place.", fields = {
+  { "scheme", type = "string", one_of = { "http", "https" }, doc = "Scheme there." },
+  { "hostname", type = "string", min = 1, doc = "Host there; the request's when absent." },
+  path_modifier,
+  { "port", type = "integer", min = 1, max = 65535, doc = "Port there; the scheme's, else the listener's." },
+  { "statusCode", type = "integer", one_of = { 301, 302, 303, 307, 308 }, default = 302, doc = "Status." },
+} }
+
+local rewrite = { "urlRewrite", type = "record", doc = "Changes what the backend sees.", fields = {
+  { "hostname", type = "string", min = 1, doc = "Its Host." }, path_modifier,
+} }
+
+local mirror = { "requestMirror", type = "record", doc = "Sends a copy elsewhere.", fields = {
+  { "backendRef", type = "record", required = true, fields = backend_ref(), doc = "Where." },
+  { "percent", type = "integer", min = 0, max = 100, doc = "Share of requests." },
+  { "fraction", type = "record", doc = "Share of requests.", fields = {
+    { "numerator", type = "integer", min = 0, required = true, doc = "So many" },
+    { "denominator", type = "integer", min = 1, default = 100, doc = "of so many." },
+  } },
+} }
+
+local cors = { "cors", type = "record", doc = "Who may call from a browser.", fields = {
+  strings("allowOrigins", "Origins, perhaps with '*' in the host."),
+  { "allowCredentials", type = "boolean", default = false, doc = "Whether with cookies." },
+  strings("allowMethods", "Methods, or '*'."), strings("allowHeaders", "Request headers, or '*'."),
+  strings("exposeHeaders", "Response headers."),
+  { "maxAge", type = "integer", min = 1, default = 5, doc = "Seconds that a preflight's answer holds." },
+} }
+
+local filter = {
+  { "type", type = "string", required = true, doc = "Which of the filters below.", one_of = {
+    "RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite", "RequestMirror", "CORS",
+    "ExtensionRef", "ExternalAuth" } },
+  header_modifier("requestHeaderModifier", "Changes headers that go to the backend."),
+  header_modifier("responseHeaderModifier", "Changes headers that go to the client."),
+  redirect, rewrite, mirror, cors, later "extensionRef", later "externalAuth",
+}
+
+local filters = { "filters", type = "list", items = { type = "record", fields = filter }, doc = "What is done." }
+
+local function value_match(doc)
+  return { type = "record", doc = doc, fields = {
+    { "type", type = "string", one_of = { "Exact", "RegularExpression" }, default = "Exact", doc = "How." },
+    { "name", type = "string", required = true, min = 1, doc = "Name." },
+    { "value", type = "string", required = true, doc = "Value." },
+  } }
+end
+
+local match = {
+  { "path", type = "record", default = {}, doc = "Path without its query.", fields = {
+    { "type", type = "string", one_of = { "Exact", "PathPrefix", "RegularExpression" }, default = "PathPrefix",
+      doc = "How." },
+    { "value", type = "string", default = "/", doc = "The path." },
+  } },
+  { "headers", type = "list", items = value_match "A header.", doc = "All of these." },
+  { "queryParams", type = "list", items = value_match "A query parameter.", doc = "All of these." },
+  { "method", type = "string", doc = "Method.",
+    one_of = { "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH" } },
+}
+
+local rule = {
+  { "name", type = "string", min = 1, doc = "Name of the rule, in logs." },
+  { "matches", type = "list", max = 64, items = { type = "record", fields = match }, doc = "Any of these." },
+  filters,
+  { "backendRefs", type = "list", doc = "Where requests go, by weight.", items = { type = "record",
+    fields = backend_ref { { "weight", type = "integer", min = 0, max = 1000000, default = 1, doc = "Share." },
+      filters } } },
+  { "timeouts", type = "record", default = {}, doc = "Limits of time; 0s is none.", fields = {
+    { "request", type = "duration", min = 0, doc = "Until the answer is complete, tries included." },
+    { "backendRequest", type = "duration", min = 0, doc = "Of one try." },
+  } },
+  { "retry", type = "record", doc = "When to try again; a broken connection always is.", fields = {
+    { "codes", type = "list", items = { type = "integer", min = 400, max = 599 }, doc = "Statuses." },
+    { "attempts", type = "integer", min = 1, default = 2, doc = "Tries after the first." },
+    { "backoff", type = "duration", min = 1, doc = "Least wait between tries." },
+  } },
+  later "sessionPersistence",
+}
+
+local spec = {
+  { "parentRefs", type = "list", items = { type = "record", fields = parent_ref }, default = {},
+    doc = "Gateways and ListenerSets it attaches to." },
+  strings("hostnames", "Hosts; those of the listener when absent."),
+  { "rules", type = "list", max = 16, items = { type = "record", fields = rule }, default = { {} },
+    doc = "What happens to which requests." },
+  later "useDefaultGateways",
+}
+
+return {
+  HTTPRoute = {
+    versions = { GROUP .. "v1", GROUP .. "v1beta1", GROUP .. "v1alpha2" },
+    fields = { { "spec", type = "record", required = true, fields = spec, doc = "The route." } },
+  },
+}

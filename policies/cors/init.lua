@@ -1,0 +1,84 @@
+--- cors: tells browsers which other sites may call (the CORS protocol of the WHATWG's Fetch standard).
+-- An origin is "https://shop.example", with ":port" where it is not the scheme's usual one; "https://*.shop.example"
+-- allows every name below it, "https://*" every host, "*" every origin.
+-- A preflight (OPTIONS with Origin and Access-Control-Request-Method) is answered here, 200, with headers that allow
+-- the call where its origin is allowed, and without any where it is not.  Another request goes on whatever its origin
+-- is: it is the browser that keeps the answer from the site.  "*" among methods and headers allows all of them; the
+-- answer then repeats what was asked for, so that it holds with credentials too.
+-- Phases: request (answers preflights), response (marks).
+-- Place it before policies that ask who the client is: a preflight carries no credentials.
+local field = require "moongate.field"
+local origins = require "policies.cors.origins"
+local cors = {}
+
+local function names(name, doc) return { name, type = "list", items = { type = "string" }, default = {}, doc = doc } end
+
+cors.schema = {
+  names("allow_origins", "Origins that may call."),
+  names("allow_methods", "Methods they may use beside GET, HEAD and POST; \"*\": any."),
+  names("allow_headers", "Headers they may send; \"*\": any."),
+  names("expose_headers", "Headers of the answer that their scripts may read."),
+  { "allow_credentials", type = "boolean", default = false, doc = "Whether they may send cookies and the like." },
+  { "max_age", type = "duration", min = 0, doc = "How long a browser may keep a preflight's answer." },
+  { "unmatched_preflights", type = "string", one_of = { "answer", "forward" }, default = "answer",
+    doc = "What becomes of a preflight whose origin is not allowed." },
+}
+
+function cors.check(conf)
+  for _, list in ipairs { "allow_methods", "allow_headers", "expose_headers" } do
+    for i, name in ipairs(conf[list]) do
+      if name:find("[^%w!#$%%&'*+.^_`|~-]") or name == "" then
+        return nil, ("%s.%d: %q is no token"):format(list, i, name)
+      end
+      if name == "*" and #conf[list] > 1 then return nil, ("%s.%d: \"*\" stands alone"):format(list, i) end
+    end
+  end
+  if conf.allow_credentials and conf.expose_headers[1] == "*" then
+    return nil, "expose_headers.1: \"*\" means nothing with credentials"
+  end
+  for i, origin in ipairs(conf.allow_origins) do
+    local why = field.value_error(origin)
+    if why then return nil, ("allow_origins.%d: %s"):format(i, why) end
+    if select(2, origin:gsub("%*", "")) > 1 then return nil, ("allow_origins.%d: more than one \"*\""):format(i) end
+  end
+end
+
+local function joined(list) return #list > 0 and list[1] ~= "*" and table.concat(list, ", ") or nil end
+
+function cors.prepare(conf)
+  return {
+    origins = origins.new(conf.allow_origins),
+    methods = joined(conf.allow_methods), headers = joined(conf.allow_headers),
+    any_method = conf.allow_methods[1] == "*", any_header = conf.allow_headers[1] == "*",
+    expose = #conf.expose_headers > 0 and table.concat(conf.expose_headers, ", ") or nil,
+    credentials = conf.allow_credentials and "true" or nil, forward = conf.unmatched_preflights == "forward",
+    max_age = conf.max_age and ("%d"):format(conf.max_age / 1000),
+  }
+end
+
+function cors.request(conf, ctx)
+  local asked = ctx.req.headers
+  local origin = asked.origin
+  if not origin then return end
+  local allowed, method = origins.allow(conf.origins, origin), asked["access-control-request-method"]
+  ctx.own.origin = allowed and origin or nil
+  if ctx.req.method ~= "OPTIONS" or not method or (conf.forward and not allowed) then return end
+  if not allowed then return ctx:respond(200) end
+  return ctx:respond(200, nil, {
+    ["access-control-allow-methods"] = conf.any_method and method or conf.methods,
+    ["access-control-allow-headers"] = conf.any_header and asked["access-control-request-headers"] or conf.headers,
+    ["access-control-max-age"] = conf.max_age,
+  })
+end
+
+-- The answer depends on who asks, which caches must know.
+function cors.response(conf, ctx)
+  local headers, origin = ctx.res.headers, ctx.own.origin
+  headers:add("vary", "origin")
+  if not origin then return end
+  headers:set("access-control-allow-origin", origin)
+  if conf.credentials then headers:set("access-control-allow-credentials", conf.credentials) end
+  if conf.expose then headers:set("access-control-expose-headers", conf.expose) end
+end
+
+return cors

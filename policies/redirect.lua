@@ -1,0 +1,48 @@
+--- redirect: answers with another place to ask; what the settings leave out is taken from the request.
+-- The query is kept.  Without `port` it is the scheme's usual one where `scheme` is set, else the one that the
+-- listener declares (not the one it is bound to, should they differ); 80 for http and 443 for https are not written.
+-- `prefix` replaces the first path elements, as in policy rewrite.
+-- Phases: request.
+-- Place it last: no policy after it is asked, no backend is called.
+local prefix = require "moongate.prefix"
+local redirect = {}
+
+redirect.schema = {
+  { "scheme", type = "string", one_of = { "http", "https" }, doc = "Scheme there." },
+  { "host", type = "string", pattern = "^[%w.:%[%]_-]+$", doc = "Host there, without its port." },
+  { "port", type = "integer", min = 1, max = 65535, doc = "Port there." },
+  { "path", type = "string", pattern = "^/[^?#]*$", doc = "The whole new path." },
+  { "prefix", type = "record", doc = "Replaces the beginning of the path.", fields = prefix.fields },
+  { "status", type = "integer", one_of = { 301, 302, 303, 307, 308 }, default = 302, doc = "Status of the answer." },
+}
+
+local USUAL = { http = 80, https = 443 }
+
+function redirect.check(conf)
+  if conf.path and conf.prefix then return nil, "prefix: either path or prefix" end
+  local why = prefix.error(conf.prefix)
+  if why then return nil, why end
+end
+
+function redirect.prepare(conf)
+  local copy = {}
+  for name, value in pairs(conf) do copy[name] = value end
+  copy.prefix = prefix.prepare(conf.prefix)
+  return copy
+end
+
+local function path_of(conf, req)
+  local path = conf.path or conf.prefix and prefix.replace(req.path, conf.prefix) or req.path
+  return req.query and path .. "?" .. req.query or path
+end
+
+function redirect.request(conf, ctx)
+  local req = ctx.req
+  local scheme = conf.scheme or req.scheme
+  local port = conf.port or conf.scheme and USUAL[scheme] or ctx.port
+  local authority = conf.host or req.host
+  if port ~= USUAL[scheme] then authority = authority .. ":" .. port end
+  return ctx:respond(conf.status, nil, { location = scheme .. "://" .. authority .. path_of(conf, req) })
+end
+
+return redirect
