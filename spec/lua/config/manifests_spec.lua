@@ -299,8 +299,8 @@ end)
 
 -- file, what stands there, what is written instead, the only message.
 local BAD = {
-  { "20-web-api-rbac", "action: ALLOW", "action: AUDIT",
-    "11: AuthorizationPolicy web-api-rbac: spec.action: AUDIT is not supported yet; ALLOW and DENY are" },
+  { "20-web-api-rbac", "action: ALLOW", "action: CUSTOM",
+    "11: AuthorizationPolicy web-api-rbac: spec.action: CUSTOM is not supported yet; ALLOW, DENY and AUDIT are" },
   { "20-web-api-rbac", "  action: ALLOW", "  acton: ALLOW",
     "11: AuthorizationPolicy web-api-rbac: spec.acton: unknown key 'acton'; did you mean 'action'?" },
   { "20-web-api-rbac", "methods: [\"GET\"]", "methods: GET",
@@ -315,11 +315,11 @@ local BAD = {
   { "20-web-api-rbac", "methods: [\"GET\"]", "methods: [on]",
     "18: not YAML: 'on' is a boolean to YAML 1.1 and a string to 1.2: quote it, or write true or false" },
   { "20-web-api-rbac", "methods: [\"GET\"]", "ports: [\"http\"]",
-    "13: AuthorizationPolicy web-api-rbac: spec.rules[0]: to.1.ports.1: expected a port" },
-  { "20-web-api-rbac", "  selector:", "  targetRefs: []\n  selector:",
-    "8: AuthorizationPolicy web-api-rbac: spec.targetRefs: is not supported yet" },
-  { "20-web-api-rbac", "  namespace: default", "  annotations: {istio.io/dry-run: \"true\"}",
-    "6: AuthorizationPolicy web-api-rbac: metadata.annotations[\"istio.io/dry-run\"]: is not supported yet" },
+    "18: AuthorizationPolicy web-api-rbac: spec.rules[0].to[0].operation.ports[0]: expected a port" },
+  { "20-web-api-rbac", "  selector:", "  targetRefs: [{kind: Service, name: web-api}]\n  selector:",
+    "8: AuthorizationPolicy web-api-rbac: spec.targetRefs: expected one of selector, targetRefs and targetRef" },
+  { "20-web-api-rbac", "  namespace: default", "  annotations: {istio.io/dry-run: \"yes\"}",
+    "6: AuthorizationPolicy web-api-rbac: metadata.annotations[\"istio.io/dry-run\"]: expected true or false, found" },
   { "20-web-api-rbac", "security.istio.io/v1beta1", "security.istio.io/v2",
     "2: AuthorizationPolicy web-api-rbac: apiVersion: security.istio.io/v2 of AuthorizationPolicy is not supported; "
     .. "security.istio.io/v1, security.istio.io/v1beta1 are" },

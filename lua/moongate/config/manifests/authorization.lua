@@ -1,160 +1,203 @@
---- Turns AuthorizationPolicies into settings of policy rbac.
--- Rules: security.istio.io AuthorizationPolicy; the policies of one listener count together.
-local names = require "moongate.config.manifests.names"
+--- AuthorizationPolicies as settings of policy rbac: which of them count where, together.
+-- Rules: security.istio.io AuthorizationPolicy; the policies of one proxy count together, those of each action as one.
+local attachment = require "moongate.config.manifests.attachment"
+local path_to = require "moongate.config.manifests.path"
+local rules = require "moongate.config.manifests.authorization_rules"
 local workloads = require "moongate.config.manifests.workloads"
 
 local authorization = {}
 
 local KIND = "security.istio.io/AuthorizationPolicy"
-local LIST_OF = { ALLOW = "allow", DENY = "deny" }
+local DRY_RUN = "istio.io/dry-run" -- annotation
+local GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name" -- label of a Gateway's pods
+local WAYPOINT = "istio-waypoint"
+local LIST_OF = { ALLOW = "allow", DENY = "deny", AUDIT = "audit" }
 
---- notIpBlocks -> not_ip_blocks.
-local function snake(name)
-  return (name:gsub("%u", function(letter) return "_" .. letter:lower() end))
-end
+-- What Go's ParseBool takes.
+local BOOLEANS = { ["1"] = true, t = true, T = true, ["true"] = true, True = true, TRUE = true,
+  ["0"] = false, f = false, F = false, ["false"] = false, False = false, FALSE = false }
 
---- A service account without a namespace is one of the policy's own.
-local function full_accounts(policy, accounts)
-  local list = {}
-  for i, account in ipairs(accounts) do
-    list[i] = account:find("/", 1, true) and account or policy.namespace .. "/" .. account
+-- ---- one policy ---------------------------------------------------------------------------
+
+local function check_dry_run(policy)
+  local said = policy.annotations[DRY_RUN]
+  local path = { "metadata", "annotations", DRY_RUN }
+  if said and BOOLEANS[said] == nil then
+    policy:refuse(path, ("expected true or false, found %q"):format(said))
+  elseif said and BOOLEANS[said] and policy.spec.action ~= "ALLOW" and policy.spec.action ~= "DENY" then
+    policy:refuse(path, "stands with ALLOW and DENY only")
   end
-  return list
 end
 
-local function convert_part(policy, part)
-  local copy = {}
-  for name, value in pairs(part) do
-    local key = snake(name)
-    local accounts = key:find("service_accounts$") or part.key == "source.serviceAccount" and key:find("values$")
-    copy[key] = accounts and full_accounts(policy, value) or value
+local function check_refs(policy)
+  local spec = policy.spec
+  if (spec.selector and 1 or 0) + (spec.targetRefs and #spec.targetRefs > 0 and 1 or 0)
+    + (spec.targetRef and 1 or 0) > 1 then
+    policy:refuse({ "spec", spec.targetRef and "targetRef" or "targetRefs" },
+      "expected one of selector, targetRefs and targetRef")
   end
-  return copy
-end
-
---- An empty list or mapping could mean everything or nothing, so the API server takes neither.
-local function refuse_empty(policy, i, rule)
-  for _, part in ipairs { "from", "to", "when" } do
-    local list = rule[part]
-    if list and #list == 0 then policy:refuse({ "spec", "rules", i, part }, "expected at least one entry") end
-    for j, entry in ipairs(list or {}) do
-      local name = part == "from" and "source" or "operation"
-      local inner, path = entry[name], { "spec", "rules", i, part, j, name }
-      if part == "when" then
-        if not (entry.values or entry.notValues) then
-          policy:refuse({ "spec", "rules", i, part, j }, "expected values or notValues")
-        end
-      elseif next(inner) == nil then
-        policy:refuse(path, "expected at least one field")
-      end
-      for field, values in pairs(inner or entry) do
-        local alone = field:lower():find("serviceaccounts$")
-        if alone and (inner.principals or inner.notPrincipals or inner.namespaces or inner.notNamespaces) then
-          policy:refuse(path, field .. " cannot stand beside principals or namespaces")
-        end
-        if type(values) == "table" and #values == 0 then
-          path[7] = field
-          policy:refuse(path, "expected at least one value")
-        end
-      end
+  for i, ref in ipairs(attachment.refs(spec)) do
+    local path = spec.targetRef == ref and { "spec", "targetRef" } or { "spec", "targetRefs", i }
+    if not attachment.is_known(ref) then
+      policy:refuse(path_to(path, "kind"), ("%s of group %q is nothing that a policy attaches to; "
+        .. "Gateway, GatewayClass, Service and ServiceEntry are"):format(ref.kind, ref.group))
+    elseif ref.namespace and ref.namespace ~= policy.namespace then
+      policy:refuse(path_to(path, "namespace"), "expected the policy's own namespace")
     end
   end
 end
 
-local function convert_list(policy, list, name)
-  if not list then return nil end
-  local copy = {}
-  for i, entry in ipairs(list) do copy[i] = convert_part(policy, name and entry[name] or entry) end
-  return copy
+local function check_selector(policy)
+  for name, value in pairs(policy.spec.selector and policy.spec.selector.matchLabels or {}) do
+    if value:find("*", 1, true) or name:find("*", 1, true) or name == "" then
+      policy:refuse({ "spec", "selector", "matchLabels", name }, "expected a label and its whole value")
+    end
+  end
 end
 
-local function convert_rule(policy, i, rule)
-  return {
-    id = ("ns[%s]-policy[%s]-rule[%d]"):format(policy.namespace, policy.name, i - 1),
-    from = convert_list(policy, rule.from, "source"), to = convert_list(policy, rule.to, "operation"),
-    when = convert_list(policy, rule.when),
-  }
-end
-
-local function is_true(text)
-  return text == "1" or text == "t" or text == "T" or text == "true" or text == "True" or text == "TRUE"
-end
-
-local function check(policy)
-  local action = policy.spec.action
+local function check(policy, mesh)
+  local action, list = policy.spec.action, policy.spec.rules or {}
   if not LIST_OF[action] then
-    policy:refuse({ "spec", "action" }, action .. " is not supported yet; ALLOW and DENY are")
+    policy:refuse({ "spec", "action" }, action .. " is not supported yet; ALLOW, DENY and AUDIT are")
   end
-  if is_true(policy.annotations["istio.io/dry-run"]) then
-    policy:refuse({ "metadata", "annotations", "istio.io/dry-run" }, "is not supported yet")
+  check_dry_run(policy)
+  check_refs(policy)
+  check_selector(policy)
+  if action ~= "ALLOW" and #list == 0 then
+    policy:refuse({ "spec" }, ("expected rules: %s without any never matches"):format(action))
   end
-  local rules = policy.spec.rules or {}
-  if action == "DENY" and #rules == 0 then
-    policy:refuse({ "spec" }, "expected rules: a DENY policy without any denies nothing")
-  end
-  for i, rule in ipairs(rules) do refuse_empty(policy, i, rule) end
+  for i in ipairs(list) do rules.check(policy, i, mesh) end
 end
 
---- The workloads that a policy counts for: the root namespace speaks for the whole mesh, any other for itself,
--- and a selector narrows that down by label.
-local function guarded_by(policy, all)
+-- ---- all policies -------------------------------------------------------------------------
+
+local function add(map, key, policy)
+  map[key] = map[key] or {}
+  table.insert(map[key], policy)
+end
+
+local function ref_key(kind, namespace, name) return ("%s %s/%s"):format(kind, namespace, name) end
+
+-- By what each policy may be found; whether it counts there is for attachment to say.
+local function index(self, policy, all)
+  local refs = attachment.refs(policy.spec)
+  for _, ref in ipairs(refs) do add(self.by_ref, ref_key(ref.kind, policy.namespace, ref.name), policy) end
+  if #refs > 0 then return end
   local selector = policy.spec.selector and policy.spec.selector.matchLabels or {}
-  return workloads.select(all, selector, policy.namespace ~= names.ROOT_NAMESPACE and policy.namespace or nil)
+  local namespace = policy.namespace ~= self.mesh.root_namespace and policy.namespace or nil
+  for _, workload in ipairs(workloads.select(all, selector, namespace)) do
+    add(self.by_workload, workload, policy)
+  end
 end
 
---- @param store all objects; @param all every workload
+--- @param store all objects, with the mesh's settings; @param all every workload
 function authorization.new(store, all)
-  local self = { policies = store:all(KIND), ranks = {}, by_workload = {}, used = {} }
+  local self = { policies = store:all(KIND), ranks = {}, by_workload = {}, by_ref = {}, used = {}, mesh = store.mesh }
   for rank, policy in ipairs(self.policies) do
-    check(policy)
+    check(policy, self.mesh)
     self.ranks[policy] = rank
-    for _, workload in ipairs(guarded_by(policy, all)) do
-      self.by_workload[workload] = self.by_workload[workload] or {}
-      table.insert(self.by_workload[workload], policy)
-    end
+    index(self, policy, all)
   end
   return setmetatable(self, { __index = authorization })
 end
 
---- The policies that count for one of these workloads, in order of appearance.
-local function policies_for(self, list)
-  local found, seen = {}, {}
-  for _, workload in ipairs(list) do
-    for _, policy in ipairs(self.by_workload[workload] or {}) do
-      if not seen[policy] then found[#found + 1] = policy end
-      seen[policy] = true
+-- ---- what counts where --------------------------------------------------------------------
+
+-- Adds the policies of `candidates` that count at `proxy` to the set `found`.
+local function collect(self, candidates, proxy, found)
+  for _, policy in ipairs(candidates or {}) do
+    if attachment.attaches(policy, proxy, self.mesh.root_namespace) then found[policy] = true end
+  end
+end
+
+local function add_workload(self, workload, found)
+  local gateway = workload.labels[GATEWAY_NAME]
+  local proxy = { namespace = workload.namespace, labels = workload.labels, gateway = gateway }
+  collect(self, self.by_workload[workload], proxy, found)
+  if gateway then collect(self, self.by_ref[ref_key("Gateway", workload.namespace, gateway)], proxy, found) end
+end
+
+local function add_waypoint(self, waypoint, service, found)
+  local object = service.object
+  local proxy = { namespace = waypoint.namespace, labels = {}, gateway = waypoint.name, class = WAYPOINT,
+    refs_only = true, services = { { kind = "Service", name = object.name, namespace = object.namespace } } }
+  for _, key in ipairs { ref_key("Service", object.namespace, object.name),
+    ref_key("Gateway", waypoint.namespace, waypoint.name),
+    ref_key("GatewayClass", self.mesh.root_namespace, WAYPOINT) } do
+    collect(self, self.by_ref[key], proxy, found)
+  end
+end
+
+-- The list of rbac's settings that a policy's rules belong to, made when it is not there yet.
+local function list_for(conf, policy)
+  local name = LIST_OF[policy.spec.action]
+  if BOOLEANS[policy.annotations[DRY_RUN]] then
+    conf.dry_run = conf.dry_run or {}
+    conf = conf.dry_run
+  end
+  conf[name] = conf[name] or {}
+  return conf[name]
+end
+
+-- An ALLOW policy without rules gives an empty list, which allows nothing; no ALLOW policy gives no list.
+local function use_of(self, found, origins)
+  local list, conf = {}, {}
+  for policy in pairs(found) do list[#list + 1] = LIST_OF[policy.spec.action] and policy end
+  table.sort(list, function(a, b) return self.ranks[a] < self.ranks[b] end)
+  for _, policy in ipairs(list) do
+    self.used[policy] = true
+    local into = list_for(conf, policy)
+    for i in ipairs(policy.spec.rules or {}) do
+      local converted = rules.convert(policy, i, self.mesh)
+      origins[converted] = { policy, i }
+      into[#into + 1] = converted
     end
   end
-  table.sort(found, function(a, b) return self.ranks[a] < self.ranks[b] end)
-  return found
+  return list[1] and { name = "rbac", conf = conf, at = list[1]:place { "spec" } }
 end
 
 --- The use of policy rbac that guards these workloads, or nil when no policy counts for them.
 -- `origins[use.conf.allow[i]]` gives { policy, rule index } for the messages about that rule.
--- An ALLOW policy without rules gives an empty list, which allows nothing; no ALLOW policy gives no list.
 function authorization:guard(guarded, origins)
-  local conf, first = {}, nil
-  for _, policy in ipairs(policies_for(self, guarded)) do
-    local list = LIST_OF[policy.spec.action]
-    if list then
+  local found = {}
+  for _, workload in ipairs(guarded) do add_workload(self, workload, found) end
+  return use_of(self, found, origins)
+end
+
+-- Selectors mean nothing to a waypoint of the new form.
+local function warn_of_selectors(self, service)
+  for _, workload in ipairs(service.behind) do
+    for _, policy in ipairs(self.by_workload[workload] or {}) do
       self.used[policy] = true
-      first = first or policy
-      conf[list] = conf[list] or {}
-      for i, rule in ipairs(policy.spec.rules or {}) do
-        local converted = convert_rule(policy, i, rule)
-        origins[converted] = { policy, i }
-        table.insert(conf[list], converted)
-      end
+      policy:warn({ "spec", policy.spec.selector and "selector" or nil },
+        ("does not count for %s: its waypoint takes policies by targetRefs only"):format(service.fqdn))
     end
   end
-  return first and { name = "rbac", conf = conf, at = first:place { "spec" } }
+end
+
+--- The same for the mesh listener of a service: its workloads' policies, or those of its waypoint. One of the old form
+-- takes both.
+function authorization:guard_service(service, origins)
+  local waypoint = service.waypoint
+  local found = {}
+  if waypoint then add_waypoint(self, waypoint, service, found) end
+  if not waypoint or waypoint.legacy then
+    for _, workload in ipairs(service.behind) do add_workload(self, workload, found) end
+  else
+    warn_of_selectors(self, service)
+  end
+  return use_of(self, found, origins)
 end
 
 --- Warns of every policy that guards nothing here.
 function authorization:warn_unused()
   for _, policy in ipairs(self.policies) do
-    if not self.used[policy] then
-      policy:warn({ "spec", policy.spec.selector and "selector" or nil },
+    local spec = policy.spec
+    if not self.used[policy] and attachment.refs(spec)[1] then
+      policy:warn({ "spec", spec.targetRef and "targetRef" or "targetRefs" },
+        "guards nothing: no Gateway, or service with a waypoint, is what it refers to")
+    elseif not self.used[policy] then
+      policy:warn({ "spec", spec.selector and "selector" or nil },
         "guards nothing: no service here has a workload that it selects")
     end
   end

@@ -10,6 +10,7 @@ local backends = require "moongate.config.manifests.backends"
 local gateway_api = require "moongate.config.manifests.gateway_api"
 local ingress = require "moongate.config.manifests.ingress"
 local mesh = require "moongate.config.manifests.mesh"
+local mesh_config = require "moongate.config.manifests.mesh_config"
 local model = require "moongate.model"
 local reader = require "moongate.config.manifests.reader"
 local services = require "moongate.config.manifests.services"
@@ -26,6 +27,7 @@ local function gather(objects, options)
   local context = { store = store.new(objects), origins = {}, mesh_listeners = {},
     draft = { admin = { address = ADMIN }, listeners = {}, routes = {},
       policies = { { name = "metrics" } } } }
+  context.store.mesh = mesh_config.read(context.store)
   context.workloads = workloads.all(context.store)
   context.gateway_workloads = gateway_api.workloads(context.store)
   for _, gateway in ipairs(context.store:all(GATEWAY)) do
@@ -90,6 +92,9 @@ local function build(objects, options, notes)
   mesh.add(context)
   ingress.add(context)
   gateway_api.add(context)
+  for _, listener in ipairs(context.draft.listeners) do
+    listener.path_normalization = context.store.mesh.path_normalization
+  end
   context.authorization:warn_unused()
   context.draft.source = options.source
   -- A Gateway none of whose listeners can be served is said in warnings; a later reload may mend it.

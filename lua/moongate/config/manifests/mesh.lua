@@ -80,7 +80,7 @@ local function add_port(context, service, port)
   table.insert(context.draft.listeners, listener)
   context.mesh_listeners[listener.name] = { service = service, port = port, identity = identity }
   local routes = routes_of(context, service, port, identity)
-  local guard = context.authorization:guard(service.behind, context.origins)
+  local guard = context.authorization:guard_service(service, context.origins)
   local count = telemetry.use(context, service)
   if count or guard then add_no_route(routes, listener.at) end
   for _, route in ipairs(routes) do

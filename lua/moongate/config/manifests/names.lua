@@ -1,8 +1,6 @@
 --- Host names, label selectors and references as Kubernetes and Istio compare them.
 local names = {}
 
-names.ROOT_NAMESPACE = "istio-system" -- whose policies count for the whole mesh
-names.TRUST_DOMAIN = "cluster.local"
 local DOMAIN = ".svc.cluster.local"
 
 --- Full name of a service.
@@ -11,8 +9,8 @@ function names.service(name, namespace)
 end
 
 --- Principal of a service account, as a URI SAN holds it.
-function names.principal(namespace, account)
-  return ("spiffe://%s/ns/%s/sa/%s"):format(names.TRUST_DOMAIN, namespace, account)
+function names.principal(trust_domain, namespace, account)
+  return ("spiffe://%s/ns/%s/sa/%s"):format(trust_domain, namespace, account)
 end
 
 --- A host as a rule writes it, in lower case and in full: a name without a dot is a service of the

@@ -38,7 +38,7 @@ end
 --- The DestinationRules of a service: of its own namespace, else of the root namespace, those with the
 -- most specific host; several with the same host count together.
 local function rules_of(store, service)
-  for _, namespace in ipairs { service.object.namespace, names.ROOT_NAMESPACE } do
+  for _, namespace in ipairs { service.object.namespace, store.mesh.root_namespace } do
     local best, found = -1, {}
     for _, rule in ipairs(store:all("networking.istio.io/DestinationRule")) do
       local host = names.expand(rule.spec.host, rule.namespace)

@@ -6,11 +6,11 @@ local workloads = {}
 
 --- What metrics call a workload. The canonical names follow Istio: labels of its own first, then the
 -- recommended Kubernetes ones, then `app` and `version`.
-local function metadata_of(name, namespace, labels, account)
+local function metadata_of(name, namespace, labels, account, trust_domain)
   return {
     app = labels.app, version = labels.version,
     workload = name, workload_namespace = namespace,
-    principal = names.principal(namespace, account),
+    principal = names.principal(trust_domain, namespace, account),
     canonical_service = labels["service.istio.io/canonical-name"] or labels["app.kubernetes.io/name"] or labels.app
       or name,
     canonical_revision = labels["service.istio.io/canonical-revision"] or labels["app.kubernetes.io/version"]
@@ -19,12 +19,13 @@ local function metadata_of(name, namespace, labels, account)
 end
 
 --- A workload of { name, namespace, labels, account, object }, completed in place.
-function workloads.make(workload)
-  workload.metadata = metadata_of(workload.name, workload.namespace, workload.labels, workload.account)
+function workloads.make(store, workload)
+  workload.metadata = metadata_of(workload.name, workload.namespace, workload.labels, workload.account,
+    store.mesh.trust_domain)
   return workload
 end
 
-local function workload_of(deployment)
+local function workload_of(store, deployment)
   local template = deployment.spec.template
   local labels = template.metadata.labels or {}
   for name, value in pairs(deployment.spec.selector.matchLabels or {}) do
@@ -34,8 +35,8 @@ local function workload_of(deployment)
     end
   end
   local account = template.spec.serviceAccountName or template.spec.serviceAccount or "default"
-  return workloads.make { name = deployment.name, namespace = deployment.namespace, labels = labels,
-    account = account, object = deployment }
+  return workloads.make(store, { name = deployment.name, namespace = deployment.namespace, labels = labels,
+    account = account, object = deployment })
 end
 
 local function label_key(name, value) return name .. "=" .. value end
@@ -60,7 +61,7 @@ function workloads.all(store)
   local deployments = store:all("apps/Deployment")
   local list = { by_label = {}, deployments = #deployments }
   for _, deployment in ipairs(deployments) do
-    local workload = workload_of(deployment)
+    local workload = workload_of(store, deployment)
     local account = workload.account
     if account ~= "default" and not store:get("/ServiceAccount", workload.namespace, account) then
       deployment:refuse({ "spec", "template", "spec", "serviceAccountName" },
@@ -134,8 +135,8 @@ function workloads.identity(store, namespace, account)
   secret.identity = secret.identity or workloads.secret_values(secret, "istio.io/key-and-cert",
     { cert = "cert-chain.pem", key = "key.pem", root = "root-cert.pem" })
   local values = secret.identity
-  return values and { principal = names.principal(namespace, account), cert = values.cert, key = values.key,
-    root = values.root, at = secret:place() } or nil
+  return values and { principal = names.principal(store.mesh.trust_domain, namespace, account),
+    cert = values.cert, key = values.key, root = values.root, at = secret:place() } or nil
 end
 
 return workloads

@@ -22,8 +22,8 @@ function gateway_api.workloads(store)
       local labels = { ["gateway.networking.k8s.io/gateway-name"] = gateway.name,
         ["istio.io/gateway-name"] = gateway.name }
       for label, value in pairs(gateway.labels) do labels[label] = value end
-      map[gateway] = workloads.make(store, { name = name, namespace = gateway.namespace, labels = labels, account = name,
-        object = gateway })
+      map[gateway] = workloads.make(store, { name = name, namespace = gateway.namespace, labels = labels,
+        account = name, object = gateway })
     end
   end
   return map

@@ -87,6 +87,10 @@ return {
     fields = { { "spec", type = "record", required = true, fields = deployment_spec, doc = "The workload." } } },
   ServiceAccount = { versions = { "v1" }, fields = {
     ignored "secrets", ignored "imagePullSecrets", ignored "automountServiceAccountToken" } },
+  ConfigMap = { versions = { "v1" }, fields = {
+    { "data", type = "map", values = { type = "string" }, default = {}, doc = "Texts by name." },
+    ignored "binaryData", ignored "immutable",
+  } },
   Namespace = { versions = { "v1" }, cluster_scoped = true, fields = { ignored "spec" } },
   Secret = { versions = { "v1" }, fields = {
     { "type", type = "string", default = "Opaque", doc = "kubernetes.io/tls, or istio.io/key-and-cert." },

@@ -1,0 +1,140 @@
+--- Rules of AuthorizationPolicies: what the API server would refuse, and what policy rbac makes of the rest.
+local path_to = require "moongate.config.manifests.path"
+local rbac = require "policies.rbac"
+local trust_domains = require "moongate.config.manifests.trust_domains"
+
+local rules = {}
+
+local INNER = { from = "source", to = "operation" }
+local MOST_ACCOUNTS, LONGEST_ACCOUNT = 16, 320
+local ALONE = { "principals", "notPrincipals", "namespaces", "notNamespaces" } -- not beside serviceAccounts
+
+--- notIpBlocks -> not_ip_blocks, and back.
+local function snake(name)
+  return (name:gsub("%u", function(letter) return "_" .. letter:lower() end))
+end
+
+local function camel(name)
+  return (name:gsub("_(%l)", string.upper))
+end
+
+-- ---- what the API server refuses ----------------------------------------------------------
+
+local function refuse_accounts(policy, path, part, field)
+  local accounts = part[field]
+  if #accounts > MOST_ACCOUNTS then
+    policy:refuse(path_to(path, field), ("expected at most %d, found %d"):format(MOST_ACCOUNTS, #accounts))
+  end
+  for i, account in ipairs(accounts) do
+    if #account > LONGEST_ACCOUNT then
+      policy:refuse(path_to(path, field, i), ("expected at most %d characters"):format(LONGEST_ACCOUNT))
+    end
+  end
+  for _, other in ipairs(ALONE) do
+    if part[other] then
+      return policy:refuse(path, field .. " cannot stand beside principals or namespaces")
+    end
+  end
+end
+
+--- An empty list or mapping could mean everything or nothing, and an empty text is no name.
+local function refuse_part(policy, path, part)
+  if next(part) == nil then policy:refuse(path, "expected at least one field") end
+  for field, values in pairs(part) do
+    if #values == 0 then policy:refuse(path_to(path, field), "expected at least one value") end
+    for i, value in ipairs(values) do
+      if value == "" then policy:refuse(path_to(path, field, i), "expected a value, found an empty text") end
+    end
+    if field:lower():find("serviceaccounts$") then refuse_accounts(policy, path, part, field) end
+  end
+end
+
+local function refuse_condition(policy, path, condition)
+  if not condition.values and not condition.notValues then policy:refuse(path, "expected values or notValues") end
+  for _, field in ipairs { "values", "notValues" } do
+    if condition[field] and #condition[field] == 0 then
+      policy:refuse(path_to(path, field), "expected at least one value")
+    end
+  end
+end
+
+local function refuse_empty(policy, path, rule)
+  for field, inner in pairs(INNER) do
+    if rule[field] and #rule[field] == 0 then policy:refuse(path_to(path, field), "expected at least one entry") end
+    for i, entry in ipairs(rule[field] or {}) do
+      refuse_part(policy, path_to(path, field, i, inner), entry[inner])
+    end
+  end
+  for i, condition in ipairs(rule.when or {}) do refuse_condition(policy, path_to(path, "when", i), condition) end
+end
+
+-- ---- conversion ---------------------------------------------------------------------------
+
+--- A service account without a namespace is one of the policy's own.
+local function full_accounts(policy, accounts)
+  local list = {}
+  for i, account in ipairs(accounts) do
+    list[i] = account:find("/", 1, true) and account or policy.namespace .. "/" .. account
+  end
+  return list
+end
+
+-- What a field means beyond its text; by the name of the field without not, or the key of the condition.
+local function meaning(policy, kind, values, mesh)
+  if kind == "serviceAccounts" or kind == "source.serviceAccount" then return full_accounts(policy, values) end
+  if kind == "principals" or kind == "source.principal" then
+    return trust_domains.principals(values, mesh.trust_domains)
+  end
+  if kind == "trustDomains" or kind == "source.trustDomain" then
+    return trust_domains.domains(values, mesh.trust_domains)
+  end
+  return values
+end
+
+local function positive(field)
+  return (field:gsub("^not(%u)", string.lower))
+end
+
+local function convert_part(policy, part, mesh)
+  local copy = {}
+  for field, values in pairs(part) do
+    local kind = part.key or positive(field)
+    copy[snake(field)] = type(values) == "table" and meaning(policy, kind, values, mesh) or values
+  end
+  return copy
+end
+
+local function convert_list(policy, list, inner, mesh)
+  if not list or #list == 0 then return nil end
+  local copy = {}
+  for i, entry in ipairs(list) do copy[i] = convert_part(policy, inner and entry[inner] or entry, mesh) end
+  return copy
+end
+
+--- A rule of policy rbac, with the id by which Istio's logs name it.
+function rules.convert(policy, i, mesh)
+  local rule = policy.spec.rules[i]
+  return {
+    id = ("ns[%s]-policy[%s]-rule[%d]"):format(policy.namespace, policy.name, i - 1),
+    from = convert_list(policy, rule.from, INNER.from, mesh), to = convert_list(policy, rule.to, INNER.to, mesh),
+    when = convert_list(policy, rule.when, nil, mesh),
+  }
+end
+
+--- Refuses what is wrong with rule `i` of a policy, in the words of its file.
+function rules.check(policy, i, mesh)
+  local path = { "spec", "rules", i }
+  local before = #policy.notes.errors
+  refuse_empty(policy, path, policy.spec.rules[i])
+  if #policy.notes.errors > before then return end
+  local _, why = rbac.check { deny = { rules.convert(policy, i, mesh) } }
+  if not why then return end
+  local where, message = why:match("^deny%.1%.?([%w_.]*): (.*)$")
+  for step in where:gmatch("[^.]+") do
+    path[#path + 1] = tonumber(step) or camel(step)
+    if INNER[path[#path - 1]] then path[#path + 1] = INNER[path[#path - 1]] end
+  end
+  policy:refuse(path, message)
+end
+
+return rules

@@ -1,0 +1,76 @@
+--- What holds for the whole mesh: MeshConfig, as Istio keeps it, in `data.mesh` of ConfigMap istio in istio-system.
+local schema = require "moongate.schema"
+local yaml = require "moongate.yaml"
+
+local mesh_config = {}
+
+local NORMALIZATIONS = { DEFAULT = "base", NONE = "none", BASE = "base", MERGE_SLASHES = "merge_slashes",
+  DECODE_AND_MERGE_SLASHES = "decode_and_merge_slashes" }
+
+local NAMESPACE = { type = "string", pattern = "^[%w][%w-]*$" }
+local DOMAIN = { type = "string", pattern = "^[%w][%w._-]*$" }
+
+local function with(name, field, default, doc)
+  return { name, type = field.type, pattern = field.pattern, default = default, doc = doc }
+end
+
+local FIELDS = {
+  with("rootNamespace", NAMESPACE, "istio-system", "Namespace whose policies count for the whole mesh."),
+  with("trustDomain", DOMAIN, "cluster.local", "First part of every identity."),
+  { "trustDomainAliases", type = "list", items = DOMAIN, default = {}, doc = "Other names of the trust domain." },
+  { "pathNormalization", type = "record", default = {}, doc = "One spelling of paths.", fields = {
+    { "normalization", type = "string", default = "DEFAULT", doc = "How much of it.",
+      one_of = { "DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES" } } } },
+}
+
+-- Fields without a meaning here, or not yet; each is named in a warning.
+local OTHERS = {}
+for name in ([[accessLogEncoding accessLogFile accessLogFormat ca caCertificates certificates configSources
+    connectTimeout defaultConfig defaultDestinationRuleExportTo defaultHttpRetryPolicy defaultProviders
+    defaultServiceExportTo defaultVirtualServiceExportTo disableEnvoyListenerLog discoverySelectors dnsRefreshRate
+    enableAutoMtls enableEnvoyAccessLogService enablePrometheusMerge enableTracing extensionProviders h2UpgradePolicy
+    hboneIdleTimeout inboundClusterStatName inboundTrafficPolicy ingressClass ingressControllerMode ingressSelector
+    ingressService localityLbSetting meshMTLS outboundClusterStatName outboundTrafficPolicy proxyHttpPort
+    proxyInboundListenPort proxyListenPort serviceScopeConfigs serviceSettings tcpKeepalive tlsDefaults
+    verifyCertificateAtClient]]):gmatch("%S+") do
+  OTHERS[name] = true
+end
+
+local PLACE = { "data", "mesh" }
+
+local function read(object)
+  local documents, why = yaml.parse(object.body.data.mesh)
+  if not documents then return object:refuse(PLACE, ("not YAML: line %d: %s"):format(why.line, why.message)) end
+  local value = documents[1] and documents[1].value
+  if value == nil or value == yaml.null then return {} end
+  if documents[2] or type(value) ~= "table" or yaml.is_list(value) then
+    return object:refuse(PLACE, "expected one mapping, the MeshConfig")
+  end
+  return value
+end
+
+--- The settings checked, those that nobody gave as Istio has them; the defaults alone when there is a mistake.
+local function check(object, value)
+  local wrong = false
+  for name in pairs(OTHERS) do
+    if value[name] ~= nil then object:warn(PLACE, name .. " has no effect here") end
+    value[name] = nil
+  end
+  local checked = schema.check(FIELDS, value, {}, function(path, message)
+    object:refuse(PLACE, table.concat(path, ".") .. ": " .. message)
+    wrong = true
+  end)
+  return wrong and schema.check(FIELDS, {}, {}, error) or checked
+end
+
+--- The mesh's settings; Istio's defaults where no ConfigMap says otherwise.
+-- @return { root_namespace, trust_domain, trust_domains = it and its aliases, path_normalization }
+function mesh_config.read(store)
+  local object = store:get("/ConfigMap", "istio-system", "istio")
+  local checked = check(object, object and object.body.data.mesh and read(object) or {})
+  local domains = { checked.trustDomain, unpack(checked.trustDomainAliases) }
+  return { root_namespace = checked.rootNamespace, trust_domain = checked.trustDomain, trust_domains = domains,
+    path_normalization = NORMALIZATIONS[checked.pathNormalization.normalization] }
+end
+
+return mesh_config
