@@ -251,6 +251,7 @@ struct mg_listener_conf {
     uint32_t request_line_bytes, header_bytes, header_count, trailer_bytes;
     uint64_t body_bytes;
     uint32_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms;
+    uint32_t body_rate; /* bytes a second */
     uint32_t requests_per_connection, connections;
 };
 /* Copies the settings and takes over the reference to conf->tls; MG_ELIMIT: too many listeners. */

@@ -15,6 +15,7 @@ struct mg_limits {
     uint32_t trailer_bytes;           /* 8192 */
     uint32_t header_timeout_ms;       /* 10000: first byte to the end of the head */
     uint32_t body_timeout_ms;         /* 15000: between two reads of a body */
+    uint32_t body_rate;               /* 500 bytes a second, over any body_timeout; 0: none */
     uint32_t idle_timeout_ms;         /* 60000: kept-alive connection without a request */
     uint32_t write_timeout_ms;        /* 30000: no progress towards the client */
     uint32_t requests_per_connection; /* 0: unlimited; else the last answer closes */

@@ -102,6 +102,8 @@ static void begin(struct mg_server *s, struct mg_message *m, void *owner, size_t
     s->stream.bytes_in = head_len;
     s->stream.bytes_out = 0;
     s->state = mg_body_done(&a->body) ? SERVER_WAIT : SERVER_BODY;
+    if (s->state == SERVER_BODY)
+        mg_server_measure(s);
     s->handler->on_request(s, &s->stream);
     if (s->state == SERVER_WAIT && s->requests == serial && s->active != NULL &&
         s->stream.events != NULL)
@@ -134,6 +136,21 @@ static size_t take_head(struct mg_server *s, const char *bytes, size_t len)
     return (size_t)n;
 }
 
+/* Whether the client, though free to send, sends less than body_rate.  Once there is a response the two may
+ * well be talking. */
+static bool is_dripping(struct mg_server *s)
+{
+    const struct mg_server_active *a = s->active;
+    uint64_t ms = (mg_clock_ns() - a->since_ns) / 1000000;
+
+    if (ms < s->limits->body_timeout_ms || a->out.started)
+        return false;
+    if ((s->stream.bytes_in - a->since_bytes) * 1000 < ms * s->limits->body_rate)
+        return true;
+    mg_server_measure(s);
+    return false;
+}
+
 static size_t take_body(struct mg_server *s, const char *bytes, size_t len)
 {
     uint32_t serial = s->requests;
@@ -145,6 +162,8 @@ static size_t take_body(struct mg_server *s, const char *bytes, size_t len)
         return 0;
     rc = mg_body_next(&s->active->body, bytes, len, &used, &data);
     s->stream.bytes_in += used;
+    if (rc >= 0 && rc != MG_END && is_dripping(s))
+        rc = MG_ETIMEOUT;
     if (rc < 0) {
         fail_body(s, rc);
         return 0;
@@ -212,8 +231,7 @@ static void run(struct mg_server *s, const char *bytes, size_t len, bool held)
         mg_buf_consume(&s->held, at);
     else if (at < len)
         mg_buf_append(&s->held, bytes + at, len - at);
-    if ((s->state == SERVER_HEAD && (!partial || serial != s->requests)) ||
-        s->state == SERVER_BODY || s->state == SERVER_DRAIN)
+    if ((s->state == SERVER_HEAD && (!partial || serial != s->requests)) || s->state == SERVER_BODY)
         mg_server_arm(s, mg_server_patience(s));
     if (mg_buf_len(&s->held) > SERVER_HELD_MAX)
         mg_conn_read_stop(s->conn);
@@ -306,6 +324,12 @@ static void write_timed_out(struct mg_server *s)
     fail(s, MG_ETIMEOUT);
 }
 
+/* Does the client wait to be asked for its body (RFC 9110, 10.1.1)? */
+static bool is_held_back(const struct mg_server *s)
+{
+    return s->stream.in->expect_continue && !s->active->continued;
+}
+
 static void on_timer(struct mg_timer *t)
 {
     static const struct mg_refusal slow = {408, "head did not come in time"};
@@ -318,7 +342,7 @@ static void on_timer(struct mg_timer *t)
         write_timed_out(s);
     else if (s->state == SERVER_HEAD)
         refuse(s, NULL, mg_str_of(mg_buf_bytes(&s->held), mg_buf_len(&s->held)), &slow);
-    else if (s->state == SERVER_BODY && !s->paused)
+    else if (s->state == SERVER_BODY && !s->paused && !is_held_back(s))
         fail_body(s, MG_ETIMEOUT);
     else if (s->state == SERVER_IDLE || s->state == SERVER_DRAIN)
         mg_server_close_now(s);

@@ -118,8 +118,12 @@ static int send_interim(struct mg_stream *st, const struct mg_message *m)
         return MG_EGONE;
     if (s->active->out.started)
         return MG_EPHASE;
-    if (m->status == 100)
+    if (m->status == 100) {
         s->active->continued = true;
+        mg_server_measure(s);
+        if (s->state == SERVER_BODY && !s->paused)
+            mg_server_arm(s, s->limits->body_timeout_ms);
+    }
     if (st->in->minor == 0)
         return MG_OK;
     iov.iov_base = mg_arena_alloc(st->in->arena, mg_write_response_size(m));
@@ -146,8 +150,11 @@ static void resume_body(struct mg_stream *st)
     if (!s->paused || s->state == SERVER_GONE)
         return;
     s->paused = false;
-    if (s->state == SERVER_BODY && !s->writing)
-        mg_server_arm(s, s->limits->body_timeout_ms);
+    if (s->state == SERVER_BODY) {
+        mg_server_measure(s);
+        if (!s->writing)
+            mg_server_arm(s, s->limits->body_timeout_ms);
+    }
     if (mg_buf_len(&s->held) > 0)
         mg_loop_defer(s->loop, &s->later);
     else

@@ -41,6 +41,12 @@ uint32_t mg_server_patience(const struct mg_server *s)
                                                                  : s->limits->idle_timeout_ms;
 }
 
+void mg_server_measure(struct mg_server *s)
+{
+    s->active->since_ns = mg_clock_ns();
+    s->active->since_bytes = s->stream.bytes_in;
+}
+
 void mg_server_reset(struct mg_server *s)
 {
     struct mg_conn *conn = s->conn;

@@ -27,8 +27,9 @@ enum mg_server_state {
 struct mg_server_active {
     struct mg_body body;
     struct mg_outgoing out;
-    bool continued; /* 100 was sent */
-    bool head;      /* the client's method; the message's own may be changed meanwhile */
+    uint64_t since_ns, since_bytes; /* where the body's rate is measured from */
+    bool continued;                 /* 100 was sent */
+    bool head; /* the client's method; the message's own may be changed meanwhile */
 };
 
 /* Kept small: ten thousand of these wait for a client that says nothing. */
@@ -76,6 +77,8 @@ void mg_server_reset(struct mg_server *s);
 void mg_server_arm(struct mg_server *s, uint32_t ms);
 /* How long the peer may take for what the state waits for. */
 uint32_t mg_server_patience(const struct mg_server *s);
+/* The client is free to send its body from now on: its rate is measured anew. */
+void mg_server_measure(struct mg_server *s);
 /* Ready for the next request. */
 void mg_server_idle(struct mg_server *s);
 #endif

@@ -11,9 +11,9 @@ struct mg_downstream {
     struct mg_list link;
     struct mg_front *front;
     struct mg_server *server;
-    struct in6_addr address; /* an IPv4 one in its first four bytes */
     uint16_t port;
     bool v4;
+    uint8_t address[]; /* 4 bytes or 16 */
 };
 
 static const struct mg_server_handler handler;
@@ -101,39 +101,42 @@ struct mg_x *mg_proxy_background(struct mg_proxy *p)
 
 /* ---- connections ------------------------------------------------------------------------ */
 
-static void remember_peer(struct mg_downstream *d, const struct mg_conn *conn)
+/* NULL: out of memory. */
+static struct mg_downstream *downstream_new(const struct mg_conn *conn)
 {
     struct sockaddr_storage peer;
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&peer;
     const struct sockaddr_in *in = (const struct sockaddr_in *)&peer;
+    bool known = mg_conn_peer_address(conn, &peer) == 0;
+    bool v4 = !known || peer.ss_family == AF_INET;
+    struct mg_downstream *d = calloc(1, offsetof(struct mg_downstream, address) + (v4 ? 4 : 16));
 
-    if (mg_conn_peer_address(conn, &peer) != 0)
-        return;
-    d->v4 = peer.ss_family == AF_INET || IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
-    if (peer.ss_family == AF_INET) {
-        memcpy(&d->address, &in->sin_addr, 4);
-        d->port = ntohs(in->sin_port);
-        return;
-    }
-    d->port = ntohs(in6->sin6_port);
-    memcpy(&d->address, (const char *)&in6->sin6_addr + (d->v4 ? 12 : 0), d->v4 ? 4 : 16);
+    if (d == NULL)
+        return NULL;
+    d->v4 = v4;
+    if (known)
+        memcpy(d->address, v4 ? (const void *)&in->sin_addr : &in6->sin6_addr, v4 ? 4 : 16);
+    if (known)
+        d->port = ntohs(v4 ? in->sin_port : in6->sin6_port);
+    return d;
 }
 
 static void accepted(struct mg_listener *l, struct mg_conn *conn)
 {
     struct mg_front *front = mg_listener_owner(l);
-    struct mg_downstream *d = calloc(1, sizeof(*d));
+    struct mg_downstream *d = downstream_new(conn);
     struct mg_server_opts opts = {.limits = &front->limits, .handler = &handler, .owner = d};
+    struct mg_server *server;
 
     if (d == NULL)
         mg_conn_close(conn);
-    if (d == NULL || mg_server_new(conn, &opts, &d->server) != 0) {
+    if (d == NULL || mg_server_new(conn, &opts, &server) != 0) {
         mg_listener_release(l);
         free(d);
         return;
     }
+    d->server = server;
     d->front = front;
-    remember_peer(d, conn);
     mg_list_append(&front->proxy->downstreams, &d->link);
     front->conns++;
     front->proxy->conns++;
@@ -150,6 +153,7 @@ static void set_limits(struct mg_limits *l, const struct mg_listener_conf *conf)
     l->body_bytes = conf->body_bytes;
     l->header_timeout_ms = conf->header_timeout_ms;
     l->body_timeout_ms = conf->body_timeout_ms;
+    l->body_rate = conf->body_rate;
     l->idle_timeout_ms = conf->idle_timeout_ms;
     l->write_timeout_ms = conf->write_timeout_ms;
     l->requests_per_connection = conf->requests_per_connection;
@@ -239,12 +243,12 @@ void mg_proxy_drain(struct mg_proxy *p)
 
 static mg_str peer_text(struct mg_x *x, const struct mg_downstream *d)
 {
-    const uint8_t *b = d->address.s6_addr;
+    const uint8_t *b = d->address;
     char text[INET6_ADDRSTRLEN];
     char *at = text;
 
     if (!d->v4) {
-        inet_ntop(AF_INET6, &d->address, text, sizeof(text));
+        inet_ntop(AF_INET6, d->address, text, sizeof(text));
         return mg_arena_copy(&x->arena, text, strlen(text));
     }
     for (int i = 0; i < 4; i++) {

@@ -1,5 +1,6 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
+local loop = require "spec.support.loop"
 local stream = require "spec.support.stream"
 local upstream = require "spec.support.upstream"
 
@@ -69,6 +70,17 @@ describe("limits", function()
   it("ends a body that does not come in time with 408", function()
     local conn = stream.connect(gw.ports.web)
     conn:send "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"
+    assert.equal(408, assert(http.read_response(conn)).status)
+    assert.is_true(conn:closed())
+  end)
+
+  it("ends a body that drips, each byte in time, with 408", function()
+    local conn = stream.connect(gw.ports.web)
+    conn:send "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900\r\n\r\n"
+    for _ = 1, 12 do
+      pcall(conn.send, conn, "x")
+      loop.sleep(0.05)
+    end
     assert.equal(408, assert(http.read_response(conn)).status)
     assert.is_true(conn:closed())
   end)

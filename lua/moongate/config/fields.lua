@@ -45,6 +45,8 @@ local limits = {
   { "trailer_bytes", type = "size", max = 1048576, doc = "Trailer fields." },
   { "header_timeout", type = "duration", min = 1, doc = "From a request's first byte to the end of its head (408)." },
   { "body_timeout", type = "duration", min = 1, doc = "Longest pause inside a request body (408)." },
+  { "body_rate", type = "size", max = 4294967295,
+    doc = "Slowest request body, in bytes a second over any body_timeout (408); 0: no limit." },
   { "idle_timeout", type = "duration", min = 1, doc = "Kept-alive connection without a request." },
   { "write_timeout", type = "duration", min = 1, doc = "Longest wait for a client that reads nothing." },
   { "requests_per_connection", type = "integer", min = 0, max = 4294967295, doc = "0: no limit." },

@@ -579,6 +579,43 @@ static void test_timeouts(void)
     close_server();
 }
 
+static void test_slow_bodies(void)
+{
+    static const struct timespec pause = {0, 10000000};
+    struct mg_message interim = {.status = 100};
+
+    open_server();
+    user.hold = true;
+    limits.body_timeout_ms = 5;
+    limits.body_rate = 1;
+    feed("POST /a HTTP/1.1\r\n" HOST "Content-Length: 9000\r\n\r\n");
+    nanosleep(&pause, NULL);
+    feed("as many bytes as would do for half a minute");
+    CHECK(user.last_error == 0);
+    limits.body_rate = 1000000;
+    nanosleep(&pause, NULL);
+    feed("x");
+    CHECK(user.last_error == MG_ETIMEOUT && SAYS("HTTP/1.1 408 "));
+    close_server();
+    open_server(); /* a client that was not asked for its body yet is not late */
+    user.hold = true;
+    limits.body_timeout_ms = 5;
+    feed("POST /a HTTP/1.1\r\n" HOST "Content-Length: 9000\r\nExpect: 100-continue\r\n\r\n");
+    nanosleep(&pause, NULL);
+    uv_run(&loop.uv, UV_RUN_ONCE);
+    CHECK(user.last_error == 0);
+    CHECK(user.stream->ops->send_interim(user.stream, &interim) == MG_OK);
+    limits.body_rate = 1000000;
+    limits.body_timeout_ms = 10000;
+    feed("x");
+    CHECK(user.last_error == 0);
+    limits.body_timeout_ms = 5;
+    nanosleep(&pause, NULL);
+    feed("x");
+    CHECK(user.last_error == MG_ETIMEOUT && SAYS("HTTP/1.1 408 "));
+    close_server();
+}
+
 TEST_MAIN(TEST(test_one_write_for_a_small_answer), TEST(test_every_split_reads_the_same),
           TEST(test_byte_by_byte), TEST(test_pipelined_requests_wait_for_the_answer),
           TEST(test_pipelining_is_bounded), TEST(test_refusals_close), TEST(test_broken_bodies),
@@ -586,4 +623,5 @@ TEST_MAIN(TEST(test_one_write_for_a_small_answer), TEST(test_every_split_reads_t
           TEST(test_a_cut_is_visible), TEST(test_more_than_promised_is_dropped),
           TEST(test_early_answers), TEST(test_expect_continue), TEST(test_pause_holds_the_body),
           TEST(test_release_while_paused_reads_on), TEST(test_back_pressure),
-          TEST(test_a_client_that_left), TEST(test_tunnel), TEST(test_timeouts))
+          TEST(test_a_client_that_left), TEST(test_tunnel), TEST(test_timeouts),
+          TEST(test_slow_bodies))
