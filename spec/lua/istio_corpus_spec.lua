@@ -1,0 +1,270 @@
+--- Istio's own cases, as rows of data: which request an AuthorizationPolicy lets in, where a policy attaches, how a
+-- path is spelled, which hosts and prefixes match.
+--
+-- MOONGATE_ISTIO_CASES names a folder with more rows; the policies they speak of stay beside the default ones. Without
+-- a folder of rows there is nothing to ask.
+require "spec.support.native"
+require "spec.support.fake_abi"
+local attachment = require "moongate.config.manifests.attachment"
+local compile = require "policies.rbac.compile"
+local fake = require "spec.support.fake_ctx"
+local json = require "moongate.json"
+local manifests = require "moongate.config.manifests"
+local names = require "moongate.config.manifests.names"
+local normalize = require "moongate.normalize"
+local rbac = require "policies.rbac"
+local rewrite = require "policies.rewrite"
+local order = require "moongate.model.order"
+local router = require "moongate.router"
+local yaml = require "moongate.yaml"
+
+local DEFAULT = "../shared/acceptance/istio"
+local FOLDER = os.getenv "MOONGATE_ISTIO_CASES" or DEFAULT
+
+local function read(path)
+  local file = io.open(path, "rb")
+  local text = file and file:read("*a")
+  if file then file:close() end
+  return text
+end
+
+-- nil for JSON's null, wherever it stands.
+local function without_nulls(value)
+  if value == json.null then return nil end
+  if type(value) ~= "table" then return value end
+  local copy = {}
+  for key, item in pairs(value) do copy[key] = without_nulls(item) end
+  return copy
+end
+
+--- The rows of a file; an empty list, and a test that says so, where it is absent.
+local function rows(name, list)
+  local text = read(FOLDER .. "/" .. name)
+  if not text then
+    pending(("%s: there is no such file in %s"):format(name, FOLDER))
+    return {}
+  end
+  return without_nulls(assert(json.decode(text)))[list or "cases"] or {}
+end
+
+-- ---- authz.json: through the front end for manifests and policy rbac ----------------------
+
+-- A rule that no request meets, in place of one that Istio drops when nobody has refused its file before.
+local NEVER = { from = json.array { { source = { principals = json.array { "*" },
+  notPrincipals = json.array { "*" } } } } }
+
+local function as_json(value)
+  if value == yaml.null then return json.null end
+  if type(value) ~= "table" then return value end
+  local copy = yaml.is_list(value) and json.array() or {}
+  for key, item in pairs(value) do copy[key] = as_json(item) end
+  return copy
+end
+
+-- Of the files of a case only the AuthorizationPolicies count here; the case says what the others make of the request.
+local function policies_of(case)
+  local list = json.array()
+  for _, name in ipairs(case.policies) do
+    local text = assert(read(DEFAULT .. "/" .. name) or read(FOLDER .. "/" .. name), name)
+    for _, document in ipairs(assert(yaml.parse(text))) do
+      local object = document.value
+      if type(object) == "table" and object.kind == "AuthorizationPolicy" then
+        object = as_json(object)
+        object.metadata.namespace = object.metadata.namespace or case.context.defaultNamespace
+        list[#list + 1] = object
+      end
+    end
+  end
+  return list
+end
+
+-- The protected workload, a Service in front of it at the address that the case names, and the mesh.
+local function surroundings(case)
+  local context, destination = case.context, case.request.destination
+  local metadata = { name = "protected", namespace = context.namespace }
+  return {
+    { apiVersion = "v1", kind = "Service", metadata = metadata, spec = { clusterIP = destination.ip,
+      selector = context.labels, ports = json.array { { name = "http", port = destination.port } } } },
+    { apiVersion = "apps/v1", kind = "Deployment", metadata = metadata, spec = { selector = {},
+      template = { metadata = { labels = context.labels } } } },
+    { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "istio", namespace = "istio-system" }, data = {
+      mesh = json.encode { rootNamespace = context.rootNamespace, trustDomain = context.trustDomain,
+        trustDomainAliases = json.array(context.trustDomainAliases),
+        pathNormalization = { normalization = context.pathNormalization } } } },
+  }
+end
+
+local function load(case, policies)
+  local items = json.array(surroundings(case))
+  for _, policy in ipairs(policies) do items[#items + 1] = policy end
+  local text = assert(json.encode { apiVersion = "v1", kind = "List", items = items })
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+  local model, errors = manifests.load { path }
+  os.remove(path)
+  return model, errors
+end
+
+-- moongate refuses a file with a condition that it does not know, as admission does. Where a case is about what Istio
+-- makes of such a file all the same, the rule is dropped, as there.
+local function drop_refused(policies, errors)
+  for _, mistake in ipairs(errors) do
+    local name, i = mistake.message:match("^AuthorizationPolicy (%S+): spec%.rules%[(%d+)%]%S*%.key: unknown condition")
+    assert(name, mistake.message)
+    for _, policy in ipairs(policies) do
+      if policy.metadata.name == name then policy.spec.rules[i + 1] = NEVER end
+    end
+  end
+end
+
+local function model_of(case)
+  local policies = policies_of(case)
+  local model, errors = load(case, policies)
+  if model then return model end
+  drop_refused(policies, errors)
+  model, errors = load(case, policies)
+  return assert(model, errors[1] and errors[1].message)
+end
+
+local function guard_of(model)
+  for _, use in ipairs(model.routes[1].policies) do
+    if use.name == "rbac" then return use.conf end
+  end
+  return {}
+end
+
+local function context_of(request, listener)
+  local path, query = request.path:match("^([^?]*)%??(.*)$")
+  local change = normalize.by_mode(listener.path_normalization)
+  if change then path = change(path) end
+  if not path then return nil end
+  local source, token = request.source, request.jwt
+  return fake.new {
+    method = request.method, path = path, query = request.path:find("?", 1, true) and query or nil,
+    authority = request.host, headers = request.headers, port = request.destination.port,
+    peer = { address = source.ip, principal = source.principal, tls = source.principal ~= nil,
+      certificate = request.sni and { sni = request.sni } },
+    client_address = source.remoteIp or source.ip, local_address = listener.host,
+    shared = { jwt = token and { iss = token.iss, sub = token.sub, claims = token } },
+  }
+end
+
+-- The id of the rule that let a request in: any that matches would do, and a case names the first of its file.
+local function allowed_by(conf, ctx)
+  local rank = conf.allow and compile.rules(conf.allow, "least")(ctx)
+  return rank and conf.allow[rank].id
+end
+
+local function check_notes(expected, ctx)
+  local metadata = ctx.shared.metadata or {}
+  local notes = metadata["envoy.filters.http.rbac"] or {}
+  for field, action in pairs { dryRunAllow = "allow", dryRunDeny = "deny" } do
+    local prefix = ("istio_dry_run_%s_shadow_"):format(action)
+    local said = expected[field]
+    assert.equal(said and said.result, notes[prefix .. "engine_result"])
+    assert.equal(said and said.policy, notes[prefix .. "effective_policy_id"])
+  end
+  local common = metadata["envoy.common"]
+  assert.equal(expected.audit, common and common.access_log_hint)
+end
+
+local function check_decision(case)
+  local model, expected = model_of(case), case.expect
+  local ctx = context_of(case.request, model.listeners[1])
+  if not ctx then return assert.same({ "bad_request", 400 }, { expected.decision, expected.status }) end
+  local conf = guard_of(model)
+  local answer = rbac.request(rbac.prepare(conf), ctx)
+  assert.equal(expected.decision, answer and "deny" or "allow")
+  assert.equal(expected.status, answer and answer.status or 200)
+  if answer then
+    assert.equal(expected.body, answer.body)
+    assert.equal(expected.responseCodeDetails, ctx.details)
+    assert.equal(("rbac_access_denied_matched_policy[%s]"):format(expected.matchedPolicy), ctx.details)
+  elseif expected.matchedPolicy then
+    assert.equal(expected.matchedPolicy, allowed_by(conf, ctx))
+  end
+  check_notes(expected, ctx)
+end
+
+describe("Istio's cases: AuthorizationPolicy", function()
+  local tcp = 0
+  for _, case in ipairs(rows "authz.json") do
+    if case.context.protocol == "tcp" then
+      tcp = tcp + 1
+    else
+      it(case.id .. (case.note and ": " .. case.note or ""), function() check_decision(case) end)
+    end
+  end
+  if tcp > 0 then pending(("%d rows are about TCP, which is not served"):format(tcp)) end
+end)
+
+-- ---- the other tables ---------------------------------------------------------------------
+
+local GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
+
+local function proxy_of(case)
+  local given = case.proxy
+  local proxy = { namespace = given.namespace, labels = given.labels, services = {},
+    refs_only = given.type == "waypoint" }
+  if given.type ~= "workload" then
+    proxy.gateway = given.labels[GATEWAY_NAME]
+    proxy.refs_only = proxy.refs_only or not case.selectorPoliciesForGatewaysEnabled
+  end
+  if given.type == "waypoint" then proxy.class = "istio-waypoint" end
+  for i, service in ipairs(given.services or {}) do
+    proxy.services[i] = { name = service.name, namespace = service.namespace,
+      kind = service.registry == "External" and "ServiceEntry" or "Service" }
+  end
+  return proxy
+end
+
+describe("Istio's cases: attachment", function()
+  for _, case in ipairs(rows "attachment.json") do
+    it(("%s: %s"):format(case.id, case.name), function()
+      local policy = { namespace = case.policyNamespace,
+        spec = { selector = case.selector, targetRefs = case.targetRefs } }
+      local root = case.proxy.rootNamespace or "istio-system"
+      assert.equal(case.attached, attachment.attaches(policy, proxy_of(case), root))
+    end)
+  end
+end)
+
+describe("Istio's cases: normalization", function()
+  for _, case in ipairs(rows "normalization.json") do
+    it(("%s %s"):format(case.mode, case["in"]), function()
+      local path, query = case["in"]:gsub("#.*", ""):match("^([^?]*)(.*)$") -- a client sends no fragment
+      local change = normalize.by_mode(case.mode == "DEFAULT" and "base" or case.mode:lower())
+      if change then path = change(path) end
+      assert.equal(case.out, path and path .. query or "400")
+    end)
+  end
+end)
+
+describe("Istio's cases: hosts", function()
+  for _, case in ipairs(rows "host-match.json") do
+    it(("%s and %s"):format(case.a, case.b), function()
+      assert.equal(case.matches, names.host_intersection(case.a:lower(), case.b:lower()) ~= nil)
+    end)
+  end
+end)
+
+describe("Istio's cases: prefixes of an HTTPRoute", function()
+  for _, case in ipairs(rows("httproute-prefix.json")) do
+    it(("%s of %s becomes %s: %s"):format(case.prefixMatch, case.request, case.replace, case.result), function()
+      local conf = fake.conf(rewrite, { prefix = { from = case.prefixMatch, to = case.replace } })
+      local ctx = fake.new { path = case.request }
+      rewrite.request(conf, ctx)
+      assert.equal(case.result, ctx.req.path)
+    end)
+  end
+
+  for _, case in ipairs(rows("httproute-prefix.json", "pathPrefixMatches")) do
+    it(("%s %s %s"):format(case.prefix, case.match and "takes" or "does not take", case.path), function()
+      local routes = order.rank({ { name = "r", matches = { { path = { prefix = case.prefix } } } } }, true)
+      local model = { listeners = { { name = "web" } }, routes = routes }
+      assert.equal(case.match, router.new(model):match(0, fake.new { path = case.path }.req) ~= nil)
+    end)
+  end
+end)
