@@ -127,6 +127,19 @@ local function check_service(service, name, path, report)
   end
 end
 
+-- A backend is chosen when the request's body may have been read already, and the log is the route's.
+local function check_backend_uses(uses, path, report)
+  for i, use in ipairs(check_uses(uses, path, report)) do
+    for _, phase in ipairs { "request_body", "response_body", "log" } do
+      if use.policy and use.policy[phase] then
+        local text = "policy '%s' has the phase %s, which runs for routes only; expected it among the route's policies"
+        report(join(path, i), text:format(use.name, phase))
+        break
+      end
+    end
+  end
+end
+
 local function check_routes(draft, listeners, report)
   local known = { listeners = listeners, services = draft.services, answers = #draft.policies > 0 }
   for i, route in ipairs(draft.routes) do
@@ -136,7 +149,7 @@ local function check_routes(draft, listeners, report)
     route_check.check(route, known, path, report)
     for j, backend in ipairs(route.backends) do
       if backend.policies then
-        check_uses(backend.policies, join(join(join(path, "backends"), j), "policies"), report)
+        check_backend_uses(backend.policies, join(join(join(path, "backends"), j), "policies"), report)
       end
     end
   end

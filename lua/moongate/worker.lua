@@ -21,7 +21,8 @@ local function listener_conf(listener, context)
     request_line_bytes = l.request_line_bytes, header_bytes = l.header_bytes, header_count = l.header_count,
     trailer_bytes = l.trailer_bytes, body_bytes = l.body_bytes, header_timeout_ms = l.header_timeout,
     body_timeout_ms = l.body_timeout, body_rate = l.body_rate, idle_timeout_ms = l.idle_timeout,
-    write_timeout_ms = l.write_timeout, requests_per_connection = l.requests_per_connection, connections = l.connections,
+    write_timeout_ms = l.write_timeout, requests_per_connection = l.requests_per_connection,
+    connections = l.connections,
   })
 end
 

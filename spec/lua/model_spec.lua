@@ -103,6 +103,17 @@ describe("model.check", function()
     assert.same({ count = 1 }, use.conf)
   end)
 
+  it("refuses a backend's policy whose phases would not run", function()
+    local function backend(name)
+      return { routes = { { backends = { { service = "api", policies = { { name = name } } } } } } }
+    end
+    package.loaded["policies.logs"] = { log = function() end }
+    package.loaded["policies.reads"] = { body = { request = "whole" }, request_body = function() end }
+    assert.matches("^routes.1.backends.1.policies.1: policy 'logs' has the phase log", first(backend "logs"))
+    assert.matches("^routes.1.backends.1.policies.1: policy 'reads' has the phase request_body", first(backend "reads"))
+    assert.truthy((check(backend "tally")))
+  end)
+
   it("refuses bad hosts, paths, methods and header names", function()
     local function match(rule)
       return first { routes = { { matches = { rule }, backends = { { service = "api" } } } } }
