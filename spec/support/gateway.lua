@@ -9,8 +9,6 @@ local methods = {}
 
 --- The binary that all specs run.
 gateway.binary = os.getenv "MOONGATE" or "build/moongate"
---- True when it was built with the sanitizers, which make it slow and large.
-gateway.sanitized = os.getenv "MOONGATE_SANITIZED" == "1"
 
 local SIGTERM, SIGKILL = 15, 9
 local READY_LIMIT, STOP_LIMIT = 60, 40

@@ -48,9 +48,12 @@ local function flow(list, gateway, label, options)
   end
 end
 
-local function walkthrough(list, gateway, label)
+-- It knows nothing of sanitizers, so what they have to say goes to files of their own.
+local function walkthrough(list, gateway, label, build)
+  local command = "rm -f '%s'/walk.*; ASAN_OPTIONS=log_path='%s/walk' %s sh examples/walkthrough/run "
+    .. "&& ! cat '%s'/walk.* 2>/dev/null"
   list[#list + 1] = { name = label .. " walk-through", reads = "status", waits = true,
-    command = gateway .. " sh examples/walkthrough/run" }
+    command = command:format(build, build, gateway, build) }
 end
 
 --- All jobs, the ones that wait longest first.
@@ -58,11 +61,11 @@ end
 function jobs.list(build, asan, words)
   local all, chosen = {}, {}
   local plain = ("MOONGATE='%s/moongate'"):format(build)
-  local sanitized = ("MOONGATE_SANITIZED=1 MOONGATE='%s/moongate'"):format(asan)
+  local sanitized = ("MOONGATE='%s/moongate'"):format(asan)
   corpus(all, plain, "release")
   corpus(all, sanitized, "asan")
-  walkthrough(all, plain, "release")
-  walkthrough(all, sanitized, "asan")
+  walkthrough(all, plain, "release", build)
+  walkthrough(all, sanitized, "asan", asan)
   style(all)
   all[#all + 1] = { name = "lua", reads = "busted", command = BUSTED .. "spec/lua spec/policies" }
   units(all, build, "release")
