@@ -5,6 +5,9 @@
 #include "proxy/call.h"
 #include "proxy/downstream.h"
 
+/* So much of a body is kept for the case that a kept connection turns out to be closed. */
+enum { RESEND_BYTES = 65536 };
+
 static const struct mg_stream_events up_events, down_events;
 static void release_streams(struct mg_x *x);
 static void on_client_gone(struct mg_x *x);
@@ -277,7 +280,7 @@ static int start_try(struct mg_x *x, struct mg_endpoint *ep, bool fresh);
 
 /* A connection that was kept alive may have been closed while the request was on its way; then,
  * and only for what may be repeated, it is sent again on a fresh one (RFC 9112, 9.3.1). */
-static bool may_resend(const struct mg_x *x)
+static bool is_repeatable(const struct mg_x *x)
 {
     switch (x->pub.method_id) {
     case MG_METHOD_GET:
@@ -286,10 +289,15 @@ static bool may_resend(const struct mg_x *x)
     case MG_METHOD_DELETE:
     case MG_METHOD_OPTIONS:
     case MG_METHOD_TRACE:
-        return !x->lane_body && mg_relay_replayable(&x->body_in);
+        return true;
     default:
         return false;
     }
+}
+
+static bool may_resend(const struct mg_x *x)
+{
+    return is_repeatable(x) && !x->lane_body && mg_relay_replayable(&x->body_in);
 }
 
 /* After `err` on a reused connection: MG_AGAIN when the request is on its way again. */
@@ -405,6 +413,8 @@ int mg_exchange_forward(struct mg_x *x, struct mg_endpoint *ep, uint32_t timeout
     mg_relay_init(&x->body_out, NULL, NULL);
     x->broken = 0;
     x->lane_body = stream;
+    if (x->pub.has_body && !x->body_in.keep && is_repeatable(x))
+        mg_relay_keep(&x->body_in, RESEND_BYTES);
     x->pub.attempts++;
     frame_request(x);
     rc = start_try(x, ep, false);

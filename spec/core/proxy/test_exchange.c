@@ -215,6 +215,35 @@ static void a_closed_kept_connection_is_replaced(void)
     close_idle();
 }
 
+static void a_short_body_is_sent_again_with_it(void)
+{
+    int fd, second;
+
+    begin("GET", MG_BODY_NONE, 0);
+    fd = forward_get();
+    answer(fd, whole);
+    UNTIL(wakes == 1 && x->body_out.ended);
+    mg_exchange_reply(x, false);
+    finish();
+
+    begin("PUT", MG_BODY_LENGTH, 6);
+    body("one");
+    CHECK(mg_exchange_forward(x, ep, 0, false) == MG_AGAIN);
+    proxy->running = NULL;
+    receive(fd, "one");
+    close(fd);
+    second = accept_one();
+    body("two");
+    down.s.events->on_end(&down.s);
+    receive(second, "onetwo");
+    answer(second, whole);
+    UNTIL(wakes == 1);
+    CHECK(woken_rc == MG_OK);
+    finish();
+    close(second);
+    close_idle();
+}
+
 static void what_may_not_repeat_is_not_sent_again(void)
 {
     int fd;
@@ -596,8 +625,9 @@ static void everything_goes(void)
 }
 
 TEST_MAIN(TEST(passes_an_answer_on), TEST(a_closed_kept_connection_is_replaced),
-          TEST(what_may_not_repeat_is_not_sent_again), TEST(a_refused_connection_is_told),
-          TEST(no_answer_is_told), TEST(a_body_cut_off_while_a_policy_sleeps_breaks_the_reply),
+          TEST(a_short_body_is_sent_again_with_it), TEST(what_may_not_repeat_is_not_sent_again),
+          TEST(a_refused_connection_is_told), TEST(no_answer_is_told),
+          TEST(a_body_cut_off_while_a_policy_sleeps_breaks_the_reply),
           TEST(a_body_that_comes_meanwhile_does_not_prolong_a_sleep),
           TEST(a_request_body_that_goes_on_after_the_try_is_dropped),
           TEST(a_kept_body_is_sent_again), TEST(the_deadline_ends_the_wait_for_an_answer),
