@@ -140,6 +140,9 @@ end
 
 --- Waits `ms` milliseconds; other requests go on.  Ends the lane when the client leaves meanwhile.
 function methods:sleep(ms)
+  if type(ms) ~= "number" or not (ms >= 0 and ms < 2 ^ 32) then
+    error("ctx:sleep: expected milliseconds, at least 0, got " .. tostring(ms), 2)
+  end
   local rc = C.mg_sleep(self._x, ms)
   if rc == C.MG_AGAIN then rc = yield() end
   if rc == C.MG_EGONE then error(ctx.GONE, 0) end
@@ -148,9 +151,6 @@ end
 
 --- Sends the request to this service (and subset) whatever the route's weights say.
 function methods:use_backend(service, subset)
-  if type(ms) ~= "number" or not (ms >= 0 and ms < 2 ^ 32) then
-    error("ctx:sleep: expected milliseconds, at least 0, got " .. tostring(ms), 2)
-  end
   local backend, err = self._s.model:backend(service, subset)
   if not backend then error("ctx:use_backend: " .. err, 2) end
   self._s.chosen = backend
