@@ -58,7 +58,7 @@ enum {
 /* Which message of an exchange a header call speaks of. */
 enum { MG_REQUEST = 0, MG_RESPONSE = 1 };
 
-/* Scopes and digests of mg_digest(). */
+/* Algorithms of mg_digest() and mg_hmac(). */
 enum { MG_SHA1 = 1, MG_SHA256, MG_SHA384, MG_SHA512, MG_MD5 };
 
 typedef struct {
@@ -149,8 +149,9 @@ int mg_request_body_set(mg_exchange *x, const char *body, uint64_t len);
  * call again.  Pulling sets the pace: nothing is read while nobody pulls. */
 int mg_request_body_next(mg_exchange *x, mg_str *chunk);
 /* Keeps the body while it is sent so that another try can send it again, if it is at most
- * `limit` bytes; mg_replayable() says whether another try is possible. */
-int mg_request_keep(mg_exchange *x, uint64_t limit);
+ * `limit` bytes; mg_replayable() says whether another try is possible.  With `counted` each try is
+ * the caller's: a reused connection that breaks fails the try, and is not replaced unseen. */
+int mg_request_keep(mg_exchange *x, uint64_t limit, bool counted);
 bool mg_replayable(mg_exchange *x);
 
 /* ---- upstream ---------------------------------------------------------------------- */
