@@ -79,7 +79,7 @@ void mg_downstream_give_back(struct mg_x *x)
     x->reason = NULL;
     x->upstream_address = (mg_str){0};
     x->responded = x->continued = x->lane_body = x->tunnel = x->replied = false;
-    x->head = x->settled = false;
+    x->head = x->settled = x->counted = false;
     x->broken = 0;
     memset(&x->body_in, 0, sizeof(x->body_in));
     memset(&x->body_out, 0, sizeof(x->body_out));

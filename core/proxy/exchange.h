@@ -1,7 +1,8 @@
 /* exchange.h -- One request's life: the request, the tries upstream, the response.
  *
- * The functions of exchange.c stand in the order in which they run; fail() is the one way out after
- * an error of a wait, finish() frees.  What is decided (route, endpoint, retry, answer) is decided by
+ * exchange.c has the request and the tries, exchange_reply.c the response, exchange_wait.c waits and
+ * limits; functions stand in the order in which they run.  fail() is the one way out after an error of
+ * a wait, finish() frees.  What is decided (route, endpoint, retry, answer) is decided by
  * the lane, through the mg_ functions of moongate.h that script/abi.c maps to these.
  *
  * Owner:      a worker's mg_proxy keeps a pool of exchanges; a request takes one and gives it back.
@@ -76,6 +77,7 @@ struct mg_x {
     bool responded; /* res is a response (local or upstream's) */
     bool continued; /* 100 Continue was sent */
     bool lane_body; /* the lane sends the request's (or the response's) body itself */
+    bool counted;   /* tries are the lane's alone: none is repeated unseen */
     bool tunnel;
     bool head;                /* the client asked with HEAD, whatever a policy made of it */
     bool settled;             /* the answer is through: only log policies are left */
