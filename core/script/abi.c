@@ -176,8 +176,9 @@ int mg_request_body_next(mg_exchange *x, mg_str *chunk)
     return mg_exchange_body_next(x_of(x), chunk);
 }
 
-int mg_request_keep(mg_exchange *x, uint64_t limit)
+int mg_request_keep(mg_exchange *x, uint64_t limit, bool counted)
 {
+    x_of(x)->counted = counted;
     mg_relay_keep(&x_of(x)->body_in, limit);
     return MG_OK;
 }

@@ -109,7 +109,7 @@ local function choose(ctx, route)
   if not backend then return nil end
   ctx._s.backend = backend
   if route.timeout then C.mg_set_deadline(ctx._x, route.timeout) end
-  if route.plan then C.mg_request_keep(ctx._x, route.plan.buffer) end
+  if route.plan then C.mg_request_keep(ctx._x, route.plan.buffer, route.plan.counts_resets) end
   return backend
 end
 

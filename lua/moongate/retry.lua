@@ -31,6 +31,7 @@ function retry.new(retries)
   if not retries or retries.attempts == 0 then return nil end
   local plan = conditions(retries.on)
   plan.attempts = retries.attempts
+  plan.counts_resets = plan.kinds.reset or false
   plan.buffer = retries.buffer
   plan.base = retries.back_off
   plan.cap = retries.max_back_off

@@ -52,6 +52,14 @@ describe("retries", function()
 
   local function unavailable() return { status = 503, body = "not now" } end
 
+  it("counts every try, on a connection that was kept alive too", function()
+    assert.equal("ok", assert(gw:ask { host = "reset.test", path = "/warm" }).body)
+    local before = #first.requests
+    first.answer = function() return nil end -- closes the connection
+    assert.equal(503, assert(gw:ask { host = "reset.test", path = "/cut" }).status)
+    assert.equal(3, #first.requests - before)
+  end)
+
   it("tries again on a status that the route names, as often as it says", function()
     failing(2, unavailable)
     assert.equal("ok 0", assert(gw:ask { host = "r503.test", path = "/good" }).body)

@@ -77,7 +77,11 @@ end
 
 function makers.RequestMirror(context, route, path, spec)
   local percent = percent_of(route, path, spec)
-  local service = backend_refs.service(context, route, path_of(path, "backendRef"), spec.backendRef, "gets no copies")
+  local at = path_of(path, "backendRef")
+  local service, guard = backend_refs.service(context, route, at, spec.backendRef, "gets no copies")
+  if guard then
+    return route:warn(at, "AuthorizationPolicies guard it and it has no clusterIP where they could; gets no copies")
+  end
   if not service or not percent then return nil end
   return "mirror", { service = service, percent = percent }
 end

@@ -57,7 +57,8 @@ local function add_misdirected(context)
   local map, at
   for _, group in ipairs(context.groups) do
     local first = group.sections[1]
-    for _, name in ipairs(group.https and (group.sections[2] or first.host ~= "*") and group.listeners or {}) do
+    local told_apart = group.served and group.https and (#group.sections > 1 or first.host ~= "*")
+    for _, name in ipairs(told_apart and group.listeners or {}) do
       map, at = map or {}, at or first.object:place(first.path)
       map[name] = hosts_of(group)
     end
