@@ -27,6 +27,14 @@ local KINDS = {
 }
 local UNKNOWN = { flag = "LR", kind = "reset", reason = "local reset" }
 
+-- Envoy's: what was reset, in words without blanks.
+local function name_details(known)
+  known.details = ("upstream_reset_before_response_started{%s}"):format((known.reason:match("^[^,]*"):gsub(" ", "_")))
+end
+
+for _, known in pairs(KINDS) do name_details(known) end
+name_details(UNKNOWN)
+
 --- Retry conditions that this outcome of a try meets: "connect-failure", "reset", or nil.
 function failure.kind(rc)
   if rc == C.MG_ETIMEOUT then return "per-try-timeout" end
@@ -47,7 +55,7 @@ function failure.answer(ctx, rc, retried)
   end
   if retried then ctx:flag("URX") end
   ctx:flag(known.flag)
-  ctx.details = "upstream_reset_before_response_started{" .. known.reason:gsub("[:, ].*", "") .. "}"
+  ctx.details = known.details
   return ctx:respond(known.status or 503, RESET:format(retried and "retried and the latest " or "", reason),
     known.headers)
 end

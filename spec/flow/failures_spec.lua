@@ -60,14 +60,15 @@ describe("upstream failures", function()
 
   it("answers 503 UF when nobody listens, as text/plain", function()
     local response = fails("dead.test", 503, BEFORE .. "reset reason: remote connection failure, "
-      .. "transport failure reason: delayed connect error: ", "UF", "upstream_reset_before_response_started{remote}")
+      .. "transport failure reason: delayed connect error: ", "UF",
+      "upstream_reset_before_response_started{remote_connection_failure}")
     assert.equal("text/plain", response.headers["content-type"])
     assert.truthy(response.headers.date)
   end)
 
   it("says so when a retry did not help", function()
     fails("again.test", 503, BEFORE .. "retried and the latest reset reason: remote connection failure", "URX,UF",
-      "upstream_reset_before_response_started{remote}")
+      "upstream_reset_before_response_started{remote_connection_failure}")
   end)
 
   it("tells gRPC clients in their own way", function()
@@ -84,7 +85,7 @@ describe("upstream failures", function()
   end)
 
   it("answers 503 DF when the name does not resolve", function()
-    fails("nameless.test", 503, BEFORE, "DF", "upstream_reset_before_response_started{remote}")
+    fails("nameless.test", 503, BEFORE, "DF", "upstream_reset_before_response_started{remote_connection_failure}")
   end)
 
   it("answers 503 UC when the upstream closes before its answer, or inside its head", function()
@@ -93,13 +94,13 @@ describe("upstream failures", function()
       return nil
     end
     fails("up.test", 503, BEFORE .. "reset reason: connection termination", "UC",
-      "upstream_reset_before_response_started{connection}")
+      "upstream_reset_before_response_started{connection_termination}")
     up.answer = function(request)
       request.stream:send "HTTP/1.1 200 OK\r\nX-A: "
       return nil
     end
     fails("up.test", 503, BEFORE .. "reset reason: connection termination", "UC",
-      "upstream_reset_before_response_started{connection}")
+      "upstream_reset_before_response_started{connection_termination}")
   end)
 
   it("answers 503 UR when the upstream resets", function()
@@ -107,7 +108,7 @@ describe("upstream failures", function()
       request.stream:close(true)
       return nil
     end
-    fails("up.test", 503, BEFORE .. "reset reason: ", "UR", "upstream_reset_before_response_started{remote}")
+    fails("up.test", 503, BEFORE .. "reset reason: ", "UR", "upstream_reset_before_response_started{remote_reset}")
   end)
 
   it("answers 502 UPE when the upstream talks nonsense", function()
@@ -115,7 +116,7 @@ describe("upstream failures", function()
       "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab" } do
       up.answer = function() return nonsense end
       fails("up.test", 502, BEFORE .. "reset reason: protocol error", "UPE",
-        "upstream_reset_before_response_started{protocol}")
+        "upstream_reset_before_response_started{protocol_error}")
     end
   end)
 
@@ -123,7 +124,7 @@ describe("upstream failures", function()
     for _, nonsense in ipairs { "220 mail.test ESMTP\r\n", "HTTP/1.1 200 OK\nX: y\n\n" } do
       up.answer = function() return nonsense end
       fails("up.test", 502, BEFORE .. "reset reason: protocol error", "UPE",
-        "upstream_reset_before_response_started{protocol}")
+        "upstream_reset_before_response_started{protocol_error}")
     end
   end)
 
@@ -133,7 +134,7 @@ describe("upstream failures", function()
       conn:send "HTTP/1.1 400 Bad Request\r\n\r\n"
     end
     finally(function() up.raw = nil end)
-    fails("tls.test", 503, BEFORE, "UF", "upstream_reset_before_response_started{remote}")
+    fails("tls.test", 503, BEFORE, "UF", "upstream_reset_before_response_started{remote_connection_failure}")
   end)
 
   it("answers 504 UT when the answer does not come in time", function()
