@@ -155,9 +155,9 @@ end
 local function quiet() end
 
 local function report_unknown(known, value, path, report)
-  local names = suggest.keys(known)
   for key in pairs(value) do
     if known[key] == nil then
+      local names = suggest.keys(known)
       local hint = type(key) == "string" and suggest.hint(key, names) or ""
       if hint == "" then hint = "; known are '" .. table.concat(names, "', '") .. "'" end
       if #names == 0 then hint = "; there are none" end
