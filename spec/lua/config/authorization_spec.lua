@@ -99,12 +99,15 @@ describe("AuthorizationPolicies", function()
     local conf, _, model = guard(mesh_config("trustDomain: td1\ntrustDomainAliases: [td2]\n") .. policy([[
 {rules: [{from: [{source: {
   principals: ["cluster.local/ns/a/sa/b", "td2/ns/a/sa/c", "other/ns/a/sa/b", "*/ns/a/sa/b", "*", "td1/x",
-    "*1/ns/a/sa/d"],
-  notTrustDomains: [td1, bad]}}], when: [{key: source.principal, values: ["td1/ns/a/sa/b"]}]}]}]]))
+    "*1/ns/a/sa/d", "td*/ns/a/sa/e"],
+  notTrustDomains: [td1, bad], trustDomains: [cluster.local]}}],
+  when: [{key: source.principal, values: ["td1/ns/a/sa/b"]}]}]}]]))
     local rule = conf.allow[1]
     assert.same({ "td1/ns/a/sa/b", "td2/ns/a/sa/b", "td1/ns/a/sa/c", "td2/ns/a/sa/c", "other/ns/a/sa/b",
-      "*/ns/a/sa/b", "*", "td1/x", "*1/ns/a/sa/d", "td2/ns/a/sa/d" }, rule.from[1].principals)
+      "*/ns/a/sa/b", "*", "td1/x", "*1/ns/a/sa/d", "td2/ns/a/sa/d",
+      "td1/ns/a/sa/e", "td2/ns/a/sa/e" }, rule.from[1].principals)
     assert.same({ "td1", "td2", "bad" }, rule.from[1].not_trust_domains)
+    assert.same({ "cluster.local" }, rule.from[1].trust_domains)
     assert.same({ "td1/ns/a/sa/b", "td2/ns/a/sa/b" }, rule.when[1].values)
     assert.equal("base", model.listeners[1].path_normalization)
   end)

@@ -1,55 +1,57 @@
 --- Trust domains in rules: a mesh may be known by several names, and a rule that says one of them means all.
--- "cluster.local" stands for the mesh's own trust domain, whatever that is (Istio: MeshConfig.trustDomainAliases).
+-- In a principal "cluster.local" stands for the mesh's own trust domain, whatever that is (Istio:
+-- MeshConfig.trustDomainAliases).
 local trust_domains = {}
 
 local PLACEHOLDER = "cluster.local"
 
--- Whether a trust domain as a rule writes it ("td", "td*", "*td") means one of these.
-local function means(text, domain)
-  if text:sub(1, 1) == "*" then return domain:sub(-(#text - 1)) == text:sub(2) or #text == 1 end
-  if text:sub(-1) == "*" then return domain:sub(1, #text - 1) == text:sub(1, -2) end
-  return text == domain
+local function ends_so(domain, text)
+  return text:sub(1, 1) == "*" and domain:sub(-(#text - 1)) == text:sub(2)
 end
 
+-- Whether a trust domain as a principal writes it ("td", "td*", "*td") means one of these.
 local function is_ours(text, domains)
   if text == PLACEHOLDER then return true end
   for _, domain in ipairs(domains) do
-    if means(text, domain) then return true end
+    local starts_so = text:sub(-1) == "*" and domain:sub(1, #text - 1) == text:sub(1, -2)
+    if text == domain or starts_so or ends_so(domain, text) then return true end
   end
   return false
 end
 
-local function add(list, seen, text)
-  if not seen[text] then list[#list + 1] = text end
-  seen[text] = true
+local function adder()
+  local list, seen = {}, {}
+  return list, function(text)
+    if not seen[text] then list[#list + 1] = text end
+    seen[text] = true
+  end
 end
 
-local function expanded(texts, domains, split)
-  local list, seen = {}, {}
+--- Principals, each in one form per name of the mesh. One without all five parts (td/ns/namespace/sa/account), or for
+-- any trust domain, stays as it is; so does "*td" for the names that end so.
+-- @param domains the mesh's trust domain and its aliases
+function trust_domains.principals(texts, domains)
+  local list, add = adder()
   for _, text in ipairs(texts) do
-    local written, rest = split(text)
-    if written and is_ours(written, domains) then
-      for _, domain in ipairs(domains) do add(list, seen, means(written, domain) and text or domain .. rest) end
+    local written, rest = text:match("^([^/]+)(/[^/]*/[^/]*/[^/]*/[^/]*)$")
+    if written and written ~= "*" and is_ours(written, domains) then
+      for _, domain in ipairs(domains) do add(ends_so(domain, written) and text or domain .. rest) end
     else
-      add(list, seen, text)
+      add(text)
     end
   end
   return list
 end
 
--- Only what has all five parts says a trust domain: td/ns/namespace/sa/account.
-local function split_principal(text)
-  local domain, rest = text:match("^([^/]+)(/[^/]*/[^/]*/[^/]*/[^/]*)$")
-  return domain ~= "*" and domain or nil, rest
+--- Trust domains: one of the mesh's names with all the others. Nothing is a placeholder here.
+function trust_domains.domains(texts, domains)
+  local list, add = adder()
+  for _, text in ipairs(texts) do
+    local ours = false
+    for _, domain in ipairs(domains) do ours = ours or domain == text end
+    for _, name in ipairs(ours and domains or { text }) do add(name) end
+  end
+  return list
 end
-
-local function split_domain(text) return text ~= "*" and text or nil, "" end
-
---- Principals, each in one form per name of the mesh.
--- @param domains the mesh's trust domain and its aliases
-function trust_domains.principals(texts, domains) return expanded(texts, domains, split_principal) end
-
---- Trust domains, with the mesh's other names.
-function trust_domains.domains(texts, domains) return expanded(texts, domains, split_domain) end
 
 return trust_domains
