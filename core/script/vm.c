@@ -99,6 +99,28 @@ static int search(lua_State *L)
     return 1;
 }
 
+/* moongate.source: text(name) gives a file that travels inside the binary, for its comments; or nil. */
+static int embedded_text(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+
+    for (const struct mg_embedded_file *f = mg_embedded; f->name != NULL; f++) {
+        if (strcmp(f->name, name) == 0) {
+            lua_pushlstring(L, f->text, f->len);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int open_source(lua_State *L)
+{
+    lua_newtable(L);
+    lua_pushcfunction(L, embedded_text);
+    lua_setfield(L, -2, "text");
+    return 1;
+}
+
 /* ---- the state -------------------------------------------------------------------------- */
 
 static void preload(lua_State *L, const char *name, lua_CFunction open)
@@ -186,6 +208,7 @@ lua_State *mg_vm_new(void)
     preload(L, "cjson", luaopen_cjson);
     preload(L, "cjson.safe", luaopen_cjson_safe);
     preload(L, "moongate.yaml_events", luaopen_moongate_yaml);
+    preload(L, "moongate.source", open_source);
     add_searcher(L);
     push_cdef(L);
     set_loaded(L, "moongate.cdef");

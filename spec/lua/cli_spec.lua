@@ -68,7 +68,8 @@ describe("command line", function()
     assert.same({ "spec/support/policies" }, plan.policy_path)
     assert.equal("127.0.0.1:15020", plan.admin)
     assert.same({
-      { name = "a", address = "[::1]:8443", at = good .. ":3" }, { name = "b", address = "0.0.0.0:8080", at = good .. ":2" },
+      { name = "a", address = "[::1]:8443", at = good .. ":3" },
+      { name = "b", address = "0.0.0.0:8080", at = good .. ":2" },
     }, plan.listeners)
   end)
 

@@ -40,18 +40,27 @@ local function file_of(name, module)
   end
 end
 
+-- The file's text, from the disk or from inside the binary; "" when it is in neither.
+local function read(path)
+  local file = io.open(path, "r")
+  if file then
+    local text = file:read("*a")
+    file:close()
+    return text
+  end
+  local found, source = pcall(require, "moongate.source")
+  return found and source.text(path) or ""
+end
+
 -- The comment that opens a policy's file, without its dashes; nothing when the file is not there.
 local function comment(name, module)
   local path = file_of(name, module)
-  local file = path and io.open(path, "r")
-  if not file then return {} end
   local lines = {}
-  for line in file:lines() do
+  for line in (path and read(path) or ""):gmatch("([^\n]*)\n") do
     local text = line:match("^%-%-%-? ?(.*)$")
     if not text then break end
     lines[#lines + 1] = text
   end
-  file:close()
   return lines
 end
 

@@ -2,6 +2,7 @@
 local address = require "moongate.model.address"
 local chain = require "moongate.chain"
 local config = require "moongate.config"
+local folder = require "moongate.config.folder"
 local options = require "moongate.cli.options"
 local policy = require "moongate.policy"
 
@@ -25,6 +26,9 @@ local function value_error(values)
     return ('--bind: expected an IP address such as "127.0.0.1", got %q'):format(values.bind)
   end
   values.bind = bind
+  for _, path in ipairs(values.policy_path or {}) do
+    if not folder.list(path) then return ("--policy-path: expected a folder, got %q"):format(path) end
+  end
 end
 
 --- Reads the words after the command.
@@ -75,13 +79,24 @@ local function try(model)
   return model, {}
 end
 
+-- What is legal and dangerous is said, every time.
+local function warn(model, entries)
+  for name, service in pairs(model.services) do
+    if service.tls and service.tls.insecure then
+      local text = "service %s: tls.insecure: nobody's certificate is checked, so anybody may answer in its place"
+      entries[#entries + 1] = mistake(service.at, text:format(name))
+    end
+  end
+end
+
 --- Loads the config and prints its mistakes (and warnings) to `err`.
 -- @param thorough also make what a worker would make of it, for mistakes that only this shows
 -- @return the model, or nil when there were mistakes
 function load.model(values, err, thorough)
-  for _, folder in ipairs(values.policy_path) do policy.add_path(folder) end
+  for _, path in ipairs(values.policy_path) do policy.add_path(path) end
   local model, entries = config.load(values.paths, values)
   local tried, mistakes = model, {}
+  if model then warn(model, entries) end
   if model and thorough then tried, mistakes = try(model) end
   for _, entry in ipairs(mistakes) do err(config.message(entry) .. "\n") end
   for _, entry in ipairs(entries) do

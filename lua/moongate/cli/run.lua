@@ -38,8 +38,8 @@ local function admin(model, values)
 end
 
 --- @return a table of what to run for the core: { action = "run", paths =, workers = (nil: one a core), admin =,
--- port_offset =, bind =, policy_path =, listeners = array of { name =, address =, at = }, config = the model's summary as
--- JSON }; or an exit code
+-- port_offset =, bind =, policy_path =, listeners = array of { name =, address =, at = }, config = the model's summary
+-- as JSON }; or an exit code
 function run.main(words, streams)
   local values, err = load.options(words)
   if not values then return streams.refuse(err, run) end
