@@ -34,7 +34,8 @@ describe("the command line", function()
 
   it("ends with 2 when it is used wrongly", function()
     for _, words in ipairs { {}, { "rum" }, { "run" }, { "run", "--wrkers", "1", "x" },
-      { "run", "--workers", "no", "x" }, { "check" }, { "version", "now" }, { "run", "--port-offset" } } do
+      { "run", "--workers", "no", "x" }, { "check" }, { "version", "now" },
+      { "check", "--policy-path", "nowhere", "x" }, { "run", "--port-offset" } } do
       local code, text = gateway.run(unpack(words))
       assert.equal(2, code, table.concat(words, " "))
       assert.truthy(text:find "Usage:")
