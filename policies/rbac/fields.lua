@@ -25,7 +25,7 @@ end
 
 local function path_test(texts)
   local test, keys, cut = pattern.any(texts, pattern.not_empty, function(text)
-    return text:find("[{}]") and pattern.lua(pattern.template(text))
+    return pattern.is_template(text) and pattern.lua(pattern.template(text))
   end)
   return { attr = "path", test = test, keys = keys, cut = cut }
 end

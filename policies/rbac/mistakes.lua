@@ -8,7 +8,7 @@ local PARTS = { from = true, to = true, when = true } -- lists of records, check
 local MAPS = { headers = true, claims = true }
 
 local function path_error(text)
-  if not text:find("[{}]") then return nil end
+  if not pattern.is_template(text) then return nil end
   local _, why = pattern.template(text)
   return why
 end

@@ -46,6 +46,11 @@ function pattern.globs(text)
   return (pattern.literal(text):gsub("%%%*", ".*"))
 end
 
+--- Whether a path is a template; other braces stand for themselves.
+function pattern.is_template(text)
+  return text:find("{*}", 1, true) ~= nil or text:find("{**}", 1, true) ~= nil
+end
+
 --- The Lua pattern of a path template, or nil and why it is none (Istio's rules, section "path templates").
 function pattern.template(text)
   local out, open_end = {}, false

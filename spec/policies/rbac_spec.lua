@@ -155,6 +155,7 @@ describe("policy rbac", function()
       { "/a/{*}/c", "/a/b/c", true }, { "/a/{**}", "/a", false }, { "/a/{**}", "/a/", true },
       { "/a/{**}", "/a/b/c", true }, { "/s/{**}/cart", "/s//cart", true }, { "/s/{**}/cart", "/s/cart", false },
       { "/s/{**}/cart", "/s/1/2/cart", true }, { "/v1.0/{*}", "/v1x0/a", false },
+      { "/a{b}", "/a{b}", true }, { "/{id}/*", "/{id}/x", true }, { "/{id}", "/7", false },
     }
     for _, row in ipairs(paths) do
       it(("path %s %s %s"):format(row[1], row[3] and "is" or "is not", row[2]), function()
@@ -300,6 +301,7 @@ describe("policy rbac", function()
       { { when = { { key = "destination.labels[app]", values = { "x" } } } }, "allow.1.when.1.key: destination.lab" },
       { { when = { { key = "request.headers[:status]", values = { "x" } } } }, "allow.1.when.1.key: unknown" },
       { { when = { { key = "destination.ip", values = { "x" } } } }, "allow.1.when.1.values.1: expected an address" },
+      { { paths = { "/{id}/{*}" } }, "allow.1.paths.1: a segment" },
       { { paths = { "/a b/{*}" } }, "allow.1.paths.1: a path template may not" },
       { { when = { { key = "source.ip" } } }, "allow.1.when.1: needs values" },
       { { when = { { key = "source.ip", values = { "x" } } } }, "allow.1.when.1.values.1: expected an address" },

@@ -185,6 +185,8 @@ describe("AuthorizationPolicies", function()
     { "{rules: [{to: [{operation: {pahts: [/]}}]}]}", "spec.rules[0].to[0].operation.pahts: unknown key" },
     { "{rules: [{when: [{key: no.such, values: [a]}]}]}", "spec.rules[0].when[0].key: unknown condition" },
     { "{rules: [{when: [{key: destination.user, values: [a]}]}]}", "spec.rules[0].when[0].key: destination.user" },
+    { "{rules: [{when: [{key: 'request.headers[a]', values: ['']}]}]}",
+      "spec.rules[0].when[0].values[0]: expected a value, found an empty text" },
     { "{rules: [{when: [{key: source.ip}]}]}", "spec.rules[0].when[0]: expected values or notValues" },
     { "{rules: [{when: [{key: source.ip, notValues: [x]}]}]}", "spec.rules[0].when[0].notValues[0]: expected an" },
     { "{selector: {matchLabels: {app: 'a*'}}}", "spec.selector.matchLabels.app: expected a label" },

@@ -37,14 +37,18 @@ local function refuse_accounts(policy, path, part, field)
   end
 end
 
---- An empty list or mapping could mean everything or nothing, and an empty text is no name.
+--- An empty list could mean everything or nothing, and an empty text is no name.
+local function refuse_values(policy, path, values)
+  if #values == 0 then policy:refuse(path, "expected at least one value") end
+  for i, value in ipairs(values) do
+    if value == "" then policy:refuse(path_to(path, i), "expected a value, found an empty text") end
+  end
+end
+
 local function refuse_part(policy, path, part)
   if next(part) == nil then policy:refuse(path, "expected at least one field") end
   for field, values in pairs(part) do
-    if #values == 0 then policy:refuse(path_to(path, field), "expected at least one value") end
-    for i, value in ipairs(values) do
-      if value == "" then policy:refuse(path_to(path, field, i), "expected a value, found an empty text") end
-    end
+    refuse_values(policy, path_to(path, field), values)
     if field:lower():find("serviceaccounts$") then refuse_accounts(policy, path, part, field) end
   end
 end
@@ -52,9 +56,7 @@ end
 local function refuse_condition(policy, path, condition)
   if not condition.values and not condition.notValues then policy:refuse(path, "expected values or notValues") end
   for _, field in ipairs { "values", "notValues" } do
-    if condition[field] and #condition[field] == 0 then
-      policy:refuse(path_to(path, field), "expected at least one value")
-    end
+    if condition[field] then refuse_values(policy, path_to(path, field), condition[field]) end
   end
 end
 
