@@ -3,10 +3,11 @@ local attributes = {}
 
 local MEMORY = 1024 -- identities remembered; a mesh has few
 
---- The parts of a SPIFFE identity spiffe://<trust domain>/ns/<namespace>/sa/<account>.
+--- The parts of a SPIFFE identity spiffe://<trust domain>/ns/<namespace>/sa/<account>; other pairs may stand between
+-- the namespace and the account, and after it.
 local function parse(principal)
-  local namespace, account = principal:match("/ns/([^/]+)/sa/([^/]+)$")
-  if not namespace then namespace, account = principal:match("/ns/([^/]+)/.+/sa/([^/]+)$") end
+  local namespace, account = principal:match("/ns/([^/]+)/sa/([^/]+)")
+  if not namespace then namespace, account = principal:match("/ns/([^/]+)/.-/sa/([^/]+)") end
   return {
     trust_domain = principal:match("^spiffe://([^/]+)"), namespace = principal:match("/ns/([^/]+)/"),
     account = account and namespace .. "/" .. account,

@@ -4,18 +4,16 @@ local jwt = {}
 
 local SPLIT = { scope = true, permission = true } -- claims that are lists written as "a b c"
 
-local function always() return true end
-
 -- Issuer and subject tests of one pattern (Istio's requestPrincipals: split at the last "/").
 local function principal_parts(text)
   local issuer, subject = text:match("^(.*)/([^/]*)$")
   if text == "*" then return pattern.not_empty, pattern.not_empty end
   if text:sub(1, 1) == "*" then
-    if not issuer then return always, pattern.suffix(text:sub(2)) end
-    return pattern.suffix(issuer:sub(2)), pattern.exact(subject)
+    if not issuer then return pattern.not_empty, pattern.suffix(text:sub(2)) end
+    return issuer == "*" and pattern.not_empty or pattern.suffix(issuer:sub(2)), pattern.exact(subject)
   end
   if text:sub(-1) == "*" then
-    if not issuer then return pattern.prefix(text:sub(1, -2)), always end
+    if not issuer then return pattern.prefix(text:sub(1, -2)), pattern.not_empty end
     local rest = subject:sub(1, -2)
     return pattern.exact(issuer), rest == "" and pattern.not_empty or pattern.prefix(rest)
   end

@@ -97,6 +97,13 @@ describe("policy rbac", function()
     it("do not match", function()
       for i, rule in ipairs(no) do assert.is_false(allowed(rule, me), "rule " .. i) end
     end)
+    it("have an account, whatever other pairs stand about it", function()
+      local rule = { service_accounts = { "shop/cart" } }
+      assert.is_true(allowed(rule, principal "spiffe://td/ns/shop/sa/cart/x/y"))
+      assert.is_true(allowed(rule, principal "spiffe://td/ns/shop/x/y/sa/cart"))
+      assert.is_false(allowed(rule, principal "spiffe://td/ns/shop/sa/carts"))
+      assert.is_false(allowed(rule, principal "spiffe://td/ns/shop/xsa/cart"))
+    end)
     it("of a peer that has none: positive fields fail, negative ones hold", function()
       local identities = { "principals", "namespaces", "service_accounts", "trust_domains", "request_principals" }
       for _, field in ipairs(identities) do
@@ -209,6 +216,12 @@ describe("policy rbac", function()
         assert.is_false(allowed({ request_principals = { text } }, with(token)))
       end)
     end
+    it("without an issuer or a subject are nobody's", function()
+      for _, text in ipairs { "*", "*my", "*/amy" } do
+        assert.is_false(allowed({ request_principals = { text } }, with { sub = "amy", claims = {} }), text)
+      end
+      assert.is_false(allowed({ request_principals = { "id*" } }, with { iss = "id", claims = {} }))
+    end)
     it("have claims: strings and lists, scopes split, numbers never", function()
       assert.is_true(allowed({ claims = { role = "ad*", scope = "write" } }, with(token)))
       assert.is_false(allowed({ claims = { level = "3" } }, with(token)))
