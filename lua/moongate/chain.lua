@@ -44,6 +44,7 @@ end
 local function log_phase(uses)
   local line = "if from <= $i then state.i = $i; P[$i](K[$i], ctx) end"
   local lines, functions, confs = each(uses, "log", line, 1, #uses, 1)
+  if #lines == 0 then return false end
   return generate(lines, functions, confs, "log")
 end
 
@@ -93,8 +94,8 @@ function chain.prepare(use)
 end
 
 --- The chain of `uses` (see moongate.model): names, and request(ctx) → answer or nil, position reached;
--- response(ctx, entered); log(ctx, from): those from position `from` on; request_body and response_body (nil when no
--- policy declares them).
+-- response(ctx, entered); log(ctx, from): those from position `from` on, or false; request_body and response_body (nil
+-- when no policy declares them).
 -- `known` maps uses to what they were prepared to: prepare() runs once a worker for each use, that is once for a route
 -- (and once in all for the policies around every route).  Raises "file:line: why" when one fails.
 function chain.new(uses, known)

@@ -212,7 +212,7 @@ end
 local function request(ctx)
   local ok, err = xpcall(serve, traceback, ctx)
   if not ok then fail(ctx, err) end
-  log_all(ctx)
+  if ctx._s.chain.log then log_all(ctx) end
   if ctx._s.model ~= current then context.clear(ctx) end -- an idle lane must not keep an old model
 end
 

@@ -180,7 +180,7 @@ static void a_full_region_folds_too(void)
     begin(600000, 2);
     id = family(MG_HISTOGRAM, "u_seconds", user, 1, 0);
     for (int i = 0; i < 5000; i++) {
-        char value[16];
+        char value[32];
 
         snprintf(value, sizeof(value), "%d", i);
         mg_metrics_observe(w.m, id, series(id, 1, value), 1);
@@ -232,7 +232,7 @@ static void workers_never_share_a_cache_line(void)
     begin(1 << 22, 3);
     id = family(MG_COUNTER, "u_total", user, 1, 0);
     for (int i = 0; i < 600; i++) {
-        char value[16];
+        char value[32];
 
         snprintf(value, sizeof(value), "%d", i);
         for (uint32_t a = 0; a < 3; a++)
@@ -254,7 +254,7 @@ static void processes_make_and_count_the_same_series(void)
             int id = family(MG_COUNTER, "u_total", user, 1, 0);
 
             for (int i = 0; i < 100000; i++) {
-                char value[16];
+                char value[32];
 
                 snprintf(value, sizeof(value), "%d", i % 100);
                 *series(id, worker, value) += 1;
@@ -300,7 +300,7 @@ static void killed_while_making_series_leaves_it_sound(void)
         waitpid(pid, NULL, 0);
     }
     for (int i = 0; i < 50; i++) {
-        char value[16];
+        char value[32];
 
         snprintf(value, sizeof(value), "after-%d", i);
         *series(id, 0, value) += 1;
