@@ -55,7 +55,7 @@ static int load_file(lua_State *L, const char *path)
 static int load_embedded(lua_State *L, const char *name)
 {
     for (const struct mg_embedded_file *f = mg_embedded; f->name != NULL; f++) {
-        char chunk[256];
+        char chunk[320];
 
         if (strcmp(f->name, name) != 0)
             continue;
