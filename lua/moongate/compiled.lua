@@ -145,10 +145,9 @@ function compiled.new(model)
   }, mt)
   open_services(self, model)
   self.no_route_chain = chain.new(model.policies, self.prepared)
-  local by_source = {}
-  for _, source in ipairs(model.routes) do by_source[source] = compile_route(self, source, model.policies) end
-  self.router = router.new(model)
-  self.routes = by_source
+  local routes = {}
+  for i, source in ipairs(model.routes) do routes[i] = compile_route(self, source, model.policies) end
+  self.router = router.new { listeners = model.listeners, routes = routes }
   return self
 end
 
@@ -164,7 +163,8 @@ end
 
 --- The compiled route of the request that `ctx` is about, or nil.
 function methods:match(ctx)
-  return self.routes[self.router:match(ctx._x.listener, ctx.req)]
+  local route = self.router:match(ctx._x.listener, ctx.req)
+  return route
 end
 
 return compiled
