@@ -82,7 +82,7 @@ typedef struct mg_exchange {
     uint16_t method_id;    /* MG_METHOD_* */
     uint16_t port;         /* port the listener declares (no offset) */
     uint16_t peer_port;
-    uint16_t listener; /* index of the listener, in the order of mg_listener_add() */
+    uint16_t listener; /* index of the listener, as mg_listener_configure() counts */
     uint8_t minor;     /* HTTP/1.minor of the request */
     bool has_query;
     bool tls;              /* downstream is TLS */
@@ -319,7 +319,6 @@ int mg_hmac(int algorithm, mg_str key, mg_str data, uint8_t *out64, uint32_t *ou
 void mg_random(void *out, uint32_t len);
 uint64_t mg_now_ns(void);  /* monotonic */
 double mg_wall_time(void); /* seconds since 1970 */
-uint32_t mg_worker(void);  /* this worker's slot, from 0 */
 /* level 0 debug, 1 info, 2 warn, 3 error */
 void mg_log_text(int level, const char *text, uint32_t len);
 /* A sink for whole lines ("stdout", "stderr" or a path): its number, or a negative code. */

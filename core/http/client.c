@@ -361,16 +361,6 @@ uint32_t mg_client_requests(const struct mg_client *c)
     return c->requests;
 }
 
-uint64_t mg_client_idle_since(const struct mg_client *c)
-{
-    return c->idle_since;
-}
-
-struct mg_conn *mg_client_conn(const struct mg_client *c)
-{
-    return c->conn;
-}
-
 void mg_client_close(struct mg_client *c)
 {
     mg_client_close_now(c);

@@ -32,8 +32,6 @@ struct mg_client *mg_client_new(struct mg_conn *conn, const struct mg_client_eve
  * `response` (init'ed).  The stream is embedded in the client: valid until release. */
 struct mg_stream *mg_client_start(struct mg_client *c, const struct mg_message *request,
                                   struct mg_message *response);
-uint32_t mg_client_requests(const struct mg_client *c);    /* so far */
-uint64_t mg_client_idle_since(const struct mg_client *c);  /* mg_loop_now() of its last release */
-struct mg_conn *mg_client_conn(const struct mg_client *c); /* NULL once it is closed */
-void mg_client_close(struct mg_client *c);                 /* only while idle; no event follows */
+uint32_t mg_client_requests(const struct mg_client *c); /* so far */
+void mg_client_close(struct mg_client *c);              /* only while idle; no event follows */
 #endif

@@ -145,7 +145,6 @@ static void release(struct mg_stream *st, bool whole)
     mg_timer_clear(&c->timer);
     if (reusable) {
         c->state = CLIENT_IDLE;
-        c->idle_since = mg_loop_now(c->loop);
         if (c->paused)
             mg_conn_read_start(c->conn);
     } else if (c->state != CLIENT_GONE) {

@@ -34,7 +34,6 @@ struct mg_client {
     struct mg_scan scan;
     struct mg_timer timer; /* after a failed write: how long the answer may still come */
     struct mg_deferred later;
-    uint64_t idle_since;
     uint32_t requests;
     uint32_t interims;
     int write_error; /* 0: the upstream takes bytes */

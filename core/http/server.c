@@ -407,8 +407,3 @@ void mg_server_drain(struct mg_server *s)
     if (s->state == SERVER_IDLE)
         mg_server_close(s);
 }
-
-void mg_server_set_limits(struct mg_server *s, const struct mg_limits *limits)
-{
-    s->limits = limits;
-}

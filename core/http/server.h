@@ -35,7 +35,8 @@ struct mg_server_handler {
 };
 
 struct mg_server_opts {
-    const struct mg_limits *limits; /* lives as long as any connection: see mg_server_set_limits */
+    const struct mg_limits
+        *limits; /* lives as long as any connection; a reload changes it in place */
     const struct mg_server_handler *handler;
     void *owner;
 };
@@ -51,6 +52,4 @@ struct mg_server *mg_server_of(const struct mg_stream *s);
 uint64_t mg_server_start_ns(const struct mg_server *s);
 /* Finishes the request in progress, then closes (Connection: close); an idle one closes at once. */
 void mg_server_drain(struct mg_server *s);
-/* From the next request on. */
-void mg_server_set_limits(struct mg_server *s, const struct mg_limits *limits);
 #endif

@@ -5,7 +5,7 @@
  * this.
  *
  * Owner:      server.c makes the downstream stream, client.c the upstream one; the exchange uses it
- *             until mg_stream_release().  Both messages' arenas must live until then.
+ *             until release().  Both messages' arenas must live until then.
  * Ownership:  bytes given to on_body are valid during the call; what send_body is given is copied
  *             if the socket does not take it at once.
  * Errors:     send_* return MG_OK, MG_AGAIN (taken; wait for on_drain before sending more) or a

@@ -259,11 +259,6 @@ double mg_wall_time(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-uint32_t mg_worker(void)
-{
-    return env == NULL ? 0 : env->worker;
-}
-
 void mg_log_text(int level, const char *bytes, uint32_t len)
 {
     mg_log((enum mg_log_level)level, "%.*s", (int)len, bytes);
