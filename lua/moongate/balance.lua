@@ -1,6 +1,7 @@
 --- balance: chooses an endpoint of a service, and a backend among weighted ones.
 local consistent = require "moongate.balance.consistent"
 local hash = require "moongate.hash"
+local split = require "moongate.balance.split"
 
 local balance = {}
 
@@ -25,31 +26,7 @@ local function sums_of(items)
   return equal, sums
 end
 
-local SLOTS_MOST = 4096
-
-local function divisor_of(items)
-  local common = 0
-  for _, item in ipairs(items) do
-    local a, b = common, item.weight
-    while b > 0 do a, b = b, a % b end
-    common = a
-  end
-  return common
-end
-
--- Every item as often as its weight says: one look-up draws from it, without a branch that a trace would leave.
--- Nil when the weights need too many slots (or are no whole numbers).
-local function slots_of(items)
-  local common, slots = divisor_of(items), {}
-  for i, item in ipairs(items) do
-    local count = item.weight / common
-    if count ~= floor(count) or #slots + count > SLOTS_MOST then return nil end
-    for _ = 1, count do slots[#slots + 1] = i end
-  end
-  return slots
-end
-
--- The index of the item that a number in [0, 1) stands for, where slots_of() has none.
+-- The index of the item that a number in [0, 1) stands for.
 local function draw(sums, number)
   local point = number * sums[#sums]
   local low, high = 1, #sums
@@ -60,23 +37,10 @@ local function draw(sums, number)
   return low
 end
 
-local split = {}
-split.__index = split
-
---- The index of a backend; an independent draw each time, so shares are exact in the long run.
-function split:pick()
-  local slots = self.slots
-  if #self.sums == 1 then return 1 end
-  if slots then return slots[floor(self.random() * #slots) + 1] end
-  return draw(self.sums, self.random())
-end
-
---- The weighted choice among backends: an object with pick().
--- @param backends array with weight; one of weight 0 is never picked (unless it is the only one)
+--- The weighted choice among backends, as in moongate.balance.split.
 -- @param random function that gives a number in [0, 1); absent: moongate.random's
 function balance.split(backends, random)
-  local _, sums = sums_of(backends)
-  return setmetatable({ sums = sums, slots = slots_of(backends) or false, random = random or system_random() }, split)
+  return split.new(backends, random or system_random())
 end
 
 -- ---- kinds: each gives function(self, ctx) that chooses among self.endpoints ----------------

@@ -155,27 +155,83 @@ describe("balance consistent_hash", function()
 end)
 
 describe("balance.split", function()
-  it("has exact shares in the long run", function()
-    local drawn = 0
-    local function evenly() -- a draw that visits [0, 1) evenly shows the shares exactly
-      drawn = drawn + 1
-      return (drawn - 0.5) / 1000
+  -- A generator of its own, so that nothing here is left to chance (Park and Miller's).
+  local function generator(state)
+    return function()
+      state = state * 16807 % 2147483647
+      return (state - 1) / 2147483646
     end
-    local made, counts = balance.split({ { weight = 90 }, { weight = 0 }, { weight = 10 } }, evenly), { 0, 0, 0 }
-    for _ = 1, 1000 do
+  end
+
+  local function backends_of(...)
+    local list = {}
+    for i, weight in ipairs { ... } do list[i] = { weight = weight } end
+    return list
+  end
+
+  local function count_of(made, picks, kinds, step)
+    local counts = {}
+    for i = 1, kinds do counts[i] = 0 end
+    for n = 1, picks do
       local i = made:pick()
-      counts[i] = counts[i] + 1
+      if n % (step or 1) == 0 then counts[i] = counts[i] + 1 end
     end
-    assert.same({ 900, 0, 100 }, counts)
+    return counts
+  end
+
+  it("has exact shares after each deck", function()
+    local made = balance.split(backends_of(90, 0, 10), generator(1))
+    for _ = 1, 100 do assert.same({ 9, 0, 1 }, count_of(made, 10, 3)) end
+    made = balance.split(backends_of(1, 1), generator(2))
+    for _ = 1, 100 do assert.same({ 1, 1 }, count_of(made, 2, 2)) end
+  end)
+
+  it("has exact shares in the long run with any weights", function()
+    local weights = { 1, 7919, 104729, 3, 999983, 2, 50021, 1000000, 342 } -- 2163 thousands, so that a deck ends there
+    local made, sum = balance.split(backends_of(unpack(weights)), generator(3)), 0
+    for _, weight in ipairs(weights) do sum = sum + weight end
+    assert.same(weights, count_of(made, sum, #weights))
+  end)
+
+  it("is never more than a deck away from them", function()
+    local made = balance.split(backends_of(1, 9999), generator(4))
+    local seen = 0
+    for n = 1, 50000 do
+      if made:pick() == 1 then seen = seen + 1 end
+      assert.is_true(math.abs(seen - n / 10000) <= 1)
+    end
+  end)
+
+  it("shows the same shares to those who see each n-th request only", function()
+    for _, weights in ipairs { { 1, 1 }, { 90, 10 }, { 1, 2 }, { 5, 3, 2 }, { 3333, 6667 } } do
+      local sum = 0
+      for _, weight in ipairs(weights) do sum = sum + weight end
+      for step = 1, 13 do
+        local made = balance.split(backends_of(unpack(weights)), generator(step))
+        local counts = count_of(made, 20000 * step, #weights, step)
+        for i, weight in ipairs(weights) do
+          local share = weight / sum
+          local bound = 5 * math.sqrt(20000 * share * (1 - share)) -- five deviations of independent draws
+          assert.is_true(math.abs(counts[i] - 20000 * share) < bound)
+        end
+      end
+    end
+  end)
+
+  it("goes another way each time", function()
+    local orders = {}
+    local made = balance.split(backends_of(1, 1, 1), generator(5))
+    for _ = 1, 200 do orders[made:pick() .. made:pick() .. made:pick()] = true end
+    for _, order in ipairs { "123", "132", "213", "231", "312", "321" } do assert.is_true(orders[order]) end
   end)
 
   it("holds at the ends of the range", function()
-    local at = 0
-    local backends = { { weight = 0 }, { weight = 1 }, { weight = 1 }, { weight = 0 } }
-    local made = balance.split(backends, function() return at end)
-    assert.equal(2, made:pick())
-    at = 1 - 2 ^ -53
-    assert.equal(3, made:pick())
+    for _, weights in ipairs { { 0, 1, 1, 0 }, { 0, 1000, 999, 0 } } do
+      for _, number in ipairs { 0, 1 - 2 ^ -53 } do
+        local made = balance.split(backends_of(unpack(weights)), function() return number end)
+        assert.same(weights, count_of(made, weights[2] + weights[3], 4))
+      end
+    end
   end)
 
   it("draws nothing for a single backend", function()
