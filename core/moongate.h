@@ -310,6 +310,18 @@ int mg_shared_incr(struct mg_dict *d, mg_str key, double by, double init, uint64
                    double *out);
 int mg_shared_ttl(struct mg_dict *d, mg_str key, uint64_t *ttl_ms);
 
+/* ---- regular expressions (core/base/re2.h has the contracts) ----------------------- */
+
+struct mg_regex;
+/* NULL and *why for what is none; mg_regex_put() gives it back. */
+struct mg_regex *mg_regex_get(mg_str pattern, mg_str *why);
+void mg_regex_put(struct mg_regex *re);
+bool mg_regex_match(const struct mg_regex *re, const char *text, uint32_t len); /* all of it */
+bool mg_regex_find(const struct mg_regex *re, const char *text, uint32_t len);  /* a part */
+bool mg_regex_check(const struct mg_regex *re, mg_str rewrite, mg_str *why);
+/* The number of replaced matches or MG_EINVAL; *out is good until the next call. */
+int mg_regex_replace(const struct mg_regex *re, mg_str text, mg_str rewrite, mg_str *out);
+
 /* ---- the rest ---------------------------------------------------------------------- */
 
 /* Both write *outlen raw bytes (64 at most); MG_EINVAL: no such algorithm. */

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/re2.h"
 #include "net/crypto.h"
 #include "script/abi.h"
 #include "script/lane.h"
@@ -227,6 +228,38 @@ int mg_shared_incr(struct mg_dict *d, mg_str key, double by, double init, uint64
 int mg_shared_ttl(struct mg_dict *d, mg_str key, uint64_t *ttl_ms)
 {
     return mg_dict_ttl(d, key, wall_ms(), ttl_ms);
+}
+
+/* ---- regular expressions ------------------------------------------------------------------ */
+
+struct mg_regex *mg_regex_get(mg_str pattern, mg_str *why)
+{
+    return mg_re2_new(pattern, why);
+}
+
+void mg_regex_put(struct mg_regex *re)
+{
+    mg_re2_free(re);
+}
+
+bool mg_regex_match(const struct mg_regex *re, const char *bytes, uint32_t len)
+{
+    return mg_re2_match(re, bytes, len);
+}
+
+bool mg_regex_find(const struct mg_regex *re, const char *bytes, uint32_t len)
+{
+    return mg_re2_find(re, bytes, len);
+}
+
+bool mg_regex_check(const struct mg_regex *re, mg_str rewrite, mg_str *why)
+{
+    return mg_re2_check(re, rewrite, why);
+}
+
+int mg_regex_replace(const struct mg_regex *re, mg_str from, mg_str rewrite, mg_str *out)
+{
+    return mg_re2_replace(re, from, rewrite, out);
 }
 
 /* ---- the rest ------------------------------------------------------------------------------ */

@@ -1,6 +1,7 @@
 --- fake_abi: moongate.abi without the binary, so that specs run the modules over it under a plain LuaJIT.
 -- The types are those of core/moongate.h; the functions used here are Lua.  `fake_abi.reset()` forgets everything.
 local ffi = require "ffi"
+local native = require "spec.support.native"
 local fake_abi = { lines = {}, logged = {}, wall_time = 0, monotonic_ns = 0 }
 
 local function cdef_text()
@@ -12,6 +13,14 @@ local function cdef_text()
 end
 
 ffi.cdef(cdef_text())
+ffi.cdef [[
+  struct mg_regex *mg_re2_new(mg_str pattern, mg_str *why);
+  void mg_re2_free(struct mg_regex *re);
+  bool mg_re2_match(const struct mg_regex *re, const char *text, uint32_t len);
+  bool mg_re2_find(const struct mg_regex *re, const char *text, uint32_t len);
+  bool mg_re2_check(const struct mg_regex *re, mg_str rewrite, mg_str *why);
+  int mg_re2_replace(const struct mg_regex *re, mg_str text, mg_str rewrite, mg_str *out);
+]]
 
 local families, by_name = {}, {}
 
@@ -67,6 +76,11 @@ function calls.mg_sink_write(_, line) table.insert(fake_abi.lines, line) end
 function calls.mg_error_text(code) return "error " .. code end
 function calls.mg_random(buffer, count) for i = 0, count - 1 do buffer[i] = i * 7 % 256 end end
 
+for name, base in pairs { get = "new", put = "free", match = "match", find = "find", check = "check",
+                          replace = "replace" } do
+  calls["mg_regex_" .. name] = function(...) return native.re2()["mg_re2_" .. base](...) end
+end
+
 --- The value of the series with these labels: a counter's count, a gauge's value, a histogram's count and sum;
 -- 0 or nil when there is none.
 function fake_abi.value(name, ...)
@@ -98,7 +112,7 @@ local str_type = ffi.typeof "mg_str"
 
 package.loaded["moongate.abi"] = {
   C = setmetatable(calls, { __index = function(_, name) return ffi.C[name] end }),
-  string = ffi.string, new = ffi.new, typeof = ffi.typeof, cast = ffi.cast, copy = ffi.copy,
+  string = ffi.string, new = ffi.new, typeof = ffi.typeof, cast = ffi.cast, copy = ffi.copy, gc = ffi.gc,
   span = ffi.new "mg_str[1]", span2 = ffi.new "mg_str[1]",
   str = function(s) return str_type(s, #s) end,
   text = function(span) return span.len == 0 and "" or ffi.string(span.ptr, span.len) end,

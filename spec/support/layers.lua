@@ -5,7 +5,7 @@ local rank = {}
 for i, name in ipairs(ORDER) do rank[name] = i end
 
 local passed, failed = 0, 0
-local list = assert(io.popen "ls core/*/*.c core/*/*.h")
+local list = assert(io.popen "ls core/*/*.c core/*/*.cc core/*/*.h")
 for file in list:lines() do
   local own, good = file:match "^core/([^/]+)/", true
   for line in io.lines(file) do

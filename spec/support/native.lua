@@ -1,20 +1,39 @@
---- Lets specs require the Lua modules that C provides, outside the binary: compiles them when first asked for.
+--- Lets specs require, outside the binary, the Lua modules that C provides, and what C does for fake_abi: compiles
+-- them when first asked for.
 require "spec.support.init"
+local ffi = require "ffi"
+
+local native = {}
 
 local MODULES = {
   ["moongate.yaml_events"] = { sources = "core/script/yaml.c core/script/yaml_scalar.c", libs = "-lyaml -lm",
     opener = "luaopen_moongate_yaml" },
 }
 
-local COMMAND = "cc -std=c11 -D_GNU_SOURCE -O1 -fPIC -shared -Icore $(pkg-config --cflags luajit) -o %s %s %s"
+local COMMAND = "%s -D_GNU_SOURCE -O1 -fPIC -shared -Icore $(pkg-config --cflags luajit) -o %s %s %s"
+
+-- `use` gets the path of a shared object, which is gone afterwards.
+local function compiled(compiler, sources, libs, use)
+  local file = os.tmpname()
+  local done = os.execute(COMMAND:format(compiler, file, sources, libs))
+  assert(done == 0 or done == true, "cannot compile " .. sources)
+  local result = use(file)
+  os.remove(file)
+  return result
+end
+
+--- The functions of core/base/re2.h, as ffi.load() gives them.
+function native.re2()
+  native.loaded = native.loaded or compiled("c++ -std=c++17", "core/base/re2.cc", "-lre2", ffi.load)
+  return native.loaded
+end
 
 for name, module in pairs(MODULES) do
   package.preload[name] = package.preload[name] or function()
-    local file = os.tmpname()
-    local done = os.execute(COMMAND:format(file, module.sources, module.libs))
-    assert(done == 0 or done == true, "cannot compile " .. module.sources)
-    local open = assert(package.loadlib(file, module.opener))
-    os.remove(file)
-    return open()
+    return compiled("cc -std=c11", module.sources, module.libs, function(file)
+      return assert(package.loadlib(file, module.opener))()
+    end)
   end
 end
+
+return native
