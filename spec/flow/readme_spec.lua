@@ -225,7 +225,7 @@ describe("README", function()
 
   it("has the kinds of YAML that are read", function()
     local text = README:match "%*%*YAML%.%*%*(.-)\n\n"
-    for _, group in ipairs { "core", "istio", "gateway_api", "http_route" } do
+    for _, group in ipairs { "core", "istio", "virtual_service", "gateway_api", "http_route" } do
       for kind in pairs(require("moongate.config.manifests.kinds." .. group)) do
         assert.truthy(text:find("`" .. kind .. "`", 1, true), kind)
       end
