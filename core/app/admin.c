@@ -221,11 +221,12 @@ static void on_accept(struct mg_listener *l, struct mg_conn *conn)
 
 /* ---- the process -------------------------------------------------------------------------- */
 
-static void on_control(struct mg_watch *watch)
+static void on_control(struct mg_watch *watch, uint32_t events)
 {
     struct admin *a = MG_LIST_OF(watch, struct admin, control);
     static struct mg_control message;
 
+    (void)events;
     if (mg_control_receive(a->opts->control, &message) != 0 || message.type == MG_CONTROL_DRAIN)
         mg_loop_stop(&a->loop);
 }
@@ -244,7 +245,7 @@ int mg_admin_run(const struct mg_admin_opts *o)
     a->opts = o;
     mg_limits_default(&a->limits);
     if (mg_listener_open(&a->loop, &opts, &a->listener) != 0 ||
-        mg_watch_start(&a->loop, &a->control, o->control, on_control) != 0)
+        mg_watch_start(&a->loop, &a->control, o->control, EPOLLIN, on_control) != 0)
         return 1;
     mg_control_send(o->control, &message);
     mg_loop_run(&a->loop);

@@ -205,13 +205,14 @@ static void drain(struct mg_worker *w)
     on_drain_look(&w->drain);
 }
 
-static void on_control(struct mg_watch *watch)
+static void on_control(struct mg_watch *watch, uint32_t events)
 {
     struct mg_worker *w = MG_LIST_OF(watch, struct mg_worker, control);
     static struct mg_control message;
 
+    (void)events;
     if (mg_control_receive(w->opts->control, &message) != 0) {
-        mg_watch_stop(watch);
+        mg_watch_stop(&w->loop, watch);
         w->master_gone = true;
         drain(w);
         return;
@@ -227,11 +228,12 @@ static void on_control(struct mg_watch *watch)
 }
 
 /* Only SIGTERM: it ends this worker as the master's message does. */
-static void on_signal(struct mg_watch *watch)
+static void on_signal(struct mg_watch *watch, uint32_t events)
 {
     struct mg_worker *w = MG_LIST_OF(watch, struct mg_worker, signals);
     struct signalfd_siginfo info;
 
+    (void)events;
     if (read(w->signal_fd, &info, sizeof(info)) == sizeof(info))
         drain(w);
 }
@@ -254,8 +256,9 @@ static int watch(struct mg_worker *w)
     sigemptyset(&mask);
     sigaddset(&mask, SIGTERM);
     w->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-    rc = mg_watch_start(&w->loop, &w->signals, w->signal_fd, on_signal);
-    return rc != 0 ? rc : mg_watch_start(&w->loop, &w->control, w->opts->control, on_control);
+    rc = mg_watch_start(&w->loop, &w->signals, w->signal_fd, EPOLLIN, on_signal);
+    return rc != 0 ? rc
+                   : mg_watch_start(&w->loop, &w->control, w->opts->control, EPOLLIN, on_control);
 }
 
 static int setup(struct mg_worker *w)
@@ -299,8 +302,8 @@ static void cleanup(struct mg_worker *w)
     mg_abi_setup(NULL);
     mg_proxy_free(w->proxy);
     if (!w->master_gone)
-        mg_watch_stop(&w->control);
-    mg_watch_stop(&w->signals);
+        mg_watch_stop(&w->loop, &w->control);
+    mg_watch_stop(&w->loop, &w->signals);
     if (mg_loop_close(&w->loop) != 0)
         mg_log(MG_LOG_WARN, "a handle was left open");
     free(w);

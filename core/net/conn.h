@@ -3,7 +3,7 @@
  * Owner:      one owner at a time (a server, a client, the pool); it sets events and owner.
  * Ownership:  bytes given to on_read are valid during the call only.  mg_conn_write() copies
  *             what the socket does not take at once.  After mg_conn_close() the pointer is dead
- *             for the owner and no event follows; net/ frees it when libuv lets go.
+ *             for the owner and no event follows; net/ frees it in the next turn.
  * Errors:     write returns MG_OK (all handed to the socket), MG_AGAIN (the rest is queued: send
  *             no more before on_drain) or a negative code (on_error will not follow: close it).
  * Invariant:  no event is called from inside a call of the owner, only from the loop.

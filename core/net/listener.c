@@ -15,18 +15,19 @@ enum {
     ADDRESS_MAX = 64
 };
 
-/* The listening socket is watched by uv_poll and accepted from here, not by uv_listen(): that would
+/* The listening socket is watched and accepted from here, not by uv_listen(): that would
  * take the descriptor over (it stays the master's), accept without bound, and on EMFILE accept and
  * drop what waits instead of leaving it to the kernel's queue. */
 struct mg_listener {
     struct mg_loop *loop;
     struct mg_listener_opts o;
-    uv_poll_t poll;
+    struct mg_watch watch;
+    struct mg_deferred gone; /* frees it: it may be closed by what it has accepted */
     struct mg_timer pause;
     struct mg_list greetings;
     uint64_t logged; /* ms; when accept's failure was last said */
     uint32_t conns;
-    bool paused, closing, poll_closed;
+    bool watched, paused, closing;
 };
 
 /* A connection nobody has been told of: its first byte or its handshake is awaited. */
@@ -34,42 +35,48 @@ struct greeting {
     struct mg_list link;
     struct mg_listener *listener;
     struct mg_conn *conn;  /* in the handshake; NULL while the first byte is awaited */
-    uv_poll_t poll;        /* awaits it */
+    struct mg_watch watch; /* awaits it */
     struct mg_timer timer; /* ... and for how long */
-    int fd;                /* -1: belongs to conn */
 };
 
 /* ---- the bound ------------------------------------------------------------------------ */
 
-static void on_readable(uv_poll_t *poll, int status, int events);
+static void on_readable(struct mg_watch *watch, uint32_t events);
 
-/* Accepts or not, as the state wants it.  uv_poll_start() on a started handle costs nothing. */
-static void settle(struct mg_listener *l)
+/* Accepts or not, as the state wants it; 0, or why it cannot. */
+static int settle(struct mg_listener *l)
 {
-    if (l->closing)
-        return;
-    if (!l->paused && l->conns < l->o.max_conns)
-        uv_poll_start(&l->poll, UV_READABLE, on_readable);
-    else
-        uv_poll_stop(&l->poll);
+    bool wanted = !l->closing && !l->paused && l->conns < l->o.max_conns;
+    int rc = 0;
+
+    if (wanted && !l->watched)
+        rc = mg_watch_start(l->loop, &l->watch, l->o.fd, EPOLLIN, on_readable);
+    else if (!wanted && l->watched)
+        mg_watch_stop(l->loop, &l->watch);
+    l->watched = wanted && rc == 0;
+    return rc;
 }
 
-static void free_if_done(struct mg_listener *l)
+static void on_gone(struct mg_deferred *d)
 {
-    if (!l->poll_closed || l->conns != 0)
-        return;
+    struct mg_listener *l = MG_LIST_OF(d, struct mg_listener, gone);
+
     if (l->o.tls != NULL)
         mg_tls_unref(l->o.tls);
     free(l);
 }
 
+static void free_if_done(struct mg_listener *l)
+{
+    if (l->closing && l->conns == 0)
+        mg_loop_defer_to_next(l->loop, &l->gone);
+}
+
 void mg_listener_release(struct mg_listener *l)
 {
     l->conns--;
-    if (l->closing)
-        free_if_done(l);
-    else
-        settle(l);
+    settle(l);
+    free_if_done(l);
 }
 
 /* ---- from the first byte to on_accept ------------------------------------------------- */
@@ -135,7 +142,6 @@ static void start_handshake(struct mg_listener *l, struct mg_conn *lower)
         return;
     }
     g->listener = l;
-    g->fd = -1;
     mg_timer_init(&g->timer, NULL);
     mg_list_append(&l->greetings, &g->link);
     if (mg_tls_accept(l->o.tls, lower, nothing, &handshake_events, g, &g->conn) == 0)
@@ -158,19 +164,14 @@ static void start(struct mg_listener *l, int fd, bool secure)
 
 /* ---- telling TLS from clear text ------------------------------------------------------ */
 
-static void on_sniff_closed(uv_handle_t *handle)
-{
-    free(MG_LIST_OF(handle, struct greeting, poll));
-}
-
 /* The descriptor is the caller's again. */
 static int end_sniff(struct greeting *g)
 {
-    int fd = g->fd;
+    int fd = g->watch.fd;
 
     mg_timer_clear(&g->timer);
-    mg_list_remove(&g->link);
-    uv_close((uv_handle_t *)&g->poll, on_sniff_closed);
+    mg_watch_stop(g->listener->loop, &g->watch);
+    end_greeting(g);
     return fd;
 }
 
@@ -189,12 +190,12 @@ static void on_sniff_timer(struct mg_timer *t)
 
 /* A TLS record that opens a handshake starts with 0x16 (RFC 8446, 5.1); no HTTP method does.  The
  * byte is only peeked at, so the connection starts with nothing read. */
-static void on_first_byte(uv_poll_t *poll, int status, int events)
+static void on_first_byte(struct mg_watch *watch, uint32_t events)
 {
-    struct greeting *g = poll->data;
+    struct greeting *g = MG_LIST_OF(watch, struct greeting, watch);
     struct mg_listener *l = g->listener;
     unsigned char first;
-    ssize_t n = status < 0 ? 0 : recv(g->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t n = recv(watch->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
 
     (void)events;
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -209,19 +210,16 @@ static void start_sniff(struct mg_listener *l, int fd)
 {
     struct greeting *g = calloc(1, sizeof(*g));
 
-    if (g == NULL || uv_poll_init(&l->loop->uv, &g->poll, fd) != 0) {
+    if (g == NULL || mg_watch_start(l->loop, &g->watch, fd, EPOLLIN, on_first_byte) != 0) {
         free(g);
         close(fd);
         mg_listener_release(l);
         return;
     }
     g->listener = l;
-    g->fd = fd;
-    g->poll.data = g;
     mg_list_append(&l->greetings, &g->link);
     mg_timer_init(&g->timer, on_sniff_timer);
     mg_timer_set(l->loop, &g->timer, MG_TLS_HANDSHAKE_MS);
-    uv_poll_start(&g->poll, UV_READABLE, on_first_byte);
 }
 
 /* ---- accepting ------------------------------------------------------------------------ */
@@ -278,15 +276,11 @@ static void on_accepted(struct mg_listener *l, int fd)
         start(l, fd, l->o.tls != NULL);
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+static void on_readable(struct mg_watch *watch, uint32_t events)
 {
-    struct mg_listener *l = poll->data;
+    struct mg_listener *l = MG_LIST_OF(watch, struct mg_listener, watch);
 
     (void)events;
-    if (status < 0) {
-        pause_accepting(l, -status);
-        return;
-    }
     for (int i = 0; i < ACCEPTS && !l->closing && l->conns < l->o.max_conns; i++) {
         int fd = accept4(l->o.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -312,19 +306,19 @@ int mg_listener_open(struct mg_loop *loop, const struct mg_listener_opts *o,
     *out = NULL;
     if (l == NULL)
         return UV_ENOMEM;
-    rc = uv_poll_init(&loop->uv, &l->poll, o->fd);
+    l->loop = loop;
+    l->o = *o;
+    mg_list_init(&l->greetings);
+    mg_list_init(&l->gone.link);
+    l->gone.fn = on_gone;
+    mg_timer_init(&l->pause, on_pause_over);
+    rc = settle(l);
     if (rc != 0) {
         free(l);
         return rc;
     }
-    l->loop = loop;
-    l->o = *o;
-    l->poll.data = l;
-    mg_list_init(&l->greetings);
-    mg_timer_init(&l->pause, on_pause_over);
     if (o->tls != NULL)
         mg_tls_ref(o->tls);
-    settle(l);
     *out = l;
     return 0;
 }
@@ -355,19 +349,11 @@ uint32_t mg_listener_conns(const struct mg_listener *l)
     return l->conns;
 }
 
-static void on_poll_closed(uv_handle_t *handle)
-{
-    struct mg_listener *l = handle->data;
-
-    l->poll_closed = true;
-    free_if_done(l);
-}
-
 void mg_listener_close(struct mg_listener *l)
 {
     l->closing = true;
     mg_timer_clear(&l->pause);
-    uv_close((uv_handle_t *)&l->poll, on_poll_closed);
+    settle(l);
     while (!mg_list_empty(&l->greetings)) {
         struct greeting *g = MG_LIST_OF(l->greetings.next, struct greeting, link);
 
@@ -376,6 +362,7 @@ void mg_listener_close(struct mg_listener *l)
         else
             drop_sniff(g);
     }
+    free_if_done(l);
 }
 
 /* ---- binding -------------------------------------------------------------------------- */

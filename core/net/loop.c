@@ -1,7 +1,11 @@
 #include "net/loop.h"
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { CLOSE_WAIT_MS = 5000 };
 
@@ -36,14 +40,11 @@ static void insert(struct mg_loop *loop, struct mg_timer *t)
     loop->wheel_bits[index / 64] |= UINT64_C(1) << (index % 64);
 }
 
-static void on_tick(uv_timer_t *tick);
-
-static void arm(struct mg_loop *loop, uint64_t due)
+static void take_over(struct mg_list *to, struct mg_list *from)
 {
-    uint64_t now = uv_now(&loop->uv);
-
-    loop->wheel_due = due;
-    uv_timer_start(&loop->tick, on_tick, due > now ? due - now : 0, 0);
+    mg_list_init(to);
+    mg_list_append(from, to);
+    mg_list_remove(from);
 }
 
 /* Takes the whole slot over first: a callback may set or clear any timer, this slot's too. */
@@ -52,15 +53,13 @@ static void run_slot(struct mg_loop *loop, uint64_t at)
     unsigned index = (unsigned)(at % MG_WHEEL);
     struct mg_list *slot = &loop->wheel[index], due;
 
-    mg_list_init(&due);
-    mg_list_append(slot, &due);
-    mg_list_remove(slot);
+    take_over(&due, slot);
     loop->wheel_bits[index / 64] &= ~(UINT64_C(1) << (index % 64));
     while (!mg_list_empty(&due)) {
         struct mg_timer *t = MG_LIST_OF(due.next, struct mg_timer, link);
 
         mg_list_remove(&t->link);
-        if (t->deadline > uv_now(&loop->uv)) {
+        if (t->deadline > loop->now) {
             insert(loop, t);
         } else {
             t->deadline = 0;
@@ -69,20 +68,19 @@ static void run_slot(struct mg_loop *loop, uint64_t at)
     }
 }
 
-static void on_tick(uv_timer_t *tick)
+static void run_wheel(struct mg_loop *loop)
 {
-    struct mg_loop *loop = tick->data;
-    uint64_t now = uv_now(&loop->uv), at = loop->wheel_due;
+    uint64_t at = loop->wheel_due;
 
-    /* While slots run, no timer that is set arms the tick: it is done once, below. */
+    if (at > loop->now)
+        return;
+    /* While slots run, no timer that is set moves what is due: it is done once, below. */
     loop->wheel_due = 0;
-    for (; at <= now; at = next_tick(loop)) {
+    for (; at <= loop->now; at = next_tick(loop)) {
         loop->wheel_at = at + 1;
         run_slot(loop, at);
     }
-    loop->wheel_due = UINT64_MAX;
-    if (at != UINT64_MAX)
-        arm(loop, at);
+    loop->wheel_due = at;
 }
 
 void mg_timer_init(struct mg_timer *t, void (*fn)(struct mg_timer *))
@@ -95,9 +93,9 @@ void mg_timer_init(struct mg_timer *t, void (*fn)(struct mg_timer *))
 
 void mg_timer_set(struct mg_loop *loop, struct mg_timer *t, uint64_t ms)
 {
-    uint64_t now = uv_now(&loop->uv);
+    uint64_t now = loop->now;
 
-    /* One more: uv_now() is rounded down, so a whole `ms` may not have passed when it says so. */
+    /* One more: the time is rounded down, so a whole `ms` may not have passed when it says so. */
     t->deadline = now + ms + 1;
     if (!mg_list_empty(&t->link)) {
         if (t->deadline >= t->slot)
@@ -109,7 +107,7 @@ void mg_timer_set(struct mg_loop *loop, struct mg_timer *t, uint64_t ms)
         loop->wheel_at = now < loop->wheel_due ? now : loop->wheel_due;
     insert(loop, t);
     if (t->slot < loop->wheel_due)
-        arm(loop, t->slot);
+        loop->wheel_due = t->slot;
 }
 
 void mg_timer_clear(struct mg_timer *t)
@@ -120,13 +118,10 @@ void mg_timer_clear(struct mg_timer *t)
 
 /* ---- the end of a turn -------------------------------------------------------------- */
 
-/* What is deferred meanwhile runs as well: the loop must not wait while something is left. */
-static void run_deferred(uv_prepare_t *before_poll)
+static void run_all(struct mg_list *list)
 {
-    struct mg_loop *loop = before_poll->data;
-
-    while (!mg_list_empty(&loop->deferred)) {
-        struct mg_deferred *d = MG_LIST_OF(loop->deferred.next, struct mg_deferred, link);
+    while (!mg_list_empty(list)) {
+        struct mg_deferred *d = MG_LIST_OF(list->next, struct mg_deferred, link);
 
         mg_list_remove(&d->link);
         d->fn(d);
@@ -139,7 +134,106 @@ void mg_loop_defer(struct mg_loop *loop, struct mg_deferred *d)
         mg_list_append(&loop->deferred, &d->link);
 }
 
+void mg_loop_defer_to_next(struct mg_loop *loop, struct mg_deferred *d)
+{
+    if (mg_list_empty(&d->link))
+        mg_list_append(&loop->next, &d->link);
+}
+
+/* Only what was there before: what is put off again waits for one more turn. */
+static void run_next(struct mg_loop *loop)
+{
+    struct mg_list due;
+
+    take_over(&due, &loop->next);
+    run_all(&due);
+}
+
+/* ---- descriptors -------------------------------------------------------------------- */
+
+static int watch(struct mg_loop *loop, struct mg_watch *w, int fd, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = w};
+
+    w->fd = fd;
+    return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
+}
+
+int mg_watch_start(struct mg_loop *loop, struct mg_watch *w, int fd, uint32_t events,
+                   void (*fn)(struct mg_watch *, uint32_t events))
+{
+    int rc = watch(loop, w, fd, events);
+
+    w->fn = fn;
+    if (rc == 0)
+        loop->watches++;
+    return rc;
+}
+
+void mg_watch_stop(struct mg_loop *loop, struct mg_watch *w)
+{
+    epoll_ctl(loop->epoll, EPOLL_CTL_DEL, w->fd, NULL);
+    loop->watches--;
+    for (int i = loop->batch_at; i < loop->batch_len; i++) {
+        if (loop->batch[i].data.ptr == w)
+            loop->batch[i].data.ptr = NULL;
+    }
+}
+
 /* ---- the loop ----------------------------------------------------------------------- */
+
+static void on_uv_ready(struct mg_watch *w, uint32_t events)
+{
+    (void)events;
+    uv_run(&MG_LIST_OF(w, struct mg_loop, uv_ready)->uv, UV_RUN_NOWAIT);
+}
+
+/* libuv's own descriptors are put into its epoll by its first turn, hence that one here. */
+static int join_uv(struct mg_loop *loop)
+{
+    int rc = uv_async_init(&loop->uv, &loop->keep_alive, NULL);
+
+    if (rc != 0)
+        return rc;
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    loop->uv_ready.fn = on_uv_ready;
+    return watch(loop, &loop->uv_ready, uv_backend_fd(&loop->uv), EPOLLIN);
+}
+
+static void leave_uv(struct mg_loop *loop)
+{
+    uv_close((uv_handle_t *)&loop->keep_alive, NULL);
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+}
+
+static void read_clock(struct mg_loop *loop)
+{
+    loop->now = mg_clock_ns() / 1000000;
+}
+
+static int open_parts(struct mg_loop *loop)
+{
+    int rc;
+
+    loop->scratch = malloc(MG_SCRATCH);
+    if (loop->scratch == NULL)
+        return UV_ENOMEM;
+    loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (loop->epoll < 0) {
+        rc = -errno;
+        goto fail_epoll;
+    }
+    rc = join_uv(loop);
+    if (rc != 0)
+        goto fail_uv;
+    return 0;
+fail_uv:
+    leave_uv(loop);
+    close(loop->epoll);
+fail_epoll:
+    free(loop->scratch);
+    return rc;
+}
 
 int mg_loop_init(struct mg_loop *loop)
 {
@@ -147,20 +241,18 @@ int mg_loop_init(struct mg_loop *loop)
 
     if (rc != 0)
         return rc;
-    loop->scratch = malloc(MG_SCRATCH);
-    if (loop->scratch == NULL) {
+    rc = open_parts(loop);
+    if (rc != 0) {
         uv_loop_close(&loop->uv);
-        return UV_ENOMEM;
+        return rc;
     }
-    uv_timer_init(&loop->uv, &loop->tick);
-    loop->tick.data = loop;
-    mg_list_init(&loop->deferred);
+    loop->watches = 0;
+    loop->batch_at = loop->batch_len = 0;
     loop->lingering = 0;
-    uv_prepare_init(&loop->uv, &loop->before_poll);
-    loop->before_poll.data = loop;
-    uv_prepare_start(&loop->before_poll, run_deferred);
-    uv_unref((uv_handle_t *)&loop->before_poll);
-    loop->wheel_at = uv_now(&loop->uv);
+    mg_list_init(&loop->deferred);
+    mg_list_init(&loop->next);
+    read_clock(loop);
+    loop->wheel_at = loop->now;
     loop->wheel_due = UINT64_MAX;
     memset(loop->wheel_bits, 0, sizeof(loop->wheel_bits));
     for (int i = 0; i < MG_WHEEL; i++)
@@ -169,54 +261,97 @@ int mg_loop_init(struct mg_loop *loop)
     return 0;
 }
 
+/* For epoll_wait(): ms, -1: until something happens. */
+static int time_to_wait(const struct mg_loop *loop)
+{
+    uint64_t left = loop->wheel_due > loop->now ? loop->wheel_due - loop->now : 0;
+
+    if (loop->wheel_due == UINT64_MAX)
+        return -1;
+    return left < INT_MAX ? (int)left : INT_MAX;
+}
+
+static void poll_events(struct mg_loop *loop, int timeout)
+{
+    loop->batch_len = epoll_wait(loop->epoll, loop->batch, MG_BATCH, timeout);
+    read_clock(loop);
+    for (loop->batch_at = 0; loop->batch_at < loop->batch_len;) {
+        struct epoll_event *event = &loop->batch[loop->batch_at++];
+        struct mg_watch *w = event->data.ptr;
+
+        if (w != NULL)
+            w->fn(w, event->events);
+    }
+}
+
+static bool is_alive(const struct mg_loop *loop)
+{
+    return loop->watches > 0 || loop->wheel_due != UINT64_MAX || loop->uv.active_reqs.count > 0;
+}
+
+/* What is deferred by something deferred runs as well: the loop must not wait while any is left. */
+bool mg_loop_turn(struct mg_loop *loop, bool wait)
+{
+    run_all(&loop->deferred);
+    poll_events(loop,
+                wait && mg_list_empty(&loop->next) && is_alive(loop) ? time_to_wait(loop) : 0);
+    run_next(loop);
+    run_wheel(loop);
+    run_all(&loop->deferred);
+    return is_alive(loop);
+}
+
 void mg_loop_run(struct mg_loop *loop)
 {
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    loop->stopped = false;
+    while (mg_loop_turn(loop, true) && !loop->stopped)
+        ;
 }
 
 void mg_loop_stop(struct mg_loop *loop)
 {
-    uv_stop(&loop->uv);
-}
-
-static void on_close_limit(uv_timer_t *tick)
-{
-    uv_timer_stop(tick);
+    loop->stopped = true;
 }
 
 /* A job on a pool thread cannot be called back; its memory must stay until it is done. */
 static void wait_for_jobs(struct mg_loop *loop)
 {
-    loop->wheel_due = 0; /* what a job's end sets will not run any more */
-    uv_timer_start(&loop->tick, on_close_limit, CLOSE_WAIT_MS, 0);
-    while (loop->uv.active_reqs.count > 0 && uv_is_active((uv_handle_t *)&loop->tick))
-        uv_run(&loop->uv, UV_RUN_ONCE);
+    struct pollfd ready = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
+    uint64_t limit = loop->now + CLOSE_WAIT_MS;
+
+    for (; loop->uv.active_reqs.count > 0 && loop->now < limit; read_clock(loop)) {
+        poll(&ready, 1, (int)(limit - loop->now));
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
+    }
 }
 
 int mg_loop_close(struct mg_loop *loop)
 {
     int rc;
 
-    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    mg_loop_turn(loop, false);
     wait_for_jobs(loop);
-    uv_close((uv_handle_t *)&loop->tick, NULL);
-    uv_close((uv_handle_t *)&loop->before_poll, NULL);
-    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    run_all(&loop->deferred);
+    run_all(&loop->next);
+    leave_uv(loop);
     rc = uv_loop_close(&loop->uv);
+    close(loop->epoll);
     free(loop->scratch);
     loop->scratch = NULL;
-    return rc;
+    return rc != 0 || loop->watches == 0 ? rc : UV_EBUSY;
 }
 
 uint64_t mg_loop_now(const struct mg_loop *loop)
 {
-    return uv_now(&loop->uv);
+    return loop->now;
 }
 
 uint64_t mg_clock_ns(void)
 {
     return uv_hrtime();
 }
+
+/* ---- jobs ---------------------------------------------------------------------------- */
 
 static void run_job(uv_work_t *req)
 {
@@ -236,26 +371,4 @@ static void end_job(uv_work_t *req, int status)
 int mg_loop_submit(struct mg_loop *loop, struct mg_job *job)
 {
     return uv_queue_work(&loop->uv, &job->req, run_job, end_job);
-}
-
-static void on_readable(uv_poll_t *poll, int status, int events)
-{
-    struct mg_watch *w = MG_LIST_OF(poll, struct mg_watch, poll);
-
-    (void)status; /* an error shows when the fd is read */
-    (void)events;
-    w->fn(w);
-}
-
-int mg_watch_start(struct mg_loop *loop, struct mg_watch *w, int fd, void (*fn)(struct mg_watch *))
-{
-    int rc = uv_poll_init(&loop->uv, &w->poll, fd);
-
-    w->fn = fn;
-    return rc != 0 ? rc : uv_poll_start(&w->poll, UV_READABLE, on_readable);
-}
-
-void mg_watch_stop(struct mg_watch *w)
-{
-    uv_close((uv_handle_t *)&w->poll, NULL);
 }

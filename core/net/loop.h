@@ -1,4 +1,7 @@
-/* loop.h -- One worker's event loop: time, timers, and work for the thread pool.
+/* loop.h -- One worker's event loop: time, timers, sockets, and work for the thread pool.
+ *
+ * It waits for its own sockets and for libuv's loop beside them: libuv resolves names and runs the
+ * thread pool, but its poll handles are level-triggered, which asks epoll about every socket twice.
  *
  * Owner:      a process has one; app/ creates it, runs it and closes it.
  * Ownership:  a timer lives inside what it times; clear it before freeing that.
@@ -8,11 +11,16 @@
  */
 #ifndef MG_LOOP_H
 #define MG_LOOP_H
+#include <sys/epoll.h>
 #include <uv.h>
 #include "base/list.h"
 #include "moongate.h"
 
-enum { MG_SCRATCH = 65536, MG_WHEEL = 4096 /* slots of 1 ms */ };
+enum {
+    MG_SCRATCH = 65536,
+    MG_WHEEL = 4096 /* slots of 1 ms */,
+    MG_BATCH = 256 /* events a turn */
+};
 
 struct mg_timer {
     struct mg_list link;
@@ -27,13 +35,25 @@ struct mg_deferred {
     void (*fn)(struct mg_deferred *);
 };
 
+/* A descriptor that the loop tells about. */
+struct mg_watch {
+    void (*fn)(struct mg_watch *, uint32_t events); /* EPOLLIN, ... as in epoll_ctl(2) */
+    int fd;
+};
+
 struct mg_loop {
     uv_loop_t uv;
-    uv_prepare_t before_poll;
-    struct mg_list deferred;
-    uv_timer_t tick;
+    uv_async_t keep_alive; /* uv_run() looks at nothing when no handle is open */
+    struct mg_watch uv_ready;
+    int epoll;
+    bool stopped;
+    uint32_t watches; /* started; uv_ready is not counted */
+    struct epoll_event batch[MG_BATCH];
+    int batch_at, batch_len;            /* those from `batch_at` on are still to be told */
+    struct mg_list deferred, next;      /* for the end of this turn; for the next one */
+    uint64_t now;                       /* ms; read once a turn */
     uint64_t wheel_at;                  /* next tick to look at; no timer has an earlier slot */
-    uint64_t wheel_due;                 /* tick that `tick` is armed for; UINT64_MAX: none */
+    uint64_t wheel_due;                 /* tick to wake up for; UINT64_MAX: none */
     uint64_t wheel_bits[MG_WHEEL / 64]; /* slots that hold a timer */
     struct mg_list wheel[MG_WHEEL];
     uint32_t lingering; /* connections that only wait for their last bytes to go out: net/conn.c */
@@ -42,12 +62,14 @@ struct mg_loop {
 
 /* Also ignores SIGPIPE for the process: a write to a reset socket must be an error code. */
 int mg_loop_init(struct mg_loop *loop);
-/* Until mg_loop_stop() or nothing is open; then close what is open and run once more by
- * mg_loop_close(). */
+/* Until mg_loop_stop() or nothing is left to wait for. */
 void mg_loop_run(struct mg_loop *loop);
+/* What is due now, or, if nothing is and `wait`, what comes next.  False: nothing is left to wait
+ * for. */
+bool mg_loop_turn(struct mg_loop *loop, bool wait);
 /* mg_loop_run() returns after this turn. */
 void mg_loop_stop(struct mg_loop *loop);
-/* Ends closing handles and waits (5 s at most) for jobs.  UV_EBUSY: a handle leaked. */
+/* Waits (5 s at most) for jobs.  UV_EBUSY: a watch or a job leaked. */
 int mg_loop_close(struct mg_loop *loop);
 
 /* Milliseconds, cached for this turn of the loop. */
@@ -65,14 +87,15 @@ void mg_timer_clear(struct mg_timer *t);
 /* Calls d->fn once at the end of this turn; again before that: still once.  mg_list_remove(&d->link)
  * takes it back. */
 void mg_loop_defer(struct mg_loop *loop, struct mg_deferred *d);
+/* The same, in the next turn, after the events that have come by then. */
+void mg_loop_defer_to_next(struct mg_loop *loop, struct mg_deferred *d);
 
-/* Tells when `fd` can be read, again and again until stopped.  The fd stays the caller's. */
-struct mg_watch {
-    uv_poll_t poll;
-    void (*fn)(struct mg_watch *);
-};
-int mg_watch_start(struct mg_loop *loop, struct mg_watch *w, int fd, void (*fn)(struct mg_watch *));
-void mg_watch_stop(struct mg_watch *w); /* the loop lets go of it in its next turn */
+/* Calls fn for `events` of `fd` (those of epoll_ctl(2), EPOLLET among them) until stopped.  The fd
+ * stays the caller's; it must be open when the watch is stopped. */
+int mg_watch_start(struct mg_loop *loop, struct mg_watch *w, int fd, uint32_t events,
+                   void (*fn)(struct mg_watch *, uint32_t events));
+/* fn will not be called, not for events that this turn has yet to tell either. */
+void mg_watch_stop(struct mg_loop *loop, struct mg_watch *w);
 
 /* Runs `work` on a pool thread, then `done` on the loop.  `job` stays the caller's until done. */
 struct mg_job {

@@ -11,9 +11,11 @@
 enum {
     CLOSED = 1,
     CONNECTING = 2,
-    SHUT = 4,   /* the owner sends no more; FIN goes out when the queue is empty */
-    WANTED = 8, /* the owner wants to read */
-    ENDED = 16  /* the peer's FIN, or an error, was told */
+    SHUT = 4,      /* the owner sends no more; FIN goes out when the queue is empty */
+    WANTED = 8,    /* the owner wants to read */
+    ENDED = 16,    /* the peer's FIN, or an error, was told */
+    READABLE = 32, /* the socket may have bytes, or its end, for us */
+    HUNG_UP = 64   /* ... its end, or an error: epoll will not say so again */
 };
 
 enum { READS_A_TURN = 4, SMALL = 2048 };
@@ -26,36 +28,23 @@ struct dial {
 };
 
 /* Not uv_tcp_t: its read(2) and write(2) go through the file layer, which costs a tenth of a small
- * request; recv(2) and send(2) do not.  Kept small: ten thousand of these wait for a client that
+ * request; recv(2) and send(2) do not.  The socket is watched edge-triggered from its first moment to
+ * its last, so epoll is told of no change.  Kept small: ten thousand of these wait for a client that
  * says nothing. */
 struct mg_tcp {
     struct mg_conn conn; /* first: the face everyone else sees */
-    uv_poll_t poll;
-    struct mg_buf out; /* what the socket did not take */
-    struct dial *dial; /* NULL: connected */
+    struct mg_watch watch;
+    struct mg_deferred later; /* reads on, or frees */
+    struct mg_buf out;        /* what the socket did not take */
+    struct dial *dial;        /* NULL: connected */
     int fd;
-    int events; /* that libuv polls for; longer than wanted, see tcp_read_stop() */
     uint32_t flags;
 };
-_Static_assert(sizeof(struct mg_tcp) <= 320, "an idle connection is this large");
+_Static_assert(sizeof(struct mg_tcp) <= 160, "an idle connection is this large");
 
 static struct mg_tcp *of_conn(const struct mg_conn *c)
 {
     return (struct mg_tcp *)c;
-}
-
-static void on_ready(uv_poll_t *poll, int status, int events);
-
-/* Each change costs calls to epoll, so it is only made when what is polled for does not do. */
-static void poll_for(struct mg_tcp *t, int events)
-{
-    if (t->events == events || (t->flags & CLOSED))
-        return;
-    t->events = events;
-    if (events == 0)
-        uv_poll_stop(&t->poll);
-    else
-        uv_poll_start(&t->poll, events, on_ready);
 }
 
 /* ---- reading ------------------------------------------------------------------------ */
@@ -65,40 +54,51 @@ static void poll_for(struct mg_tcp *t, int events)
 static void end(struct mg_tcp *t, int err)
 {
     t->flags |= ENDED;
-    poll_for(t, err == 0 ? t->events & ~UV_READABLE : 0);
     if (err == 0)
         t->conn.events->on_eof(&t->conn);
     else
         t->conn.events->on_error(&t->conn, err);
 }
 
-static void read_some(struct mg_tcp *t)
+static bool may_read(const struct mg_tcp *t)
 {
-    for (int i = 0; i < READS_A_TURN && (t->flags & (WANTED | CLOSED)) == WANTED; i++) {
-        ssize_t n = recv(t->fd, t->conn.loop->scratch, MG_SCRATCH, MSG_DONTWAIT);
+    const uint32_t mask = WANTED | READABLE | CONNECTING | CLOSED | ENDED;
 
-        if (n <= 0) {
-            if (n == 0 || (errno != EAGAIN && errno != EINTR))
-                end(t, n == 0 ? 0 : -errno);
-            return;
-        }
-        t->conn.events->on_read(&t->conn, t->conn.loop->scratch, (size_t)n);
-        if (n < MG_SCRATCH)
-            return;
-    }
+    return (t->flags & mask) == (WANTED | READABLE);
 }
 
+/* A short read has emptied the socket, unless its end is behind the bytes. */
+static void read_some(struct mg_tcp *t)
+{
+    for (int i = 0; i < READS_A_TURN && may_read(t); i++) {
+        ssize_t n = recv(t->fd, t->conn.loop->scratch, MG_SCRATCH, MSG_DONTWAIT);
+
+        if (n < 0 ? errno != EINTR : n < MG_SCRATCH && !(t->flags & HUNG_UP))
+            t->flags &= ~(uint32_t)READABLE;
+        if (n > 0)
+            t->conn.events->on_read(&t->conn, t->conn.loop->scratch, (size_t)n);
+        else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+            end(t, n == 0 ? 0 : -errno);
+    }
+    if (may_read(t))
+        mg_loop_defer_to_next(t->conn.loop, &t->later);
+}
+
+static void on_later(struct mg_deferred *d)
+{
+    read_some(MG_LIST_OF(d, struct mg_tcp, later));
+}
+
+/* What came while nobody wanted it is read from the loop. */
 static void tcp_read_start(struct mg_conn *c)
 {
     struct mg_tcp *t = of_conn(c);
 
     t->flags |= WANTED;
-    if (!(t->flags & (CONNECTING | ENDED)))
-        poll_for(t, t->events | UV_READABLE);
+    if (may_read(t))
+        mg_loop_defer_to_next(c->loop, &t->later);
 }
 
-/* Only notes the wish: most stops are followed by a start before more bytes come, and then epoll
- * need not be told of either.  on_ready() stops in earnest when bytes come first. */
 static void tcp_read_stop(struct mg_conn *c)
 {
     of_conn(c)->flags &= ~(uint32_t)WANTED;
@@ -124,20 +124,30 @@ static void send_fin(struct mg_tcp *t)
 }
 
 /* Bytes that the socket took (0: it is full), or a negative code. */
+static ssize_t send_message(struct mg_tcp *t, const struct msghdr *msg)
+{
+    ssize_t n;
+
+    do
+        n = sendmsg(t->fd, msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n >= 0 ? n : errno == EAGAIN ? 0 : -errno;
+}
+
 static ssize_t send_bytes(struct mg_tcp *t, const void *bytes, size_t len)
 {
-    ssize_t n = send(t->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t n;
 
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -errno;
-    return n;
+    do
+        n = send(t->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n >= 0 ? n : errno == EAGAIN ? 0 : -errno;
 }
 
 /* A head and a short body are cheaper copied together than handed over as two spans. */
 static ssize_t send_spans(struct mg_tcp *t, const struct iovec *iov, int n, size_t total)
 {
     struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n};
-    ssize_t sent;
 
     if (n == 1)
         return send_bytes(t, iov->iov_base, iov->iov_len);
@@ -148,10 +158,7 @@ static ssize_t send_spans(struct mg_tcp *t, const struct iovec *iov, int n, size
             memcpy(at, iov[i].iov_base, iov[i].iov_len);
         return send_bytes(t, bytes, total);
     }
-    sent = sendmsg(t->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0)
-        return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -errno;
-    return sent;
+    return send_message(t, &msg);
 }
 
 /* The socket takes bytes again. */
@@ -166,7 +173,6 @@ static void send_queued(struct mg_tcp *t)
     mg_buf_consume(&t->out, (size_t)n);
     if (mg_buf_len(&t->out) > 0)
         return;
-    poll_for(t, t->events & ~UV_WRITABLE);
     if (t->flags & SHUT)
         send_fin(t);
     t->conn.events->on_drain(&t->conn);
@@ -189,8 +195,6 @@ static int tcp_write(struct mg_conn *c, const struct iovec *iov, int n)
     if ((size_t)taken == total)
         return MG_OK;
     append_rest(&t->out, iov, n, (size_t)taken);
-    if (!(t->flags & CONNECTING))
-        poll_for(t, t->events | UV_WRITABLE);
     return MG_AGAIN;
 }
 
@@ -212,9 +216,9 @@ static void tcp_shutdown(struct mg_conn *c)
 
 /* ---- closing ------------------------------------------------------------------------ */
 
-static void on_closed(uv_handle_t *handle)
+static void on_closed(struct mg_deferred *d)
 {
-    struct mg_tcp *t = MG_LIST_OF(handle, struct mg_tcp, poll);
+    struct mg_tcp *t = MG_LIST_OF(d, struct mg_tcp, later);
 
     mg_buf_free(&t->out);
     free(t);
@@ -236,8 +240,11 @@ static void tcp_close(struct mg_conn *c)
     assert(!(t->flags & CLOSED));
     t->flags |= CLOSED;
     free_dial(t);
-    uv_close((uv_handle_t *)&t->poll, on_closed); /* libuv forgets the socket at once */
+    if (t->watch.fn != NULL)
+        mg_watch_stop(c->loop, &t->watch);
     close(t->fd);
+    t->later.fn = on_closed;
+    mg_loop_defer_to_next(c->loop, &t->later);
 }
 
 static void tcp_reset(struct mg_conn *c)
@@ -277,18 +284,27 @@ static const struct mg_conn_ops tcp_ops = {.write = tcp_write,
                                            .peer = tcp_peer,
                                            .address = tcp_address};
 
+static void on_ready(struct mg_watch *watch, uint32_t events);
+
+static int start_watch(struct mg_tcp *t)
+{
+    return mg_watch_start(t->conn.loop, &t->watch, t->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                          on_ready);
+}
+
 /* Takes over `fd`, also when it fails. */
 static int new_tcp(struct mg_loop *loop, int fd, struct mg_tcp **out)
 {
     struct mg_tcp *t = calloc(1, sizeof(*t));
-    int on = 1, rc = t == NULL ? UV_ENOMEM : uv_poll_init(&loop->uv, &t->poll, fd);
+    int on = 1;
 
-    if (rc != 0) {
-        free(t);
+    if (t == NULL) {
         close(fd);
-        return rc;
+        return UV_ENOMEM;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    mg_list_init(&t->later.link);
+    t->later.fn = on_later;
     t->conn.ops = &tcp_ops;
     t->conn.loop = loop;
     t->fd = fd;
@@ -301,8 +317,17 @@ int mg_tcp_adopt(struct mg_loop *loop, int fd, struct mg_conn **out)
     struct mg_tcp *t;
     int rc = new_tcp(loop, fd, &t);
 
-    *out = rc == 0 ? &t->conn : NULL;
-    return rc;
+    *out = NULL;
+    if (rc != 0)
+        return rc;
+    rc = start_watch(t);
+    if (rc != 0) {
+        close(fd);
+        free(t);
+        return rc;
+    }
+    *out = &t->conn;
+    return 0;
 }
 
 /* ---- connecting --------------------------------------------------------------------- */
@@ -312,11 +337,8 @@ static void tell(struct mg_tcp *t, int err)
 {
     free_dial(t);
     t->flags &= ~(uint32_t)CONNECTING;
-    poll_for(t, err == 0 && mg_buf_len(&t->out) > 0 ? UV_WRITABLE : 0);
     if (err == 0 && mg_buf_len(&t->out) == 0 && (t->flags & SHUT))
         send_fin(t);
-    if (err == 0 && (t->flags & WANTED))
-        tcp_read_start(&t->conn);
     t->conn.events->on_connect(&t->conn, err);
 }
 
@@ -329,35 +351,21 @@ static void on_connected(struct mg_tcp *t)
     tell(t, -err);
 }
 
-/* The socket has an error, and libuv has stopped polling.  What came before it is still read; then
- * recv() (or send(), for what is queued) says what it is. */
-static void on_hang_up(struct mg_tcp *t)
+/* After an error too what came before it is still read; then recv() (or send(), for what is queued)
+ * says what it is. */
+static void on_ready(struct mg_watch *watch, uint32_t events)
 {
-    t->events = 0;
-    if (mg_buf_len(&t->out) > 0)
-        send_queued(t);
-    if ((t->flags & (WANTED | CLOSED | ENDED)) == WANTED)
-        read_some(t);
-    if ((t->flags & (WANTED | CLOSED | ENDED)) == WANTED)
-        poll_for(t, t->events | UV_READABLE);
-}
+    struct mg_tcp *t = MG_LIST_OF(watch, struct mg_tcp, watch);
 
-static void on_ready(uv_poll_t *poll, int status, int events)
-{
-    struct mg_tcp *t = MG_LIST_OF(poll, struct mg_tcp, poll);
-
+    if (events & ~(uint32_t)EPOLLOUT)
+        t->flags |= READABLE;
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        t->flags |= HUNG_UP;
     if (t->flags & CONNECTING)
         on_connected(t);
-    else if (status != 0)
-        on_hang_up(t);
-    else if ((events & UV_WRITABLE) != 0 && mg_buf_len(&t->out) > 0)
+    if ((events & ~(uint32_t)EPOLLIN) && mg_buf_len(&t->out) > 0 && !(t->flags & (CLOSED | ENDED)))
         send_queued(t);
-    if (!(events & UV_READABLE) || (t->flags & (CLOSED | ENDED)))
-        return;
-    if (t->flags & WANTED)
-        read_some(t);
-    else
-        poll_for(t, t->events & ~UV_READABLE);
+    read_some(t);
 }
 
 static void on_connect_timer(struct mg_timer *timer)
@@ -385,10 +393,9 @@ static int start_dial(struct mg_tcp *t, const struct sockaddr *to, socklen_t len
         mg_timer_set(t->conn.loop, &dial->timer, 0);
         return 0;
     }
-    poll_for(t, UV_WRITABLE);
     if (timeout_ms != 0)
         mg_timer_set(t->conn.loop, &dial->timer, timeout_ms);
-    return 0;
+    return start_watch(t);
 }
 
 int mg_tcp_connect(struct mg_loop *loop, const struct sockaddr *to, uint32_t timeout_ms,

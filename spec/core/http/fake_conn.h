@@ -89,7 +89,7 @@ static struct mg_conn *fake_open(void)
 /* A turn of the loop, in which nothing waits: what was deferred is done. */
 static void fake_turn(void)
 {
-    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    mg_loop_turn(&loop, false);
 }
 
 /* The peer's bytes, in a block of their exact size; nothing when it is not read. */

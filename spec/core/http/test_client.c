@@ -366,7 +366,7 @@ static void test_last_words_after_a_failed_write(void)
     wire.error = UV_EPIPE;
     CHECK(user.stream->ops->send_end(user.stream, NULL) == MG_OK);
     for (int i = 0; i < 1000 && user.errors == 0; i++)
-        uv_run(&loop.uv, UV_RUN_ONCE);
+        mg_loop_turn(&loop, true);
     CHECK(user.last_error == MG_ERESET);
     close_client();
 }

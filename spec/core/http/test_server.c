@@ -545,7 +545,7 @@ static void test_tunnel(void)
 static void run_until(const bool *done)
 {
     for (int i = 0; i < 10000 && !*done; i++)
-        uv_run(&loop.uv, UV_RUN_ONCE);
+        mg_loop_turn(&loop, true);
 }
 
 static void test_timeouts(void)
@@ -602,7 +602,7 @@ static void test_slow_bodies(void)
     limits.body_timeout_ms = 5;
     feed("POST /a HTTP/1.1\r\n" HOST "Content-Length: 9000\r\nExpect: 100-continue\r\n\r\n");
     nanosleep(&pause, NULL);
-    uv_run(&loop.uv, UV_RUN_ONCE);
+    mg_loop_turn(&loop, true);
     CHECK(user.last_error == 0);
     CHECK(user.stream->ops->send_interim(user.stream, &interim) == MG_OK);
     limits.body_rate = 1000000;

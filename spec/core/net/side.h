@@ -140,7 +140,7 @@ static inline void close_side(void)
 
 static inline void turn(void)
 {
-    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    mg_loop_turn(&loop, false);
 }
 
 /* Turns until the condition holds; a condition that never does ends after ten seconds. */

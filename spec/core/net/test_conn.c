@@ -26,7 +26,7 @@ static void test_linger_sends_the_queue_then_waits_for_the_peer(void)
     TURN_UNTIL(ended());
     CHECK(write(peer, "ignored", 7) == 7); /* no RST: it is still there */
     turn();
-    CHECK(uv_loop_alive(&loop.uv));
+    CHECK(mg_loop_turn(&loop, false));
     shutdown(peer, SHUT_WR);
     TURN_UNTIL(write(peer, "x", 1) < 0);
     close_side();

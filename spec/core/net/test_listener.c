@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "fire.h"
 #include "net/listener.h"
 #include "test.h"
 
@@ -168,7 +169,7 @@ static int client(const char *text)
 
 static void turn(void)
 {
-    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    mg_loop_turn(&loop, false);
 }
 
 static void turns(int n)
@@ -232,18 +233,12 @@ static void test_stops_at_the_bound(void)
     close_listener();
 }
 
-static unsigned wakes;
-
-static void on_prepare(uv_prepare_t *handle)
-{
-    (void)handle;
-    wakes++;
-}
+static bool stopped;
 
 static void on_stop(struct mg_timer *t)
 {
     (void)t;
-    mg_loop_stop(&loop);
+    stopped = true;
 }
 
 /* Without a free descriptor: no spinning, and on it goes when there is one. */
@@ -251,7 +246,7 @@ static void test_no_descriptors_left(void)
 {
     struct rlimit limit, low;
     struct mg_timer stop;
-    uv_prepare_t prepare;
+    unsigned wakes = 0;
     int spare;
 
     open_listener(10, false, false);
@@ -263,17 +258,14 @@ static void test_no_descriptors_left(void)
     low = limit;
     low.rlim_cur = (rlim_t)spare;
     CHECK(setrlimit(RLIMIT_NOFILE, &low) == 0);
-    uv_prepare_init(&loop.uv, &prepare);
-    uv_prepare_start(&prepare, on_prepare);
-    wakes = 0;
     mg_timer_init(&stop, on_stop);
     mg_timer_set(&loop, &stop, 350);
-    mg_loop_run(&loop);
+    for (stopped = false; !stopped; wakes++)
+        mg_loop_turn(&loop, true);
     CHECK(naccepted == 0 && mg_listener_conns(listener) == 0);
     CHECK(wakes < 30);
     CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     TURN_UNTIL(naccepted == 1);
-    uv_close((uv_handle_t *)&prepare, NULL);
     close_listener();
 }
 
@@ -344,8 +336,7 @@ static void test_silence_is_bounded(void)
     open_listener(10, true, true);
     client("");
     TURN_UNTIL(mg_listener_conns(listener) == 1);
-    loop.uv.time += MG_TLS_HANDSHAKE_MS + 1; /* turn the clock on instead of waiting */
-    loop.tick.timer_cb(&loop.tick);
+    fire_timers(&loop); /* due in MG_TLS_HANDSHAKE_MS */
     CHECK(mg_listener_conns(listener) == 0 && naccepted == 0);
     close_listener();
 }

@@ -1,5 +1,7 @@
 /* test_loop.c -- Timers never early and never lost, jobs, and a loop that closes clean. */
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 #include "net/loop.h"
 #include "test.h"
 
@@ -146,31 +148,19 @@ static void test_set_after_a_long_sleep(void)
     CHECK(mg_loop_close(&loop) == 0);
 }
 
-static unsigned wakes;
-
-static void on_prepare(uv_prepare_t *handle)
-{
-    (void)handle;
-    wakes++;
-}
-
 /* One timer in two seconds: a handful of turns, not one a millisecond. */
 static void test_idle_does_not_wake(void)
 {
     struct mg_loop loop;
     struct probe p;
-    uv_prepare_t prepare;
+    unsigned wakes = 1;
 
     CHECK(mg_loop_init(&loop) == 0);
-    uv_prepare_init(&loop.uv, &prepare);
-    uv_prepare_start(&prepare, on_prepare);
-    uv_unref((uv_handle_t *)&prepare);
-    wakes = 0;
     init_and_set(&loop, &p, 500);
-    mg_loop_run(&loop);
+    while (mg_loop_turn(&loop, true))
+        wakes++;
     CHECK(p.calls == 1);
     CHECK(wakes <= 5);
-    uv_close((uv_handle_t *)&prepare, NULL);
     CHECK(mg_loop_close(&loop) == 0);
 }
 
@@ -283,6 +273,70 @@ static void test_deferred_runs_once_before_the_loop_waits(void)
     CHECK(mg_loop_close(&loop) == 0);
 }
 
+static void on_next(struct mg_deferred *d)
+{
+    struct late *l = MG_LIST_OF(d, struct late, deferred);
+
+    l->calls++;
+    if (l->again-- > 0)
+        mg_loop_defer_to_next(l->loop, d);
+}
+
+/* Put off again inside its call, it runs a turn later; and no turn waits meanwhile. */
+static void test_deferred_to_the_next_turn(void)
+{
+    struct mg_loop loop;
+    struct late l = {.deferred.fn = on_next, .loop = &loop, .again = 2};
+
+    CHECK(mg_loop_init(&loop) == 0);
+    mg_list_init(&l.deferred.link);
+    mg_loop_defer_to_next(&loop, &l.deferred);
+    mg_loop_defer_to_next(&loop, &l.deferred);
+    for (int turn = 1; turn <= 3; turn++) {
+        mg_loop_turn(&loop, true);
+        CHECK(l.calls == turn);
+    }
+    CHECK(mg_loop_close(&loop) == 0);
+}
+
+struct pair {
+    struct mg_watch watch;
+    struct mg_loop *loop;
+    struct pair *other;
+    int calls;
+};
+
+static void on_pair(struct mg_watch *w, uint32_t events)
+{
+    struct pair *p = MG_LIST_OF(w, struct pair, watch);
+
+    CHECK(events & EPOLLIN);
+    p->calls++;
+    mg_watch_stop(p->loop, &p->other->watch);
+}
+
+/* Of two that are ready in one turn the first stops the second, which must not hear of it. */
+static void test_a_stopped_watch_is_told_nothing(void)
+{
+    struct mg_loop loop;
+    struct pair pairs[2];
+    int fds[2];
+
+    CHECK(mg_loop_init(&loop) == 0);
+    for (int i = 0; i < 2; i++) {
+        fds[i] = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
+        pairs[i] = (struct pair){.loop = &loop, .other = &pairs[1 - i]};
+        CHECK(mg_watch_start(&loop, &pairs[i].watch, fds[i], EPOLLIN, on_pair) == 0);
+    }
+    CHECK(mg_loop_turn(&loop, true)); /* the other one is watched on */
+    CHECK(pairs[0].calls + pairs[1].calls == 1);
+    mg_watch_stop(&loop, &pairs[pairs[0].calls == 0].watch);
+    CHECK(!mg_loop_turn(&loop, true));
+    CHECK(mg_loop_close(&loop) == 0);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static void on_stop(struct mg_timer *t)
 {
     mg_loop_stop(MG_LIST_OF(t, struct probe, timer)->loop);
@@ -307,4 +361,5 @@ TEST_MAIN(TEST(test_fires_once_and_not_early), TEST(test_past_the_horizon),
           TEST(test_moves_later_and_earlier), TEST(test_later_deadline_keeps_its_slot),
           TEST(test_set_and_clear_inside_callbacks), TEST(test_set_after_a_long_sleep),
           TEST(test_idle_does_not_wake), TEST(test_hundred_thousand), TEST(test_jobs),
-          TEST(test_deferred_runs_once_before_the_loop_waits), TEST(test_stop))
+          TEST(test_deferred_runs_once_before_the_loop_waits), TEST(test_deferred_to_the_next_turn),
+          TEST(test_a_stopped_watch_is_told_nothing), TEST(test_stop))

@@ -4,6 +4,7 @@
  * which fail with or without a name server. */
 #include <arpa/inet.h>
 #include <stdlib.h>
+#include "fire.h"
 #include "net/resolver.h"
 #include "test.h"
 
@@ -49,7 +50,7 @@ static void turn_until_told(const struct waiter *w)
     uint64_t limit = mg_clock_ns() + 20 * UINT64_C(1000000000);
 
     while (w->told == 0 && mg_clock_ns() < limit)
-        uv_run(&loop.uv, UV_RUN_ONCE);
+        mg_loop_turn(&loop, true);
 }
 
 static void test_literals_answer_at_once(void)
@@ -64,7 +65,7 @@ static void test_literals_answer_at_once(void)
     CHECK(((struct sockaddr_in *)&four->addresses[0])->sin_port == htons(8080));
     CHECK(six->count == 1 && six->addresses[0].ss_family == AF_INET6);
     CHECK(((struct sockaddr_in6 *)&six->addresses[0])->sin6_port == htons(443));
-    CHECK(!uv_loop_alive(&loop.uv)); /* nothing is asked, nothing is refreshed */
+    CHECK(!mg_loop_turn(&loop, false)); /* nothing is asked, nothing is refreshed */
     mg_resolver_put(r, four);
     mg_resolver_put(r, six);
     close_resolver();
@@ -209,13 +210,11 @@ static void test_failure_keeps_the_last_answer(void)
     count = name->count;
     CHECK(count >= 1);
     name->host = "nothing-here.invalid";
-    /* The refresh is due in MG_RESOLVER_PERIOD_MS: turn the clock on instead of waiting. */
-    loop.uv.time += MG_RESOLVER_PERIOD_MS + 1;
-    loop.tick.timer_cb(&loop.tick);
+    fire_timers(&loop); /* the refresh is due in MG_RESOLVER_PERIOD_MS */
     CHECK(loop.uv.active_reqs.count == 1);
     limit = mg_clock_ns() + 20 * UINT64_C(1000000000);
     while (name->err == 0 && mg_clock_ns() < limit)
-        uv_run(&loop.uv, UV_RUN_ONCE);
+        mg_loop_turn(&loop, true);
     CHECK(name->err == MG_EDNS);
     CHECK(name->count == count);
     close_resolver();

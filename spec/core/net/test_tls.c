@@ -163,7 +163,7 @@ static void test_a_stopped_reader_is_told_nothing(void)
     while (server.eofs == 0 && turns++ < 1000) {
         int before = server.reads;
 
-        uv_run(&loop.uv, UV_RUN_NOWAIT);
+        mg_loop_turn(&loop, false);
         CHECK(server.reads <= before + 1);
         mg_conn_read_start(server.conn);
         CHECK(server.reads <= before + 1); /* not from inside the call */
@@ -181,7 +181,7 @@ static void test_bytes_behind_the_handshake_wait_for_the_reader(void)
     server.read_on_open = false;
     TURN_UNTIL(server.opened == 0 && client.opened == 0);
     CHECK(write_text(&client, "early") == MG_OK);
-    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    mg_loop_turn(&loop, false);
     CHECK(server.reads == 0);
     mg_conn_read_start(server.conn);
     CHECK(server.reads == 0);
@@ -381,7 +381,7 @@ static void close_after(int turns)
 {
     start_pair(st, ct, "shop.example", NULL, 100);
     for (int i = 0; i < turns; i++) {
-        uv_run(&loop.uv, UV_RUN_NOWAIT);
+        mg_loop_turn(&loop, false);
         usleep(200);
     }
     close_pair();

@@ -205,7 +205,7 @@ static void side_reset(struct side *s)
     s->read_on_open = true;
 }
 
-static void on_nothing(uv_timer_t *t)
+static void on_nothing(struct mg_timer *t)
 {
     (void)t;
 }
@@ -214,14 +214,14 @@ static void on_nothing(uv_timer_t *t)
 #define TURN_UNTIL(done)                                                                           \
     do {                                                                                           \
         uint64_t turn_end = mg_clock_ns() + 60000000000ull;                                        \
-        uv_timer_t turn_tick;                                                                      \
-        uv_timer_init(&loop.uv, &turn_tick);                                                       \
-        uv_timer_start(&turn_tick, on_nothing, 0, 5);                                              \
-        while (!(done) && mg_clock_ns() < turn_end)                                                \
-            uv_run(&loop.uv, UV_RUN_ONCE);                                                         \
+        struct mg_timer turn_tick;                                                                 \
+        mg_timer_init(&turn_tick, on_nothing);                                                     \
+        while (!(done) && mg_clock_ns() < turn_end) {                                              \
+            mg_timer_set(&loop, &turn_tick, 5);                                                    \
+            mg_loop_turn(&loop, true);                                                             \
+        }                                                                                          \
         CHECK(done);                                                                               \
-        uv_close((uv_handle_t *)&turn_tick, NULL);                                                 \
-        uv_run(&loop.uv, UV_RUN_NOWAIT);                                                           \
+        mg_timer_clear(&turn_tick);                                                                \
     } while (0)
 
 static void open_server(struct mg_tls *t, struct mg_conn *lower)

@@ -26,7 +26,7 @@ static void on_turn(struct mg_timer *t)
     do {                                                                                           \
         for (int i = 0; i < 2000 && !(condition); i++) {                                           \
             mg_timer_set(&loop, &turn_limit, 1);                                                   \
-            uv_run(&loop.uv, UV_RUN_ONCE);                                                         \
+            mg_loop_turn(&loop, true);                                                             \
         }                                                                                          \
         CHECK(condition);                                                                          \
     } while (0)
