@@ -1,6 +1,9 @@
 --- Parts that the field lists of several kinds share.
 local fields = {}
 
+--- The versions of Istio's networking kinds.
+fields.NETWORKING = { "networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3" }
+
 --- A field that is taken without effect: it means nothing to a gateway and narrows no access.
 function fields.ignored(name)
   return { name, type = "any", ignored = true, doc = "Taken, without effect here." }
@@ -29,6 +32,16 @@ end
 --- A list of strings.
 function fields.strings(name, doc)
   return { name, type = "list", items = { type = "string" }, doc = doc }
+end
+
+--- A kind whose fields are all in `spec`.
+-- @param group array of the apiVersions that are read
+function fields.kind(group, spec, required)
+  return {
+    versions = group,
+    fields = { { "spec", type = "record", required = required, default = not required and {} or nil, fields = spec,
+      doc = "What the object says." } },
+  }
 end
 
 return fields

@@ -27,7 +27,7 @@ local function add(name, definition)
   end
 end
 
-for _, group in ipairs { "core", "istio", "virtual_service", "gateway_api", "http_route" } do
+for _, group in ipairs { "core", "istio", "virtual_service", "destination_rule", "gateway_api", "http_route" } do
   for name, definition in pairs(require("moongate.config.manifests.kinds." .. group)) do add(name, definition) end
 end
 

@@ -1,15 +1,6 @@
 --- Fields of Istio's kinds.
 local fields = require "moongate.config.manifests.kinds.fields"
-local later, strings = fields.later, fields.strings
-
-local destination_rule = {
-  { "host", type = "string", required = true, doc = "Service, short or in full." },
-  { "subsets", type = "list", doc = "Named parts of the service.", items = { type = "record", fields = {
-    { "name", type = "string", required = true, pattern = "^[%w][%w-]*$", doc = "Name that routes use." },
-    { "labels", type = "map", values = { type = "string" }, default = {}, doc = "Labels of its endpoints." },
-    later "trafficPolicy" } } },
-  later "trafficPolicy", later "workloadSelector", later "exportTo",
-}
+local kind, later, strings = fields.kind, fields.later, fields.strings
 
 local tls = {
   { "mode", type = "string", one_of = { "SIMPLE" }, required = true, doc = "TLS is ended here." },
@@ -86,17 +77,8 @@ local authorization_policy = {
   later "provider",
 }
 
-local function kind(group, spec, required)
-  return {
-    versions = group,
-    fields = { { "spec", type = "record", required = required, default = not required and {} or nil, fields = spec,
-      doc = "What the object says." } },
-  }
-end
-
-local networking = { "networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3" }
+local networking = fields.NETWORKING
 return {
-  DestinationRule = kind(networking, destination_rule, true),
   Gateway = kind(networking, gateway, true),
   AuthorizationPolicy = kind({ "security.istio.io/v1", "security.istio.io/v1beta1" }, authorization_policy, false),
 }
