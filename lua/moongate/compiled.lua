@@ -76,12 +76,22 @@ end
 
 -- ---- routes -------------------------------------------------------------------------------
 
+-- Those with the same uses of policies share a chain, which is found step by step in a tree of uses.
+local function chain_of(tree, uses, own, prepared)
+  for _, use in ipairs(own) do
+    tree[use] = tree[use] or {}
+    tree = tree[use]
+  end
+  tree.chain = tree.chain or chain.new(concat(uses, own), prepared)
+  return tree.chain
+end
+
 local function route_backend(self, backend)
   local plain = assert(self:backend(backend.service, backend.subset))
   if not backend.policies or #backend.policies == 0 then return plain end
   return {
     service = plain.service, subset = plain.subset, picker = plain.picker,
-    chain = chain.new(backend.policies, self.prepared),
+    chain = chain_of(self.backend_chains, {}, backend.policies, self.prepared),
   }
 end
 
@@ -113,8 +123,7 @@ end
 -- Fields that may be absent are false or 0: an absent one would be looked for in `source` again and again.
 local function compile_route(self, source, policies)
   local route = setmetatable({}, { __index = source })
-  route.chain = #(source.policies or {}) == 0 and self.no_route_chain
-    or chain.new(concat(policies, source.policies), self.prepared)
+  route.chain = chain_of(self.chains, policies, source.policies or {}, self.prepared)
   route.plan = retry.new(source.retries) or false
   route.timeout, route.per_try_timeout, route.name = source.timeout or false, source.per_try_timeout or 0, source.name
   if route.plan then route.on_retry = self.retries:with(source.name or "") end
@@ -139,12 +148,13 @@ end
 function compiled.new(model)
   local self = setmetatable({
     listeners = model.listeners, normalizers = normalizers_of(model.listeners),
-    tls = {}, balancers = {}, backends = {}, prepared = {}, source = model,
+    tls = {}, balancers = {}, backends = {}, prepared = {}, chains = {}, backend_chains = {},
+    source = model,
     retries = metrics.counter { name = "moongate_upstream_retries_total", labels = { "route" },
       help = "Tries beyond the first, by route." },
   }, mt)
   open_services(self, model)
-  self.no_route_chain = chain.new(model.policies, self.prepared)
+  self.no_route_chain = chain_of(self.chains, model.policies, {}, self.prepared)
   local routes = {}
   for i, source in ipairs(model.routes) do routes[i] = compile_route(self, source, model.policies) end
   self.router = router.new { listeners = model.listeners, routes = routes }

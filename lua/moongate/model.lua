@@ -18,16 +18,17 @@ local MOST_LISTENERS = 250 -- what the core can hand from the master to its work
 
 local BALANCE = { "round_robin", "least_request", "random", "consistent_hash" }
 
+local function check_use(use, path, report)
+  local module, err = policy.load(use.name)
+  if not module then return report(path, err) end
+  use.policy = module
+  use.conf = policy.settings(module, use.conf or {}, join(path, "conf"), report)
+end
+
+-- Routes may share a use: it is checked where it is met first.
 local function check_uses(uses, path, report)
   for i, use in ipairs(uses) do
-    local at = join(path, i)
-    local module, err = policy.load(use.name)
-    use.policy = module
-    if module then
-      use.conf = policy.settings(module, use.conf or {}, join(at, "conf"), report)
-    else
-      report(at, err)
-    end
+    if not use.policy then check_use(use, join(path, i), report) end
   end
   return uses
 end

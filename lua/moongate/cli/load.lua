@@ -59,21 +59,24 @@ local function try_tls(model, mistakes)
 end
 
 -- Some mistakes only prepare() can see: a file that cannot be written, a metric that has other labels elsewhere.
-local function try_uses(uses, owner, mistakes)
+-- `tried` is a set of uses: routes may share one.
+local function try_uses(uses, owner, tried, mistakes)
   for _, use in ipairs(uses or {}) do
-    local ok, err = chain.prepare(use)
+    local ok, err = true, nil
+    if not tried[use] then ok, err = chain.prepare(use) end
+    tried[use] = true
     if not ok then mistakes[#mistakes + 1] = mistake(use.at or owner.at, err) end
   end
 end
 
 -- What takes more than looking at the config: everything is made as a worker makes it, and thrown away.
 local function try(model)
-  local mistakes = {}
+  local mistakes, tried = {}, {}
   try_tls(model, mistakes)
-  try_uses(model.policies, model, mistakes)
+  try_uses(model.policies, model, tried, mistakes)
   for _, route in ipairs(model.routes) do
-    try_uses(route.policies, route, mistakes)
-    for _, backend in ipairs(route.backends) do try_uses(backend.policies, route, mistakes) end
+    try_uses(route.policies, route, tried, mistakes)
+    for _, backend in ipairs(route.backends) do try_uses(backend.policies, route, tried, mistakes) end
   end
   if #mistakes > 0 then return nil, mistakes end
   return model, {}

@@ -92,7 +92,8 @@ end
 
 --- @param store all objects, with the mesh's settings; @param all every workload
 function authorization.new(store, all)
-  local self = { policies = store:all(KIND), ranks = {}, by_workload = {}, by_ref = {}, used = {}, mesh = store.mesh }
+  local self = { policies = store:all(KIND), ranks = {}, by_workload = {}, by_ref = {}, used = {}, guards = {},
+    mesh = store.mesh }
   for rank, policy in ipairs(self.policies) do
     check(policy, self.mesh)
     self.ranks[policy] = rank
@@ -156,12 +157,18 @@ local function use_of(self, found, origins)
   return list[1] and { name = "rbac", conf = conf, at = list[1]:place { "spec" } }
 end
 
---- The use of policy rbac that guards these workloads, or nil when no policy counts for them.
+--- The use of policy rbac that guards these workloads, or nil when no policy counts for them. It is one and the same
+-- each time that it is asked for the same list: thousands of routes share what thousands of policies say.
 -- `origins[use.conf.allow[i]]` gives { policy, rule index } for the messages about that rule.
 function authorization:guard(guarded, origins)
-  local found = {}
-  for _, workload in ipairs(guarded) do add_workload(self, workload, found) end
-  return use_of(self, found, origins)
+  local use = self.guards[guarded]
+  if use == nil then
+    local found = {}
+    for _, workload in ipairs(guarded) do add_workload(self, workload, found) end
+    use = use_of(self, found, origins) or false
+    self.guards[guarded] = use
+  end
+  return use or nil
 end
 
 -- Selectors mean nothing to a waypoint of the new form.
