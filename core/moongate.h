@@ -142,6 +142,10 @@ int mg_local_address(mg_exchange *x, mg_str *out);
 /* Waits until the whole request body is in memory: MG_OK, MG_AGAIN, MG_ELIMIT (more than `limit`
  * bytes), MG_EGONE.  Then mg_request_body() gives it. */
 int mg_request_body_wait(mg_exchange *x, uint64_t limit);
+/* Waits until the body's first `enough` bytes, or all there are, are in memory: MG_OK, MG_AGAIN, MG_EGONE.  They stay
+ * part of the body. */
+int mg_request_body_peek(mg_exchange *x, uint64_t enough);
+/* What of the body is in memory; MG_EPHASE when that is not all of it. */
 int mg_request_body(mg_exchange *x, mg_str *body);
 /* Replaces the whole body (copied). */
 int mg_request_body_set(mg_exchange *x, const char *body, uint64_t len);

@@ -38,6 +38,17 @@ int mg_exchange_body_gather(struct mg_x *x, uint64_t limit)
     return rc == MG_AGAIN ? mg_exchange_await(x, MG_WAIT_REQUEST_BODY) : rc;
 }
 
+int mg_exchange_body_peek(struct mg_x *x, uint64_t enough)
+{
+    int rc = mg_exchange_over(x);
+
+    if (rc != MG_OK)
+        return rc;
+    ask_for_body(x);
+    rc = mg_relay_peek(&x->body_in, enough);
+    return rc == MG_AGAIN ? mg_exchange_await(x, MG_WAIT_REQUEST_BODY) : rc;
+}
+
 int mg_exchange_body_next(struct mg_x *x, mg_str *piece)
 {
     int rc = mg_exchange_over(x);

@@ -96,6 +96,7 @@ void mg_exchange_begin(struct mg_x *x, struct mg_stream *down);
 
 /* The ops; moongate.h has their contracts. */
 int mg_exchange_body_gather(struct mg_x *x, uint64_t limit);
+int mg_exchange_body_peek(struct mg_x *x, uint64_t enough);
 int mg_exchange_body_next(struct mg_x *x, mg_str *piece);
 int mg_exchange_forward(struct mg_x *x, struct mg_endpoint *ep, uint32_t timeout_ms, bool stream);
 int mg_exchange_send(struct mg_x *x, mg_str bytes);

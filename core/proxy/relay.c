@@ -118,7 +118,13 @@ int mg_relay_data(struct mg_relay *r, mg_str bytes)
     mg_buf_append(&r->kept, bytes.ptr, bytes.len);
     if (r->mode == MG_RELAY_GATHER)
         return MG_AGAIN;
+    if (r->mode == MG_RELAY_PEEK && mg_buf_len(&r->kept) < r->limit)
+        return MG_AGAIN;
     pause(r);
+    if (r->mode == MG_RELAY_PEEK) {
+        r->mode = MG_RELAY_HOLD;
+        return MG_OK;
+    }
     return r->mode == MG_RELAY_PULL ? MG_OK : MG_AGAIN;
 }
 
@@ -131,6 +137,7 @@ int mg_relay_end(struct mg_relay *r)
     case MG_RELAY_STREAM:
         return mg_buf_len(&r->kept) == r->sent ? finish(r) : MG_AGAIN;
     case MG_RELAY_GATHER:
+    case MG_RELAY_PEEK:
     case MG_RELAY_PULL:
         return MG_OK;
     default:
@@ -163,6 +170,18 @@ int mg_relay_gather(struct mg_relay *r, uint64_t limit)
         return MG_ECLOSED;
     r->mode = MG_RELAY_GATHER;
     r->limit = limit;
+    resume(r);
+    return MG_AGAIN;
+}
+
+int mg_relay_peek(struct mg_relay *r, uint64_t enough)
+{
+    if (r->ended || mg_buf_len(&r->kept) >= enough)
+        return MG_OK;
+    if (is_lost(r))
+        return MG_ECLOSED;
+    r->mode = MG_RELAY_PEEK;
+    r->limit = enough;
     resume(r);
     return MG_AGAIN;
 }

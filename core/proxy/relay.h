@@ -15,6 +15,7 @@ enum mg_relay_mode {
     MG_RELAY_HOLD,   /* nobody wants bytes yet */
     MG_RELAY_STREAM, /* to `to`, as they come */
     MG_RELAY_GATHER, /* into `kept` until the end */
+    MG_RELAY_PEEK,   /* into `kept` until there is enough, or the end */
     MG_RELAY_PULL,   /* one piece at a time */
     MG_RELAY_DISCARD /* thrown away */
 };
@@ -24,7 +25,7 @@ struct mg_relay {
     struct mg_stream *from, *to; /* from: NULL when the body is in memory only */
     struct mg_buf kept;
     size_t sent;    /* bytes of `kept` that `to` has had (they stay only to be sent again) */
-    uint64_t limit; /* of GATHER, and of keeping */
+    uint64_t limit; /* of GATHER and PEEK, and of keeping */
     bool keep;      /* what is sent stays in `kept` */
     bool lost;      /* bytes are gone: another try is not possible */
     bool ended;     /* `from` has given its last byte */
@@ -50,6 +51,9 @@ int mg_relay_drained(struct mg_relay *r);
 int mg_relay_stream(struct mg_relay *r, struct mg_stream *to);
 /* Into memory.  MG_OK: all is in `kept`. */
 int mg_relay_gather(struct mg_relay *r, uint64_t limit);
+/* Into memory as far as its first `enough` bytes, and then held.  MG_OK: they, or all there are, are
+ * in `kept`. */
+int mg_relay_peek(struct mg_relay *r, uint64_t enough);
 /* The next piece.  MG_OK with *piece (valid until the next call), MG_END, MG_AGAIN. */
 int mg_relay_next(struct mg_relay *r, mg_str *piece);
 /* The body is these bytes now; what the source still sends is discarded. */

@@ -154,6 +154,13 @@ int mg_request_body_wait(mg_exchange *x, uint64_t limit)
     return mg_exchange_body_gather(x_of(x), limit);
 }
 
+int mg_request_body_peek(mg_exchange *x, uint64_t enough)
+{
+    if (x->attempts > 0)
+        return MG_EPHASE;
+    return mg_exchange_body_peek(x_of(x), enough);
+}
+
 int mg_request_body(mg_exchange *x, mg_str *body)
 {
     *body = kept(&x_of(x)->body_in);

@@ -138,15 +138,26 @@ function methods:respond(status, body, headers)
   return res
 end
 
---- Waits `ms` milliseconds; other requests go on.  Ends the lane when the client leaves meanwhile.
-function methods:sleep(ms)
-  if type(ms) ~= "number" or not (ms >= 0 and ms < 2 ^ 32) then
-    error("ctx:sleep: expected milliseconds, at least 0, got " .. tostring(ms), 2)
-  end
-  local rc = C.mg_sleep(self._x, ms)
+-- Raises when a wait of the core ended badly.
+local function await(rc, what)
   if rc == C.MG_AGAIN then rc = yield() end
   if rc == C.MG_EGONE then error(ctx.GONE, 0) end
-  if rc ~= 0 then error("ctx:sleep: " .. abi.error_text(rc), 2) end
+  if rc ~= 0 then error(what .. ": " .. abi.error_text(rc), 3) end
+end
+
+--- Waits `ms` milliseconds; other requests go on.  Ends the lane when the client leaves meanwhile.
+function methods:sleep(ms)
+  local known = type(ms) == "number" and ms >= 0 and ms < 2 ^ 32
+  if not known then error("ctx:sleep: expected milliseconds, at least 0, got " .. tostring(ms), 2) end
+  await(C.mg_sleep(self._x, ms), "ctx:sleep")
+end
+
+--- Waits for the first `bytes` bytes of the request's body, which stay part of it, before the request is sent: these
+-- (all of a shorter body), and whether that is all of it.
+function methods:peek_body(bytes)
+  await(C.mg_request_body_peek(self._x, bytes + 1), "ctx:peek_body") -- one more tells whether there is more
+  local whole = C.mg_request_body(self._x, span) == 0 and span[0].len <= bytes
+  return text(span[0]):sub(1, bytes), whole
 end
 
 --- Sends the request to this service (and subset) whatever the route's weights say.
@@ -167,9 +178,7 @@ function methods:flag(name)
 end
 
 --- The response flags, "-" when there is none.
-function methods:flags_text()
-  return self._s.flags
-end
+function methods:flags_text() return self._s.flags end
 
 -- ---- life ---------------------------------------------------------------------------------
 

@@ -51,16 +51,17 @@ local function by_service(ctx, request)
   if not backend then return nil, "http: " .. err end
   local endpoint = backend.picker:pick(ctx)
   if not endpoint then return nil, "http: no healthy endpoint of " .. request.service end
-  return endpoint.handle, request.authority or request.service, request.path or "/"
+  return endpoint.handle, request.service, request.path or "/"
 end
 
 local function response_headers(call)
-  local headers, pos = {}, abi.new "uint32_t[1]"
+  local headers, fields, pos = {}, {}, abi.new "uint32_t[1]"
   while C.mg_call_header_next(call, pos, span, span2) == 0 do
     local name, value = text(span[0]):lower(), text(span2[0])
     if headers[name] == nil then headers[name] = value end
+    fields[#fields + 1] = { name, value }
   end
-  return headers
+  return headers, fields
 end
 
 local function send(ctx, call, handle, request)
@@ -79,9 +80,9 @@ local function send(ctx, call, handle, request)
     C.mg_call_why(call, span)
     return nil, "http: " .. text(span[0])
   end
-  local headers = response_headers(call)
+  local headers, fields = response_headers(call)
   C.mg_call_body(call, span)
-  return { status = C.mg_call_status(call), headers = headers, body = text(span[0]) }
+  return { status = C.mg_call_status(call), headers = headers, fields = fields, body = text(span[0]) }
 end
 
 local TYPES = {
@@ -103,7 +104,7 @@ end
 --- Sends a request and waits for the whole response.
 -- `request`: service (and subset) of the config, or url; method ("GET"), path ("/"), authority, headers (name to
 -- value or list of values), body, timeout (ms, 10000), limit (bytes of the response's body, 1 MiB).
--- Returns { status, headers (lower-case names, first values), body }, or nil and why.
+-- Returns { status, headers (lower-case names, first values), fields (all, as { name, value }), body }, or nil and why.
 function http.request(request)
   local ctx = context.current()
   if not ctx then error("http.request: only while a request or a timer runs", 2) end
@@ -113,6 +114,7 @@ function http.request(request)
   if request.url then handle, authority, path = by_address(request.url) else
     handle, authority, path = by_service(ctx, request)
   end
+  authority = handle and request.authority or authority
   if not handle then return nil, authority end
   local call = C.mg_call_new(ctx._x, abi.str(request.method or "GET"), abi.str(path), abi.str(authority))
   if call == nil then return nil, "http: the method, path or authority cannot stand in a request" end

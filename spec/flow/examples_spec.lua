@@ -81,6 +81,13 @@ describe("examples", function()
     assert.equal(403, (get(8080, "/internal/keys", "-H 'x-role: staff'")))
   end)
 
+  it("ext_authz", function()
+    start "ext_authz.lua"
+    assert.same({ 401, "who are you?\n" }, { get(8080, "/cart") })
+    assert.same({ 200, "hello, ada\n" }, { get(8080, "/cart", "-H 'authorization: Bearer ada'") })
+    assert.equal(200, (get(8080, "/open")))
+  end)
+
   it("normalize", function()
     start "normalize.lua"
     assert.equal(403, (get(8080, "/open/../internal", "--path-as-is")))

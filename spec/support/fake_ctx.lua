@@ -90,6 +90,10 @@ local ctx_methods = {}
 function ctx_methods.respond(_, status, body, headers)
   return { status = status, body = body or "", headers = fake.headers(headers) }
 end
+function ctx_methods.peek_body(ctx, bytes)
+  local body = ctx.req.bytes or ""
+  return body:sub(1, bytes), #body <= bytes
+end
 function ctx_methods.sleep(ctx, ms) ctx.slept = (ctx.slept or 0) + ms end
 function ctx_methods.use_backend(ctx, service, subset) ctx.backend = { service = service, subset = subset } end
 function ctx_methods.flag(ctx, name) table.insert(ctx.flag_list, name) end

@@ -107,6 +107,34 @@ static void gathers_up_to_a_limit(void)
     end();
 }
 
+static void peeks_at_the_first_bytes(void)
+{
+    begin();
+    CHECK(mg_relay_peek(&relay, 4) == MG_AGAIN && !from.paused);
+    CHECK(mg_relay_data(&relay, text("abc")) == MG_AGAIN && !from.paused);
+    CHECK(mg_relay_data(&relay, text("de")) == MG_OK && from.paused);
+    CHECK(mg_relay_end(&relay) == MG_AGAIN); /* nobody waits any more */
+    CHECK(mg_relay_peek(&relay, 4) == MG_OK && mg_relay_peek(&relay, 99) == MG_OK);
+    CHECK(mg_relay_stream(&relay, &to.s) == MG_END && strcmp(to.out, "abcde") == 0);
+    end();
+    begin();
+    CHECK(mg_relay_peek(&relay, 4) == MG_AGAIN);
+    CHECK(mg_relay_data(&relay, text("ab")) == MG_AGAIN && mg_relay_end(&relay) == MG_OK);
+    CHECK(mg_relay_stream(&relay, &to.s) == MG_END && strcmp(to.out, "ab") == 0);
+    end();
+    begin();
+    mg_relay_data(&relay, text("abcde"));
+    CHECK(mg_relay_peek(&relay, 4) == MG_OK && mg_relay_replayable(&relay));
+    CHECK(mg_relay_stream(&relay, &to.s) == MG_AGAIN && !from.paused);
+    CHECK(mg_relay_data(&relay, text("fg")) == MG_AGAIN && strcmp(to.out, "abcdefg") == 0);
+    end();
+    begin();
+    CHECK(mg_relay_peek(&relay, 4) == MG_AGAIN);
+    mg_relay_cut(&relay);
+    CHECK(mg_relay_peek(&relay, 4) == MG_ECLOSED);
+    end();
+}
+
 static void pulls_piece_by_piece(void)
 {
     mg_str piece;
@@ -193,7 +221,7 @@ static void nobody_waits_for_a_source_that_is_gone(void)
 TEST_MAIN(TEST(streams_as_it_comes), TEST(holds_one_read_until_somebody_wants_it),
           TEST(body_whole_before_streaming_ends_at_once), TEST(a_full_sink_pauses_the_source),
           TEST(the_end_goes_out_though_the_sink_is_full), TEST(a_dead_sink_is_told),
-          TEST(gathers_up_to_a_limit), TEST(pulls_piece_by_piece),
+          TEST(gathers_up_to_a_limit), TEST(peeks_at_the_first_bytes), TEST(pulls_piece_by_piece),
           TEST(a_replacement_ends_the_source), TEST(what_is_kept_is_sent_again),
           TEST(past_the_limit_nothing_is_kept), TEST(nothing_goes_to_a_sink_that_is_gone),
           TEST(nobody_waits_for_a_source_that_is_gone))
