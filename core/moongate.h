@@ -238,8 +238,8 @@ struct mg_tls *mg_tls_client(mg_str ca, mg_str cert, mg_str key, mg_str name, bo
 struct mg_tls_pem {
     mg_str cert, key, name; /* PEM texts; name is what errors call them */
 };
-/* A TLS server context: auth 0 none, 1 request, 2 require; alpn comma-separated; min_version 12 or
- * 13.  NULL and *why. */
+/* A TLS server context: auth 0 none, 1 request, 2 require, 3 any; alpn comma-separated; min_version
+ * 12 or 13.  NULL and *why. */
 struct mg_tls *mg_tls_server(const struct mg_tls_pem *certs, uint32_t ncerts, mg_str client_ca,
                              int auth, mg_str alpn, int min_version, bool tickets, mg_str *why);
 void mg_tls_put(struct mg_tls *tls);

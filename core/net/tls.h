@@ -12,7 +12,8 @@
 #include "net/conn.h"
 
 enum { MG_TLS_HANDSHAKES = 256, MG_TLS_HANDSHAKE_BYTES = 65536, MG_TLS_HANDSHAKE_MS = 10000 };
-enum mg_tls_auth { MG_TLS_AUTH_NONE, MG_TLS_AUTH_REQUEST, MG_TLS_AUTH_REQUIRE };
+/* REQUEST refuses a certificate that is not valid; ANY takes its owner for one who showed none. */
+enum mg_tls_auth { MG_TLS_AUTH_NONE, MG_TLS_AUTH_REQUEST, MG_TLS_AUTH_REQUIRE, MG_TLS_AUTH_ANY };
 
 struct mg_tls; /* a context: certificates, trust, settings */
 
@@ -25,7 +26,7 @@ struct mg_tls_server_opts {
     const struct mg_tls_cert
         *certs; /* chosen by SNI (names of the SANs); the first is the default */
     size_t ncerts;
-    mg_str client_ca; /* PEM bundle; needed by REQUEST and REQUIRE */
+    mg_str client_ca; /* PEM bundle; needed by all but NONE */
     enum mg_tls_auth auth;
     const char *const *alpn; /* NULL-terminated, or NULL */
     int min_version;         /* 12 or 13 */
@@ -52,8 +53,8 @@ void mg_tls_unref(struct mg_tls *t);
  */
 int mg_tls_accept(struct mg_tls *t, struct mg_conn *lower, mg_str pending,
                   const struct mg_conn_events *events, void *owner, struct mg_conn **out);
-/* `name` is sent as SNI and verified against the certificate (`verify` when not empty: a SAN, DNS
- * or URI, that must be there instead); never empty (CVE-2025-27809). */
+/* `name` is sent as SNI and verified against the certificate (`verify` when not empty: SANs, DNS
+ * or URI, apart by blanks, one of which must be there instead); never empty (CVE-2025-27809). */
 int mg_tls_connect(struct mg_tls *t, struct mg_conn *lower, const char *name, const char *verify,
                    const struct mg_conn_events *events, void *owner, struct mg_conn **out);
 /* Why the last handshake of this connection failed, static or in the connection. */

@@ -220,7 +220,8 @@ static bool set_client_auth(struct mg_tls *t, const struct mg_tls_server_opts *o
 {
     static const int modes[] = {[MG_TLS_AUTH_NONE] = MBEDTLS_SSL_VERIFY_NONE,
                                 [MG_TLS_AUTH_REQUEST] = MBEDTLS_SSL_VERIFY_OPTIONAL,
-                                [MG_TLS_AUTH_REQUIRE] = MBEDTLS_SSL_VERIFY_REQUIRED};
+                                [MG_TLS_AUTH_REQUIRE] = MBEDTLS_SSL_VERIFY_REQUIRED,
+                                [MG_TLS_AUTH_ANY] = MBEDTLS_SSL_VERIFY_OPTIONAL};
 
     t->auth = o->auth;
     mbedtls_ssl_conf_authmode(&t->conf, modes[o->auth]);

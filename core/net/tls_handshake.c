@@ -37,7 +37,10 @@ static int check_client(struct mg_tls_conn *c)
     if (c->tls->auth == MG_TLS_AUTH_NONE)
         return 0;
     if (crt == NULL)
-        return c->tls->auth == MG_TLS_AUTH_REQUEST ? 0 : MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
+        return c->tls->auth != MG_TLS_AUTH_REQUIRE ? 0 : MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
+    if (c->tls->auth == MG_TLS_AUTH_ANY &&
+        (flags != 0 || mbedtls_x509_time_is_past(&crt->valid_to)))
+        return 0; /* without a name */
     if (flags != 0)
         return MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
     if (mbedtls_x509_time_is_past(&crt->valid_to)) {

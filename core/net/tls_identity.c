@@ -6,6 +6,8 @@
 #include "net/crypto.h"
 #include "net/tls_mbedtls.h"
 
+enum { MAX_NAME = 2048 }; /* a SPIFFE id has at most so many bytes */
+
 /* ---- subject alternative names ------------------------------------------------------ */
 
 static bool is_type(const mbedtls_x509_sequence *san, int type)
@@ -87,17 +89,34 @@ enum mg_tls_match mg_tls_identity_match(const mbedtls_x509_crt *crt, const char 
     return best;
 }
 
+/* Whether one of `names`, apart by blanks, is among the SANs. */
+static bool is_wanted(const mbedtls_x509_crt *crt, const char *names)
+{
+    char name[MAX_NAME + 1];
+    bool found = false;
+
+    while (*names != '\0' && !found) {
+        size_t len = strcspn(names, " ");
+
+        if (len > 0 && len <= MAX_NAME) {
+            memcpy(name, names, len);
+            name[len] = '\0';
+            found = mg_tls_identity_match(crt, name) != MG_TLS_MATCH_NONE;
+        }
+        names += len + strspn(names + len, " ");
+    }
+    return found;
+}
+
 int mg_tls_identity_check_server(void *conn, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {
     struct mg_tls_conn *c = conn;
-    const char *want = c->verify != NULL ? c->verify : c->name;
-
     if (depth != 0)
         return 0;
     /* Ours instead of the library's, which knows no URI, in 2.28 no address, and reads the CN. */
     c->verified = true;
     *flags &= ~(uint32_t)MBEDTLS_X509_BADCERT_CN_MISMATCH;
-    if (mg_tls_identity_match(crt, want) == MG_TLS_MATCH_NONE)
+    if (!is_wanted(crt, c->verify != NULL ? c->verify : c->name))
         *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
     return 0;
 }

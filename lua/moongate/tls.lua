@@ -5,7 +5,7 @@ local C, span = abi.C, abi.span
 
 local tls = {}
 
-local AUTH = { none = 0, request = 1, require = 2 }
+local AUTH = { none = 0, request = 1, require = 2, any = 3 }
 
 --- The context of a listener (nil when it is clear text), or nil and "server.crt: why".
 -- Free it with C.mg_tls_put().

@@ -113,6 +113,21 @@ static void test_a_bad_certificate_is_refused_even_when_optional(void)
     refuses(MG_TLS_AUTH_REQUEST, "old", "expired");
 }
 
+static void test_any_certificate_is_taken_and_proves_nothing_when_bad(void)
+{
+    static const char *const bad[] = {"foreign", "old"};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct mg_tls *st = asking(MG_TLS_AUTH_ANY), *ct = client_as(bad[i]);
+
+        shake(st, ct, "shop.example", NULL);
+        CHECK(server.opened == 0 && client.opened == 0);
+        CHECK(!mg_conn_peer(server.conn)->certified);
+        CHECK(mg_conn_peer(server.conn)->principal.len == 0);
+        end(st, ct);
+    }
+}
+
 static void test_a_client_without_a_uri_has_no_principal(void)
 {
     struct mg_tls *st = asking(MG_TLS_AUTH_REQUIRE), *ct = client_as("plain");
@@ -167,6 +182,9 @@ static void test_verify_stands_in_for_the_name(void)
     CHECK(reaches("shop", "shop.example", "spiffe://cluster.local/ns/d/sa/sho", o) == MG_ETLS);
     CHECK(reaches("shop", "shop.example", "other.example", o) == MG_ETLS);
     CHECK(reaches("sleep", "shop.example", id, o) == MG_ETLS);
+    CHECK(reaches("shop", "cluster", "other.example  shop.example", o) == 0);
+    CHECK(reaches("shop", "cluster", "other.example spiffe://cluster.local/ns/d/sa/sho", o) ==
+          MG_ETLS);
 }
 
 static void test_trust(void)
@@ -283,6 +301,7 @@ TLS_TEST_MAIN(TEST(test_the_principal_of_a_client), TEST(test_fingerprint_and_se
               TEST(test_no_certificate_when_asked_for), TEST(test_no_certificate_when_required),
               TEST(test_a_certificate_nobody_asked_for_proves_nothing),
               TEST(test_a_bad_certificate_is_refused_even_when_optional),
+              TEST(test_any_certificate_is_taken_and_proves_nothing_when_bad),
               TEST(test_a_client_without_a_uri_has_no_principal), TEST(test_the_name_must_match),
               TEST(test_verify_stands_in_for_the_name), TEST(test_trust),
               TEST(test_a_name_is_needed), TEST(test_sni_chooses_the_certificate), TEST(test_alpn),

@@ -267,7 +267,7 @@ spec: {selector: {matchLabels: {app: web}}, rules: [{to: [{operation: {methods: 
     ["  - matches: [{method: get}]"] = "1: HTTPRoute r: spec.rules[0].matches[0].method: expected one of",
     ["  - matches: [{paths: {}}]"] = "1: HTTPRoute r: spec.rules[0].matches[0].paths: unknown key",
     ["  - filters: [{type: ExtensionRef, extensionRef: {}}]"] =
-      "1: HTTPRoute r: spec.rules[0].filters[0].extensionRef: is not supported yet",
+      "1: HTTPRoute r: spec.rules[0].filters[0].type: filters of type ExtensionRef are not supported",
     ["  - filters: [{type: URLRewrite}]"] =
       "1: HTTPRoute r: spec.rules[0].filters[0]: type URLRewrite needs urlRewrite",
     ["  - filters: [{type: CORS, cors: {}, urlRewrite: {}}]"] =

@@ -7,8 +7,10 @@ local backends = {}
 backends.__index = backends
 
 --- @param store all objects; @param by_name services by full name; @param port_offset added to ports that we bind
-function backends.new(store, by_name, port_offset)
-  return setmetatable({ store = store, by_name = by_name, port_offset = port_offset or 0, services = {} }, backends)
+-- @param backend_tls of gateway_api/backend_tls.lua
+function backends.new(store, by_name, port_offset, backend_tls)
+  return setmetatable({ store = store, by_name = by_name, port_offset = port_offset or 0, services = {},
+    backend_tls = backend_tls }, backends)
 end
 
 --- The identity that answers on a service's mesh listeners, or nil: they speak clear text.
@@ -17,14 +19,19 @@ function backends:identity_of(service)
   return account and workloads.identity(self.store, service.object.namespace, account)
 end
 
---- A service's endpoints, called in clear text behind its own mesh listener.
+--- A service's endpoints, called behind its own mesh listener: in clear text, or by TLS where a BackendTLSPolicy
+-- says so (one that is not valid leaves nobody to call).
+-- @param client { cert, key, name } for endpoints that ask for a certificate, or nil
 -- @return name of the model's service
-function backends:direct(service, port)
+function backends:direct(service, port, client)
   local name = service.fqdn .. ":" .. port.number
+  local tls, invalid = self.backend_tls:client(service, port, client)
+  if tls and client then name = name .. " with " .. client.name end
   self.services[name] = self.services[name] or {
-    endpoints = port.endpoints, subsets = service.subsets, at = service.object:place { "spec", "ports", port.index },
-    balance = "round_robin", metadata = { service = service.fqdn, name = service.object.name,
-      namespace = service.object.namespace, port = port.number },
+    endpoints = invalid and {} or port.endpoints, subsets = service.subsets, tls = tls,
+    at = service.object:place { "spec", "ports", port.index }, balance = "round_robin",
+    metadata = { service = service.fqdn, name = service.object.name, namespace = service.object.namespace,
+      port = port.number },
   }
   return name
 end

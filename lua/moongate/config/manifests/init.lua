@@ -6,6 +6,7 @@
 -- listeners, as its own identity. Identities are Secrets `istio.ACCOUNT` of type istio.io/key-and-cert; where a
 -- service's account has none, its listener speaks clear text.
 local authorization = require "moongate.config.manifests.authorization"
+local backend_tls = require "moongate.config.manifests.gateway_api.backend_tls"
 local backends = require "moongate.config.manifests.backends"
 local gateway_api = require "moongate.config.manifests.gateway_api"
 local ingress = require "moongate.config.manifests.ingress"
@@ -41,7 +42,8 @@ local function gather(objects, options)
     service.waypoint = waypoints.serving(context.store, context.waypoints, service, service.behind)
   end
   context.authorization = authorization.new(context.store, context.workloads)
-  context.backends = backends.new(context.store, context.services_by_name, options.port_offset)
+  context.backend_tls = backend_tls.new(context)
+  context.backends = backends.new(context.store, context.services_by_name, options.port_offset, context.backend_tls)
   return context
 end
 
@@ -89,6 +91,7 @@ end
 local function build(objects, options, notes)
   local context = gather(objects, options)
   context.draft.services = context.backends.services
+  gateway_api.judge(context)
   mesh.add(context)
   ingress.add(context)
   gateway_api.add(context)

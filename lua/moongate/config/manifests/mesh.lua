@@ -1,4 +1,5 @@
 --- A listener and routes for every Service: where the mesh takes calls to it, guards them, and sends them on.
+local gateway_api = require "moongate.config.manifests.gateway_api"
 local names = require "moongate.config.manifests.names"
 local services = require "moongate.config.manifests.services"
 local telemetry = require "moongate.config.manifests.telemetry"
@@ -49,7 +50,10 @@ local function default_route(context, service, port)
     backends = { { service = context.backends:direct(service, port), weight = 1, at = at } } }
 end
 
+-- Routes of the Gateway API go before VirtualServices, as at Istio's waypoints.
 local function routes_of(context, service, port, identity)
+  local own = gateway_api.mesh_routes(context, service, port)
+  if own then return own end
   local list = {}
   for _, object in ipairs(service.waypoint and context.store:all(VIRTUAL_SERVICE) or {}) do
     if speaks_for(object, service) then

@@ -9,6 +9,7 @@ local services = {}
 local HTTP = { http = true, ["kubernetes.io/ws"] = true }
 local KNOWN = { http = true, http2 = true, https = true, grpc = true, ["grpc-web"] = true, tls = true, tcp = true,
   mongo = true, mysql = true, redis = true, udp = true }
+local SPEAKS_TLS = { https = true, tls = true, ["kubernetes.io/wss"] = true }
 local TCP_PORTS = { [25] = true, [53] = true, [3306] = true, [27017] = true }
 
 --- Whether a port of a service speaks HTTP/1.1; what names no protocol is taken for HTTP, as sniffing would find.
@@ -103,7 +104,8 @@ local function describe(store, slices, object, all)
   local spec = object.spec
   local selector = spec.selector
   local service = {
-    object = object, fqdn = names.service(object.name, object.namespace), ports = {}, pods = {},
+    object = object, fqdn = names.service(object.name, object.namespace), ports = {}, others = {},
+    pods = {},
     behind = selector and next(selector) and workloads.select(all, selector, object.namespace) or {},
     address = spec.clusterIP ~= "None" and spec.clusterIP ~= "" and spec.clusterIP or nil,
   }
@@ -114,6 +116,8 @@ local function describe(store, slices, object, all)
         endpoints = endpoints_of(slices, service, port, all) }
     else
       object:warn({ "spec", "ports", i }, ("%s is not served: only HTTP is"):format(protocol))
+      service.others[#service.others + 1] = { number = port.port, name = port.name, index = i, unserved = protocol,
+        speaks_tls = SPEAKS_TLS[protocol:lower()] or false, endpoints = endpoints_of(slices, service, port, all) }
     end
   end
   service.subsets = merge_subsets(rules_of(store, service), service)
@@ -130,8 +134,9 @@ local function slices_by_service(store)
   return map
 end
 
---- Every Service: { object, fqdn, address, behind = workloads, ports = { { number, endpoints } }, subsets,
--- pods = { { endpoint, host, workload } } }.
+--- Every Service: { object, fqdn, address, behind = workloads, ports = { { number, name, endpoints } }, subsets,
+-- pods = { { endpoint, host, workload } }, others = the ports that speak no HTTP, with unserved = what they speak and
+-- speaks_tls }.
 -- @return array in order of appearance, and the same by full name
 function services.all(store, all_workloads)
   local list, by_name, slices = {}, {}, slices_by_service(store)

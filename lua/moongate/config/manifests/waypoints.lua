@@ -1,5 +1,5 @@
 --- Which services pass a waypoint: the Gateways of the Gateway API that stand for one, old form and new.
-local gateways = require "moongate.config.manifests.gateway_api.listeners"
+local gateways = require "moongate.config.manifests.gateway_api.gateways"
 
 local waypoints = {}
 

@@ -9,35 +9,81 @@ local backend_refs = {}
 
 local NOWHERE = "nowhere" -- the model's service for what cannot be used; asked for nothing
 
--- Why a reference cannot be used; or the service and its port.
-local function resolve(context, route, ref)
-  if ref.group ~= "" or ref.kind ~= "Service" then
-    return ("%s of group %q is not supported; Service is"):format(ref.kind, ref.group)
+-- A port of any protocol; one that speaks TLS counts where a BackendTLSPolicy says how.
+local function port_of(context, service, number)
+  local port, why = services.port(service, number)
+  for _, other in ipairs(not port and service.others or {}) do
+    if other.number == number then port = other end
+  end
+  if not port then return nil, "BackendNotFound", why end
+  local tls = context.backend_tls:of(service, port)
+  if port.unserved and not (tls and port.speaks_tls) then
+    return nil, "UnsupportedProtocol", ("port %d of %s speaks %s, which is not supported%s"):format(number,
+      service.fqdn, port.unserved, port.speaks_tls and " without a BackendTLSPolicy" or "")
+  end
+  return port, tls
+end
+
+local function judge(context, route, ref)
+  if ref.group ~= "" and ref.group ~= "core" or ref.kind ~= "Service" then
+    return { reason = "InvalidKind",
+      message = ("%s of group %q is not supported; Service is"):format(ref.kind, ref.group) }
   end
   local namespace = ref.namespace or route.namespace
   if not grants.allow(context.store, route, "Service", namespace, ref.name) then
-    return ("no ReferenceGrant lets it use the Service %s of the namespace %s"):format(ref.name, namespace)
+    return { reason = "RefNotPermitted", message = ("no ReferenceGrant lets it use the Service %s of the namespace %s")
+      :format(ref.name, namespace) }
   end
   local host = names.service(ref.name, namespace)
   local service = context.services_by_name[host]
-  if not service then return services.unknown(host, context.services_by_name) end
-  local port, why = services.port(service, ref.port)
-  if not port then return why end
-  return nil, service, port
+  if not service then
+    return { reason = "BackendNotFound", message = services.unknown(host, context.services_by_name) }
+  end
+  local port, tls, why = port_of(context, service, ref.port)
+  if not port then return { reason = tls, message = why } end
+  return { service = service, port = port, tls = tls }
 end
 
---- The model's service that a reference means.
--- @param otherwise what then happens, for the warning
--- @return its name and, where the model calls the endpoints themselves, the use of policy rbac that guards them (or
--- nil); nil when the reference cannot be used, which is said in a warning
-function backend_refs.service(context, route, path, ref, otherwise)
+--- What is judged of a reference, once: { service, port, tls = of backend_tls:of() or nil } or { reason, message }.
+function backend_refs.verdict(context, route, ref)
+  local known = context.verdicts[ref]
+  if not known then
+    known = judge(context, route, ref)
+    context.verdicts[ref] = known
+  end
+  return known
+end
+
+--- Judges a reference for the route's status.
+function backend_refs.check(context, route, path, ref)
   if ref.kind == "Service" and ref.group == "" and not ref.port then
     return route:refuse(path, "'port' is missing; expected the Service's port")
   end
-  local why, service, port = resolve(context, route, ref)
-  if why then return route:warn(path, ("%s; %s"):format(why, otherwise)) end
-  if service.address then return context.backends:through_mesh(service, port, context.caller) end
-  return context.backends:direct(service, port), context.authorization:guard(service.behind, context.origins)
+  local verdict = backend_refs.verdict(context, route, ref)
+  if verdict.reason then
+    route.unresolved = route.unresolved or { reason = verdict.reason, message = verdict.message }
+  end
+end
+
+--- The model's service that a reference means.
+-- @param otherwise what happens when it cannot be used, for the warning
+-- @return its name and, where the model calls the endpoints themselves, the use of policy rbac that guards them (or
+-- nil); nil when the reference cannot be used, which is said in a warning
+function backend_refs.service(context, route, path, ref, otherwise)
+  local verdict = backend_refs.verdict(context, route, ref)
+  if verdict.reason then return route:warn(path, ("%s; %s"):format(verdict.message, otherwise)) end
+  local service, port, tls = verdict.service, verdict.port, verdict.tls
+  if tls then context.backend_tls:note(service, port, context.gateway or route) end
+  if service.address and not tls and not context.mesh_service then
+    return context.backends:through_mesh(service, port, context.caller)
+  end
+  local guard
+  if context.mesh_service then
+    guard = service ~= context.mesh_service and context.authorization:guard_service(service, context.origins) or nil
+  else
+    guard = context.authorization:guard(service.behind, context.origins)
+  end
+  return context.backends:direct(service, port, context.client_pair), guard
 end
 
 local function unusable(context, route, path, weight)

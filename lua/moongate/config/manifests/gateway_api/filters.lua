@@ -95,6 +95,9 @@ end
 local ORDER = { "CORS", "RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite",
   "RequestMirror" }
 
+-- Filters that are known by name and not supported: the rule cannot be served without them.
+local UNSUPPORTED = { ExtensionRef = true, ExternalAuth = true }
+
 -- The filters by type, each with its index; a mistake in their form is refused.
 local function by_type(route, path, list)
   local found = {}
@@ -117,10 +120,31 @@ local function by_type(route, path, list)
   return found
 end
 
+--- Judges filters for the status of their route: sets route.unsupported and route.unresolved.
+-- @return whether one of them answers every request
+function filters.judge(context, route, path, list)
+  local found = by_type(route, path, list or {})
+  for i, filter in ipairs(list or {}) do
+    local at = path_of(path, i)
+    if UNSUPPORTED[filter.type] then
+      local message = ("filters of type %s are not supported"):format(filter.type)
+      route.unsupported = route.unsupported or { reason = "UnsupportedValue", message = message }
+      route:refuse(path_of(at, "type"), message)
+    elseif filter.requestMirror then
+      backend_refs.check(context, route, path_of(at, "requestMirror", "backendRef"), filter.requestMirror.backendRef)
+    end
+  end
+  if found.RequestRedirect and found.URLRewrite then
+    route.unsupported = route.unsupported or { reason = "IncompatibleFilters",
+      message = "RequestRedirect and URLRewrite exclude each other" }
+  end
+  return found.RequestRedirect ~= nil
+end
+
 --- @param context { store, services_by_name, backends, ... }
 -- @param path of the list; @param list of filters or nil
 -- @param matched { prefix = the path prefix that the rule's match has, or nil }
--- @return array of uses of policies; whether one of them answers every request
+-- @return array of uses of policies
 function filters.uses(context, route, path, list, matched)
   local uses, found = {}, by_type(route, path, list or {})
   for _, kind in ipairs(ORDER) do
@@ -130,7 +154,7 @@ function filters.uses(context, route, path, list, matched)
       if name then uses[#uses + 1] = { name = name, conf = conf, at = route:place(at) } end
     end
   end
-  return uses, found.RequestRedirect ~= nil
+  return uses
 end
 
 return filters

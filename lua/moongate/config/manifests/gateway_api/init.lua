@@ -1,6 +1,9 @@
 --- Listeners and routes of the Gateway API's Gateways, those that are no waypoints.
 -- A Gateway without spec.addresses is bound to every address. Several Gateways on one port need addresses of their own.
+-- judge() decides, add() and mesh_routes() make of it what is served, status.lua says it: there is one judgement.
+local age = require "moongate.config.manifests.gateway_api.age"
 local attach = require "moongate.config.manifests.gateway_api.attach"
+local gateways = require "moongate.config.manifests.gateway_api.gateways"
 local listeners = require "moongate.config.manifests.gateway_api.listeners"
 local order = require "moongate.model.order"
 local routes = require "moongate.config.manifests.gateway_api.routes"
@@ -8,8 +11,8 @@ local workloads = require "moongate.config.manifests.workloads"
 
 local gateway_api = {}
 
-local GATEWAY = "gateway.networking.k8s.io/Gateway"
-local HTTP_ROUTE = "gateway.networking.k8s.io/HTTPRoute"
+local GROUP = "gateway.networking.k8s.io/"
+local GATEWAY = GROUP .. "Gateway"
 
 --- The pods that a cluster would run for each Gateway, as workloads named like Istio's: policies select them, and
 -- their service account is who calls the services.
@@ -17,7 +20,7 @@ local HTTP_ROUTE = "gateway.networking.k8s.io/HTTPRoute"
 function gateway_api.workloads(store)
   local map = {}
   for _, gateway in ipairs(store:all(GATEWAY)) do
-    if listeners.is_served(store, gateway) then
+    if gateways.is_served(store, gateway) then
       local name = gateway.name .. "-" .. gateway.spec.gatewayClassName
       local labels = { ["gateway.networking.k8s.io/gateway-name"] = gateway.name,
         ["istio.io/gateway-name"] = gateway.name }
@@ -29,10 +32,55 @@ function gateway_api.workloads(store)
   return map
 end
 
+-- ---- the judgement ------------------------------------------------------------------------
+
+local function all_routes(store)
+  local http, grpc, list = store:all(GROUP .. "HTTPRoute"), store:all(GROUP .. "GRPCRoute"), {}
+  for _, kind in ipairs { http, grpc } do
+    for _, route in ipairs(kind) do list[#list + 1] = route end
+  end
+  return age.sorted(list), #http > 0 and #grpc > 0
+end
+
+local function settle_parents(route)
+  for _, parent in ipairs(route.parents) do
+    local bad, unresolved = route.unsupported, route.unresolved
+    if bad then parent.conditions:fail("Accepted", bad.reason, bad.message) end
+    if unresolved then parent.conditions:fail("ResolvedRefs", unresolved.reason, unresolved.message) end
+  end
+end
+
+local function note_in_mesh(context, route)
+  for _, place in ipairs(route.unsupported and {} or context.places[route]) do
+    if place.service then
+      context.in_mesh[place.port] = context.in_mesh[place.port] or {}
+      table.insert(context.in_mesh[place.port], route)
+    end
+  end
+end
+
+--- Judges classes, Gateways, ListenerSets and routes: they get the fields that status.lua reads.
+-- Sets context.groups, context.routes (the older first), context.places (by route, see attach.lua) and context.in_mesh
+-- (routes by port of a service).
+-- @param context { store, services, services_by_name, gateway_workloads, backend_tls }
+function gateway_api.judge(context)
+  for _, class in ipairs(context.store:all(GROUP .. "GatewayClass")) do gateways.judge_class(context.store, class) end
+  context.groups, context.places, context.in_mesh, context.verdicts = listeners.groups(context), {}, {}, {}
+  context.routes, context.mixed_routes = all_routes(context.store)
+  for _, route in ipairs(context.routes) do
+    context.places[route] = attach.places(context, route)
+    routes.judge(context, route)
+    settle_parents(route)
+    note_in_mesh(context, route)
+  end
+end
+
+-- ---- what is served -----------------------------------------------------------------------
+
 -- What routes.add() needs to know of the Gateway beside what is the same for all.
 local function context_for(context, gateway)
   local workload = context.gateway_workloads[gateway]
-  return setmetatable({ pods = { workload },
+  return setmetatable({ pods = { workload }, gateway = gateway, client_pair = gateway.client_pair,
     caller = workloads.identity(context.store, workload.namespace, workload.account) }, { __index = context })
 end
 
@@ -42,13 +90,18 @@ local function hosts_of(group)
   return hosts
 end
 
+local function tls_of(group)
+  local client = group.client
+  return { certs = { unpack(group.certs) }, tickets = true, client_ca = client and client.ca,
+    client_auth = client and client.auth }
+end
+
 local function add_listeners(context, group)
   local sections = #group.sections > 1 and hosts_of(group) or nil
   local first = group.sections[1]
   for i, name in ipairs(group.listeners) do
     table.insert(context.draft.listeners, { name = name, address = group.addresses[i], port = group.port,
-      at = first.object:place(first.path), sections = sections,
-      tls = group.https and { certs = { unpack(group.certs) }, tickets = true } or nil })
+      at = first.object:place(first.path), sections = sections, tls = group.https and tls_of(group) or nil })
   end
 end
 
@@ -67,20 +120,31 @@ local function add_misdirected(context)
 end
 
 --- Adds listeners, routes and services of the Gateways to the draft.
--- @param context as for mesh.add(), and { gateway_workloads = of gateway_api.workloads() }
+-- @param context as for mesh.add(), after judge()
 function gateway_api.add(context)
-  context.groups = listeners.groups(context)
   for _, group in ipairs(context.groups) do add_listeners(context, group) end
   add_misdirected(context)
   local contexts, list = {}, {}
-  for _, route in ipairs(context.store:all(HTTP_ROUTE)) do
-    for _, place in ipairs(attach.places(context, route)) do
-      local gateway = place.group.gateway
-      contexts[gateway] = contexts[gateway] or context_for(context, gateway)
-      if place.section.served then routes.add(contexts[gateway], route, place, list) end
+  for _, route in ipairs(context.routes) do
+    for _, place in ipairs(context.places[route]) do
+      local gateway = place.group and place.group.gateway
+      if gateway and place.section.served and not route.unsupported then
+        contexts[gateway] = contexts[gateway] or context_for(context, gateway)
+        routes.add(contexts[gateway], route, place, list)
+      end
     end
   end
   for _, route in ipairs(order.rank(list, true)) do table.insert(context.draft.routes, route) end
+end
+
+--- The routes that take calls to a port of a service, in the order in which they are tried; nil: none attaches there.
+-- @param context as for mesh.add(), after judge()
+function gateway_api.mesh_routes(context, service, port)
+  local list, attached = {}, context.in_mesh[port]
+  if not attached then return nil end
+  local own = setmetatable({ mesh_service = service }, { __index = context })
+  for _, route in ipairs(attached) do routes.add_in_mesh(own, route, list) end
+  return order.rank(list, true)
 end
 
 return gateway_api

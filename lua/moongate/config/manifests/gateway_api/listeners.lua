@@ -1,101 +1,59 @@
 --- listeners: what Gateways and their ListenerSets listen on, one group for each port of a Gateway.
 -- A group's sections are the listeners that share its port, told apart by host: the most specific host pattern that
 -- takes a request hides the routes of the others (Gateway.spec.listeners, "listener isolation").
-local address = require "moongate.model.address"
-local grants = require "moongate.config.manifests.gateway_api.grants"
+local age = require "moongate.config.manifests.gateway_api.age"
+local conditions = require "moongate.config.manifests.gateway_api.conditions"
+local frontend = require "moongate.config.manifests.gateway_api.frontend"
+local gateways = require "moongate.config.manifests.gateway_api.gateways"
 local labels = require "moongate.config.manifests.gateway_api.labels"
+local sections = require "moongate.config.manifests.gateway_api.sections"
 local services = require "moongate.config.manifests.services"
-local workloads = require "moongate.config.manifests.workloads"
 
 local listeners = {}
 
 local GROUP = "gateway.networking.k8s.io"
-local GATEWAY, LISTENER_SET, CLASS = GROUP .. "/Gateway", GROUP .. "/ListenerSet", GROUP .. "/GatewayClass"
-local WAYPOINT = { ["istio-mesh"] = true, ["istio-waypoint"] = true }
-local SERVED = { HTTP = true, HTTPS = true }
-
---- Whether a Gateway is one that takes requests from outside, not a waypoint.
-function listeners.is_served(store, gateway)
-  local class = gateway.spec.gatewayClassName
-  if WAYPOINT[class] then return false end
-  return class == "istio" or class == "moongate" or store:get(CLASS, nil, class) ~= nil
-end
-
--- ---- certificates -------------------------------------------------------------------------
-
-local function certificate(context, section, i, ref)
-  local object, path = section.object, { unpack(section.path) }
-  for _, step in ipairs { "tls", "certificateRefs", i } do path[#path + 1] = step end
-  if ref.group ~= "" or ref.kind ~= "Secret" then
-    return object:warn(path, ("%s of group %q is no Secret; not used"):format(ref.kind, ref.group))
-  end
-  local namespace = ref.namespace or object.namespace
-  if not grants.allow(context.store, object, "Secret", namespace, ref.name) then
-    return object:warn(path, ("no ReferenceGrant lets it use the Secret %s of the namespace %s; not used")
-      :format(ref.name, namespace))
-  end
-  local secret = context.store:get("/Secret", namespace, ref.name)
-  if not secret then
-    return object:warn(path, ("there is no Secret %s in the namespace %s"):format(ref.name, namespace))
-  end
-  local values = workloads.secret_values(secret, "kubernetes.io/tls", { cert = "tls.crt", key = "tls.key" })
-  if values then values.name = secret:place() end
-  return values
-end
-
--- Certificates of an HTTPS section; nil when it has none that can be used, so that nobody can connect to it.
-local function certificates(context, section)
-  local tls, list = section.spec.tls, {}
-  if not tls then return section.object:refuse(section.path, "HTTPS needs tls") end
-  if tls.mode ~= "Terminate" then
-    return section.object:refuse(section.path, "HTTPS needs tls.mode Terminate")
-  end
-  for i, ref in ipairs(tls.certificateRefs or {}) do list[#list + 1] = certificate(context, section, i, ref) end
-  if #list > 0 then return list end
-  section.object:warn(section.path, "has no certificate that can be used, so it is not served")
-end
+local GATEWAY, LISTENER_SET = GROUP .. "/Gateway", GROUP .. "/ListenerSet"
 
 -- ---- sections -----------------------------------------------------------------------------
 
-local function section_of(object, i, spec)
-  local host, path = "*", { "spec", "listeners", i }
-  if spec.hostname then
-    local why
-    host, why = address.host_pattern(spec.hostname)
-    if not host or address.is_ip(host) then
-      path[4] = "hostname"
-      return object:refuse(path, ("bad host %q; %s"):format(spec.hostname, why or "expected no IP address"))
-    end
-  end
-  if spec.protocol == "HTTP" and spec.tls then return object:refuse(path, "tls stands with HTTPS, not with HTTP") end
-  return { object = object, path = path, spec = spec, host = host, port = spec.port, name = spec.name, served = true }
-end
-
-local function add_sections(list, object)
+local function add_sections(context, list, object)
   local names = {}
+  object.sections = {}
   for i, spec in ipairs(object.spec.listeners) do
     if names[spec.name] then
       object:refuse({ "spec", "listeners", i, "name" }, ("a second listener named %s"):format(spec.name))
-    elseif not SERVED[spec.protocol] then
-      object:warn({ "spec", "listeners", i, "protocol" }, spec.protocol .. " is not supported, so it is not served")
     else
-      list[#list + 1] = section_of(object, i, spec)
+      local section = sections.new(context, object, i)
+      table.insert(object.sections, section)
+      list[#list + 1] = section
     end
     names[spec.name] = true
   end
 end
 
+local function is_parent(ref, set, gateway)
+  return ref.kind == "Gateway" and ref.group == GROUP and ref.name == gateway.name
+    and (ref.namespace or set.namespace) == gateway.namespace
+end
+
+local function reject_set(set, reason, message)
+  set.conditions:fail("Accepted", reason, message)
+  set.conditions:fail("Programmed", reason, message)
+  set:warn({ "spec", "parentRef" }, message)
+end
+
+-- The ListenerSets that may add to a Gateway, the older first.
 local function sets_of(context, gateway)
-  local list = {}
-  for _, set in ipairs(context.store:all(LISTENER_SET)) do
-    local ref = set.spec.parentRef
-    if ref.kind == "Gateway" and ref.group == GROUP and ref.name == gateway.name
-      and (ref.namespace or set.namespace) == gateway.namespace then
+  local list, rule = {}, gateway.spec.allowedListeners.namespaces
+  for _, set in ipairs(context.listener_sets) do
+    if is_parent(set.spec.parentRef, set, gateway) then
       set.parent = gateway
-      if labels.allow(context.store, gateway.spec.allowedListeners.namespaces, gateway.namespace, set.namespace) then
+      if not gateway.conditions:holds "Accepted" then
+        reject_set(set, "ParentNotAccepted", ("Gateway %s/%s is not accepted"):format(gateway.namespace, gateway.name))
+      elseif labels.allow(context.store, rule, gateway.namespace, set.namespace) then
         list[#list + 1] = set
       else
-        set:warn({ "spec", "parentRef" }, ("Gateway %s/%s allows no listeners from this namespace (allowedListeners); "
+        reject_set(set, "NotAllowed", ("Gateway %s/%s allows no listeners from this namespace (allowedListeners); "
           .. "not served"):format(gateway.namespace, gateway.name))
       end
     end
@@ -103,58 +61,69 @@ local function sets_of(context, gateway)
   return list
 end
 
--- Of two that cannot be told apart, neither is served; but what a Gateway says goes before its ListenerSets, and an
--- older set before a younger one.
-local function settle_conflict(a, b, why)
-  b.object:warn(b.path, ("%s as listener %s of %s; not served"):format(why, a.name, a.object:place(a.path)))
-  b.served = false
-  if a.object == b.object then
-    a.object:warn(a.path, ("%s as listener %s of %s; not served"):format(why, b.name, b.object:place(b.path)))
-    a.conflicted = true
-  end
+-- ---- conflicts ----------------------------------------------------------------------------
+
+local function mark_conflict(section, reason, other)
+  local why = reason == "ProtocolConflict" and "same port with another protocol" or "same port and host"
+  local message = ("%s as listener %s of %s; not served"):format(why, other.name, other.object:place(other.path))
+  section.conditions:set("Conflicted", true, reason, message)
+  section.conditions:fail("Programmed", reason, message)
+  sections.fail(section, "Accepted", reason, message)
 end
 
+-- Of two that cannot be told apart, neither is served; but what a Gateway says goes before its ListenerSets, and an
+-- older set before a younger one.
+local function settle_conflict(first, second, reason)
+  mark_conflict(second, reason, first)
+  if first.object == second.object and sections.is_supported(second) then mark_conflict(first, reason, second) end
+end
+
+local ENDS_TLS = { HTTPS = true, TLS = true }
+
+-- "ProtocolConflict", "HostnameConflict" or nil. HTTPS and TLS may share a port, and UDP shares none with the others.
+local function conflict_of(a, b)
+  local pa, pb = a.spec.protocol, b.spec.protocol
+  if (pa == "UDP") ~= (pb == "UDP") then return nil end
+  if pa ~= pb then return not (ENDS_TLS[pa] and ENDS_TLS[pb]) and "ProtocolConflict" or nil end
+  return a.host == b.host and "HostnameConflict" or nil
+end
+
+-- What nobody here speaks stands in nobody's way, and is in conflict only beside what another object served first.
 local function add_to_group(group, section)
   for _, other in ipairs(group.sections) do
-    if other.spec.protocol ~= section.spec.protocol then
-      settle_conflict(other, section, "same port with another protocol")
-    elseif other.host == section.host then
-      settle_conflict(other, section, "same port and host")
+    local reason = conflict_of(other, section)
+    if reason and (sections.is_supported(section) or other.object ~= section.object) then
+      settle_conflict(other, section, reason)
     end
   end
-  if section.served then table.insert(group.sections, section) end
+  local conflicted = section.conditions:holds "Conflicted"
+  if not sections.is_supported(section) then
+    if not conflicted then sections.refuse_protocol(section) end
+  elseif not conflicted or section.object == group.gateway then
+    table.insert(group.sections, section)
+  end
 end
 
 -- ---- groups -------------------------------------------------------------------------------
 
-local function addresses_of(gateway)
-  local list = {}
-  for i, entry in ipairs(gateway.spec.addresses or {}) do
-    if entry.value ~= "" and not address.is_ip(entry.value) then
-      gateway:refuse({ "spec", "addresses", i, "value" }, ("expected an IP address, got %q"):format(entry.value))
-    else
-      list[#list + 1] = entry.value ~= "" and entry.value or "0.0.0.0"
-    end
-  end
-  return #list > 0 and list or { "0.0.0.0" }
-end
-
 local function finish_group(context, group)
   local list, certs, seen = {}, {}, {}
+  -- What lacks a certificate still has its hosts; nobody else's routes answer for them.
   for _, section in ipairs(group.sections) do
-    local own = section.spec.protocol == "HTTPS" and not section.conflicted and certificates(context, section)
-    local served = not section.conflicted and own ~= nil
-    for _, cert in ipairs(own or {}) do
+    if not section.conditions:holds "Conflicted" then list[#list + 1] = section end
+  end
+  group.https = list[1] and list[1].spec.protocol == "HTTPS"
+  if group.https then group.client = frontend.of_port(context, group.gateway, group.port, list) end
+  for _, section in ipairs(list) do
+    section.served = sections.is_served(section)
+    for _, cert in ipairs(section.served and section.certs or {}) do
       if not seen[cert.name] then certs[#certs + 1] = cert end
       seen[cert.name] = true
     end
-    section.served = served
-    if served or not section.conflicted then list[#list + 1] = section end
-    group.served = group.served or served
-    group.https = section.spec.protocol == "HTTPS"
+    group.served = group.served or section.served
   end
   group.sections, group.certs = list, certs
-  for _, at in ipairs(group.served and addresses_of(group.gateway) or {}) do
+  for _, at in ipairs(group.served and group.gateway.addresses or {}) do
     local full = services.join_address(at, group.port)
     table.insert(group.listeners, ("%s/%s %s"):format(group.gateway.namespace, group.gateway.name, full))
     table.insert(group.addresses, full)
@@ -162,31 +131,41 @@ local function finish_group(context, group)
 end
 
 local function groups_of(context, gateway, groups)
-  local sections, by_port = {}, {}
-  add_sections(sections, gateway)
-  for _, set in ipairs(sets_of(context, gateway)) do add_sections(sections, set) end
-  for _, section in ipairs(sections) do
+  local list, by_port = {}, {}
+  gateways.judge(context, gateway)
+  add_sections(context, list, gateway)
+  local sets = sets_of(context, gateway)
+  for _, set in ipairs(sets) do add_sections(context, list, set) end
+  if not gateway.conditions:holds "Accepted" then return gateways.finish(gateway, {}) end
+  local first = #groups + 1
+  for _, section in ipairs(list) do
     local group = by_port[section.port]
     if not group then
       group = { gateway = gateway, port = section.port, sections = {}, listeners = {}, addresses = {} }
       by_port[section.port], groups[#groups + 1] = group, group
     end
+    section.group = group
     add_to_group(group, section)
   end
-  for _, group in pairs(by_port) do finish_group(context, group) end
+  for i = first, #groups do finish_group(context, groups[i]) end
+  gateways.finish(gateway, sets)
 end
 
---- Groups of every served Gateway, in order of appearance: { gateway, port, https, certs, listeners = names and
--- addresses = of the model's listeners, sections = { { object (Gateway or ListenerSet), name, port, host, served } } }.
+--- Groups of every served Gateway, in order of appearance: { gateway, port, https, certs, client = of
+-- frontend.of_port(), listeners = names and addresses = of the model's listeners, sections = those of sections.new()
+-- that share the port }.
+-- Gateways and ListenerSets get `conditions` and `sections`, what their status says.
 function listeners.groups(context)
   local groups = {}
+  context.listener_sets = age.sorted(context.store:all(LISTENER_SET))
+  for _, set in ipairs(context.listener_sets) do set.conditions = conditions.new("Accepted", "Programmed") end
   for _, gateway in ipairs(context.store:all(GATEWAY)) do
-    if listeners.is_served(context.store, gateway) then groups_of(context, gateway, groups) end
+    if gateways.is_served(context.store, gateway) then groups_of(context, gateway, groups) end
   end
-  for _, set in ipairs(context.store:all(LISTENER_SET)) do
+  for _, set in ipairs(context.listener_sets) do
     if not set.parent then
       local ref = set.spec.parentRef
-      set:warn({ "spec", "parentRef" }, ("there is no Gateway %s in the namespace %s that could serve it")
+      reject_set(set, "Invalid", ("there is no Gateway %s in the namespace %s that could serve it")
         :format(ref.name, ref.namespace or set.namespace))
     end
   end

@@ -1,6 +1,8 @@
---- routes: turns the rules of an HTTPRoute into routes of the model, one for each match, at one section of a listener.
+--- routes: turns the rules of an HTTPRoute or GRPCRoute into routes of the model, one for each match, at one place: a
+-- section of a listener, or a port of a service in the mesh.
 local backend_refs = require "moongate.config.manifests.gateway_api.backend_refs"
 local filters = require "moongate.config.manifests.gateway_api.filters"
+local grpc_match = require "moongate.config.manifests.gateway_api.grpc_match"
 local path_of = require "moongate.config.manifests.path"
 
 local routes = {}
@@ -39,6 +41,10 @@ local function value_matches(route, path, list, any_case)
 end
 
 local function convert_match(route, path, spec)
+  if route.kind == "GRPCRoute" then
+    return { path = grpc_match.path(route, path_of(path, "method"), spec.method), method = "POST", query = {},
+      headers = value_matches(route, path_of(path, "headers"), spec.headers, true) }
+  end
   return {
     path = path_match(route, path_of(path, "path"), spec.path or { type = "PathPrefix", value = "/" }),
     method = spec.method,
@@ -50,7 +56,8 @@ end
 local function matches_of(route, path, rule)
   local list = {}
   for i, spec in ipairs(rule.matches or {}) do list[i] = convert_match(route, path_of(path, "matches", i), spec) end
-  return #list > 0 and list or { { path = { prefix = "/" }, headers = {}, query = {} } }
+  if #list == 0 then list[1] = convert_match(route, path_of(path, "matches"), {}) end
+  return list
 end
 
 -- A broken connection and a try that takes too long are worth another one, beside the codes.
@@ -67,44 +74,73 @@ end
 
 local function limit(ms) return ms and ms > 0 and ms or nil end
 
-local function check_rule(route, path, rule, redirects)
+local function check_timeouts(route, path, rule)
   local whole, try = limit(rule.timeouts.request), limit(rule.timeouts.backendRequest)
   if whole and try and try > whole then
     route:refuse(path_of(path, "timeouts", "backendRequest"), "is longer than request")
   end
-  if redirects and #(rule.backendRefs or {}) > 0 then
-    route:refuse(path_of(path, "backendRefs"), "RequestRedirect stands without backendRefs")
-  end
+end
+
+-- What a place adds to each of its routes.
+local function at_listener(place)
+  return { prefix = "", hosts = { unpack(place.hosts) }, listeners = { unpack(place.group.listeners) },
+    section = #place.group.sections > 1 and place.section.host or nil }
 end
 
 -- The settings of a use belong to one route (the model's check fills them), so each match gets all anew.
-local function convert(context, route, i, match, place)
+local function convert(context, route, i, match, at)
   local path, rule = { "spec", "rules", i }, route.spec.rules[i]
   local matched = { prefix = match.path and match.path.prefix }
-  local function uses_of(at, list) return (filters.uses(context, route, at, list, matched)) end
-  local uses, redirects = filters.uses(context, route, path_of(path, "filters"), rule.filters, matched)
-  local guard = context.authorization:guard(context.pods, context.origins)
+  local function uses_of(where, list) return filters.uses(context, route, where, list, matched) end
+  local uses, timeouts = uses_of(path_of(path, "filters"), rule.filters), rule.timeouts or {}
+  local guard = context.pods and context.authorization:guard(context.pods, context.origins)
   if guard then table.insert(uses, 1, guard) end
-  check_rule(route, path, rule, redirects)
   return {
-    name = ("%s/%s/%s"):format(route.namespace, route.name, rule.name or i - 1), at = route:place(path),
-    hosts = { unpack(place.hosts) }, listeners = { unpack(place.group.listeners) },
-    section = #place.group.sections > 1 and place.section.host or nil,
+    name = ("%s%s/%s/%s"):format(at.prefix, route.namespace, route.name, rule.name or i - 1), at = route:place(path),
+    hosts = at.hosts, listeners = at.listeners, section = at.section,
     matches = { match }, policies = uses, retries = retries_of(rule.retry),
     backends = backend_refs.backends(context, route, path_of(path, "backendRefs"), rule.backendRefs, uses_of),
-    timeout = limit(rule.timeouts.request), per_try_timeout = limit(rule.timeouts.backendRequest),
+    timeout = limit(timeouts.request), per_try_timeout = limit(timeouts.backendRequest),
   }
 end
 
---- Adds the routes that a route object is at one place (see attach.lua) to `list`.
--- @param context { store, services_by_name, backends, authorization, origins, caller = identity of the Gateway, pods =
--- the Gateway as a list of workloads }
-function routes.add(context, route, place, list)
+local function judge_rule(context, route, path, rule)
+  if rule.timeouts then check_timeouts(route, path, rule) end
+  if filters.judge(context, route, path_of(path, "filters"), rule.filters) and #(rule.backendRefs or {}) > 0 then
+    route:refuse(path_of(path, "backendRefs"), "RequestRedirect stands without backendRefs")
+  end
+  for i, ref in ipairs(rule.backendRefs or {}) do
+    local at = path_of(path, "backendRefs", i)
+    backend_refs.check(context, route, at, ref)
+    filters.judge(context, route, path_of(at, "filters"), ref.filters)
+  end
+end
+
+--- Judges what does not depend on where the route is attached: filters, and what it refers to.
+-- Sets route.unresolved and route.unsupported ({ reason, message }), which its status says.
+function routes.judge(context, route)
+  for i, rule in ipairs(route.spec.rules) do judge_rule(context, route, { "spec", "rules", i }, rule) end
+end
+
+local function add(context, route, list, make_place)
   for i, rule in ipairs(route.spec.rules) do
     for _, match in ipairs(matches_of(route, { "spec", "rules", i }, rule)) do
-      list[#list + 1] = convert(context, route, i, match, place)
+      list[#list + 1] = convert(context, route, i, match, make_place())
     end
   end
+end
+
+--- Adds the routes that a route object is at one section of a listener (see attach.lua) to `list`.
+-- @param context { store, services_by_name, backends, authorization, origins, gateway, caller = its identity, pods =
+-- the Gateway as a list of workloads }
+function routes.add(context, route, place, list)
+  add(context, route, list, function() return at_listener(place) end)
+end
+
+--- Adds the routes that a route object is at the mesh listener of a service.
+-- @param context as for add(), and mesh_service = the service
+function routes.add_in_mesh(context, route, list)
+  add(context, route, list, function() return { prefix = "" } end)
 end
 
 return routes

@@ -25,14 +25,23 @@ local function namespaces(from, default, doc)
   } }
 end
 
+-- A reference to another object; `far`: it may stand in another namespace.
+local function reference(kind, far)
+  local list = {
+    { "group", type = "string", default = "", doc = "The core group." },
+    { "kind", type = "string", default = kind, doc = kind .. "." },
+    { "name", type = "string", required = true, min = 1, doc = "Its name." },
+  }
+  if far then
+    list[4] = { "namespace", type = "string", doc = "Its namespace; another one needs a ReferenceGrant." }
+  end
+  return list
+end
+
 local listener_tls = {
   { "mode", type = "string", one_of = { "Terminate", "Passthrough" }, default = "Terminate", doc = "Who ends TLS." },
-  { "certificateRefs", type = "list", doc = "Secrets of type kubernetes.io/tls.", items = { type = "record", fields = {
-    { "group", type = "string", default = "", doc = "The core group." },
-    { "kind", type = "string", default = "Secret", doc = "Secret." },
-    { "name", type = "string", required = true, doc = "Its name." },
-    { "namespace", type = "string", doc = "Its namespace; another one needs a ReferenceGrant." },
-  } } },
+  { "certificateRefs", type = "list", doc = "Secrets of type kubernetes.io/tls.", items = { type = "record",
+    fields = reference("Secret", true) } },
   later "options",
 }
 
@@ -57,17 +66,52 @@ local listener = {
 local listeners = { "listeners", type = "list", items = { type = "record", fields = listener }, default = {},
   doc = "Where it listens, and to whom." }
 
+local client_validation = {
+  { "validation", type = "record", doc = "Asks clients for a certificate.", fields = {
+    { "caCertificateRefs", type = "list", required = true, max = 8, items = { type = "record",
+      fields = reference("ConfigMap", true) }, doc = "ConfigMaps with the authorities' certificates in ca.crt." },
+    { "mode", type = "string", one_of = { "AllowValidOnly", "AllowInsecureFallback" }, default = "AllowValidOnly",
+      doc = "Whether a client without a valid one is let in." },
+  } },
+}
+
+local gateway_tls = {
+  { "frontend", type = "record", doc = "About clients of HTTPS listeners.", fields = {
+    { "default", type = "record", required = true, fields = client_validation, doc = "For every port." },
+    { "perPort", type = "list", doc = "For one port, in place of the default.", items = { type = "record", fields = {
+      { "port", type = "integer", min = 1, max = 65535, required = true, doc = "The port." },
+      { "tls", type = "record", required = true, fields = client_validation, doc = "What holds there." } } } },
+  } },
+  { "backend", type = "record", doc = "About backends that a BackendTLSPolicy speaks for.", fields = {
+    { "clientCertificateRef", type = "record", fields = reference("Secret", true),
+      doc = "Secret of type kubernetes.io/tls by which the Gateway names itself." },
+  } },
+}
+
+local function parameters_ref()
+  return {
+    { "group", type = "string", required = true, doc = "Group of the kind; the core group when empty." },
+    { "kind", type = "string", required = true, doc = "The kind." },
+    { "name", type = "string", required = true, min = 1, doc = "Its name." },
+    { "namespace", type = "string", doc = "Its namespace." },
+  }
+end
+
 local gateway = {
   { "gatewayClassName", type = "string", required = true, doc = "A GatewayClass; istio-mesh or istio-waypoint." },
   listeners,
   { "addresses", type = "list", doc = "Addresses to bind; every one when absent.", items = { type = "record", fields = {
-    { "type", type = "string", one_of = { "IPAddress" }, default = "IPAddress", doc = "Form of the address." },
+    { "type", type = "string", default = "IPAddress", doc = "Form of the address; IPAddress alone can be served." },
     { "value", type = "string", default = "", doc = "The address; any when empty." },
   } } },
   { "allowedListeners", type = "record", default = {}, doc = "ListenerSets that may attach.", fields = {
     namespaces({ "All", "Same", "Selector", "None" }, "None", "Where they may stand."),
   } },
-  later "infrastructure", later "backendTLS", later "tls", later "defaultScope",
+  { "infrastructure", type = "record", doc = "About the pods of a cluster.", fields = {
+    ignored "labels", ignored "annotations",
+    { "parametersRef", type = "record", fields = parameters_ref(), doc = "A ConfigMap; taken without effect." } } },
+  { "tls", type = "record", doc = "Certificates beyond those of the listeners.", fields = gateway_tls },
+  later "defaultScope",
 }
 
 local listener_set = {
@@ -82,7 +126,8 @@ local listener_set = {
 
 local gateway_class = {
   { "controllerName", type = "string", required = true, doc = "Who serves the class; here it is this gateway." },
-  ignored "description", later "parametersRef",
+  ignored "description",
+  { "parametersRef", type = "record", fields = parameters_ref(), doc = "A ConfigMap; taken without effect." },
 }
 
 local grant = {
@@ -98,6 +143,30 @@ local grant = {
   } } },
 }
 
+local san = {
+  { "type", type = "string", one_of = { "Hostname", "URI" }, required = true, doc = "Form of the name." },
+  { "hostname", type = "string", min = 1, doc = "A DNS name." },
+  { "uri", type = "string", min = 1, pattern = "^%a[%w+.-]*:%S+$", doc = "A URI, such as spiffe://..." },
+}
+
+local backend_tls_policy = {
+  { "targetRefs", type = "list", required = true, max = 16, doc = "Services whose endpoints are called by TLS.",
+    items = { type = "record", fields = {
+      { "group", type = "string", required = true, doc = "The core group." },
+      { "kind", type = "string", required = true, doc = "Service." },
+      { "name", type = "string", required = true, min = 1, doc = "Its name." },
+      { "sectionName", type = "string", min = 1, doc = "Name of one port; all when absent." } } } },
+  { "validation", type = "record", required = true, doc = "Which certificates are taken.", fields = {
+    { "caCertificateRefs", type = "list", max = 8, items = { type = "record", fields = reference "ConfigMap" },
+      doc = "ConfigMaps with the authorities' certificates in ca.crt." },
+    { "wellKnownCACertificates", type = "string", doc = "System: those that the system trusts." },
+    { "hostname", type = "string", required = true, min = 1, pattern = "^[%w][%w.-]*$",
+      doc = "Name sent by SNI, and (without subjectAltNames) the one that the certificate must carry." },
+    { "subjectAltNames", type = "list", max = 5, items = { type = "record", fields = san },
+      doc = "Names of which the certificate must carry one." } } },
+  later "options",
+}
+
 local function kind(spec, doc, more)
   local definition = { versions = { unpack(VERSIONS) },
     fields = { { "spec", type = "record", required = true, fields = spec, doc = doc } } }
@@ -106,6 +175,7 @@ local function kind(spec, doc, more)
 end
 
 return {
+  BackendTLSPolicy = kind(backend_tls_policy, "The policy.", { versions = { GROUP .. "v1", GROUP .. "v1alpha3" } }),
   Gateway = kind(gateway, "The gateway."),
   GatewayClass = kind(gateway_class, "The class.", { cluster_scoped = true }),
   ListenerSet = kind(listener_set, "The listeners."),

@@ -1,4 +1,4 @@
---- Fields of the Gateway API's HTTPRoute.
+--- Fields of the Gateway API's HTTPRoute and GRPCRoute.
 local fields = require "moongate.config.manifests.kinds.fields"
 local later, strings = fields.later, fields.strings
 
@@ -6,7 +6,7 @@ local GROUP = "gateway.networking.k8s.io/"
 
 local parent_ref = {
   { "group", type = "string", default = "gateway.networking.k8s.io", doc = "Group of the kind." },
-  { "kind", type = "string", default = "Gateway", doc = "Gateway or ListenerSet." },
+  { "kind", type = "string", default = "Gateway", doc = "Gateway or ListenerSet; Service in a mesh." },
   { "name", type = "string", required = true, doc = "Its name." },
   { "namespace", type = "string", doc = "Its namespace; the route's own when absent." },
   { "sectionName", type = "string", min = 1, doc = "Name of one listener; all when absent." },
@@ -82,7 +82,9 @@ local filter = {
     "ExtensionRef", "ExternalAuth" } },
   header_modifier("requestHeaderModifier", "Changes headers that go to the backend."),
   header_modifier("responseHeaderModifier", "Changes headers that go to the client."),
-  redirect, rewrite, mirror, cors, later "extensionRef", later "externalAuth",
+  redirect, rewrite, mirror, cors,
+  { "extensionRef", type = "any", doc = "A filter of another implementation's; refused." },
+  { "externalAuth", type = "any", doc = "Asks a service; refused." },
 }
 
 local filters = { "filters", type = "list", items = { type = "record", fields = filter }, doc = "What is done." }
@@ -126,18 +128,52 @@ local rule = {
   later "sessionPersistence",
 }
 
-local spec = {
-  { "parentRefs", type = "list", items = { type = "record", fields = parent_ref }, default = {},
-    doc = "Gateways and ListenerSets it attaches to." },
-  strings("hostnames", "Hosts; those of the listener when absent."),
-  { "rules", type = "list", max = 16, items = { type = "record", fields = rule }, default = { {} },
-    doc = "What happens to which requests." },
-  later "useDefaultGateways",
+local grpc_match = {
+  { "method", type = "record", doc = "What is called.", fields = {
+    { "type", type = "string", one_of = { "Exact", "RegularExpression" }, default = "Exact", doc = "How." },
+    { "service", type = "string", min = 1, doc = "The service with its package; any when absent." },
+    { "method", type = "string", min = 1, doc = "The method; any when absent." },
+  } },
+  { "headers", type = "list", items = value_match "A header.", doc = "All of these." },
 }
 
+local grpc_filter = { { "type", type = "string", required = true, doc = "Which of the filters below.", one_of = {
+  "RequestHeaderModifier", "ResponseHeaderModifier", "RequestMirror", "ExtensionRef" } } }
+for _, field in ipairs(filter) do
+  for _, name in ipairs { "requestHeaderModifier", "responseHeaderModifier", "requestMirror", "extensionRef" } do
+    if field[1] == name then grpc_filter[#grpc_filter + 1] = field end
+  end
+end
+local grpc_filters = { "filters", type = "list", items = { type = "record", fields = grpc_filter },
+  doc = "What is done." }
+
+local grpc_rule = {
+  { "name", type = "string", min = 1, doc = "Name of the rule, in logs." },
+  { "matches", type = "list", max = 64, items = { type = "record", fields = grpc_match }, doc = "Any of these." },
+  grpc_filters,
+  { "backendRefs", type = "list", doc = "Where calls go, by weight.", items = { type = "record",
+    fields = backend_ref { { "weight", type = "integer", min = 0, max = 1000000, default = 1, doc = "Share." },
+      grpc_filters } } },
+  later "sessionPersistence",
+}
+
+local function spec_of(rules)
+  return {
+    { "parentRefs", type = "list", items = { type = "record", fields = parent_ref }, default = {},
+      doc = "What it attaches to." },
+    strings("hostnames", "Hosts; those of the listener when absent."),
+    { "rules", type = "list", max = 16, items = { type = "record", fields = rules }, default = { {} },
+      doc = "What happens to which requests." },
+    later "useDefaultGateways",
+  }
+end
+
+local function kind(rules, ...)
+  return { versions = { ... },
+    fields = { { "spec", type = "record", required = true, fields = spec_of(rules), doc = "The route." } } }
+end
+
 return {
-  HTTPRoute = {
-    versions = { GROUP .. "v1", GROUP .. "v1beta1", GROUP .. "v1alpha2" },
-    fields = { { "spec", type = "record", required = true, fields = spec, doc = "The route." } },
-  },
+  HTTPRoute = kind(rule, GROUP .. "v1", GROUP .. "v1beta1", GROUP .. "v1alpha2"),
+  GRPCRoute = kind(grpc_rule, GROUP .. "v1", GROUP .. "v1alpha2"),
 }
