@@ -15,7 +15,8 @@ describe("routing", function()
 
   setup(function()
     ups = { main = named "main", api = named "api", item = named "item", post = named "post", amy = named "amy",
-      wild = named "wild", query = named "query" }
+      wild = named "wild", query = named "query",
+      regex = named "regex" }
     local values = {}
     for name, up in pairs(ups) do values[name] = up.address end
     gw = gateway.start { values = values, config = [[
@@ -26,7 +27,8 @@ describe("routing", function()
       return {
         listeners = { web = { address = "127.0.0.1:$web" }, side = { address = "127.0.0.1:$side" } },
         services = { main = service "$main", api = service "$api", item = service "$item", post = service "$post",
-          amy = service "$amy", wild = service "$wild", query = service "$query" },
+          amy = service "$amy", wild = service "$wild", query = service "$query",
+          regex = service "$regex" },
         routes = {
           { name = "main", hosts = shop, match = { path = root }, backends = to "main" },
           { name = "api", hosts = shop, match = { path = { prefix = "/api" } }, backends = to "api" },
@@ -34,6 +36,7 @@ describe("routing", function()
           { name = "post", hosts = shop, match = { path = root, method = "POST" }, backends = to "post" },
           { name = "amy", hosts = shop, match = { path = root, headers = { user = "Amy" } }, backends = to "amy" },
           { name = "query", hosts = shop, match = { path = root, query = { debug = "1" } }, backends = to "query" },
+          { name = "regex", hosts = shop, match = { path = { regex = "/v[0-9]+/(a+)+" } }, backends = to "regex" },
           { name = "wild", hosts = { "*.shop.test" }, listeners = { "web" }, backends = to "wild" },
         },
       }]] }
@@ -53,6 +56,12 @@ describe("routing", function()
     assert.equal("main", reaches { path = "/", host = "shop.test:8080" })
     assert.equal("wild", reaches { path = "/", host = "eu.shop.test" })
     assert.equal("wild", reaches { path = "/", host = "a.b.shop.test" })
+  end)
+
+  it("takes a regular expression of the whole path, in no time", function()
+    assert.equal("regex", reaches { path = "/v12/aa" })
+    assert.equal("main", reaches { path = "/v12/aa/" })
+    assert.equal("main", reaches { path = "/v1/" .. ("a"):rep(4000) .. "!" })
   end)
 
   it("prefers an exact path to a prefix, and the longer prefix, by whole elements", function()

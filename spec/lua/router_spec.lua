@@ -1,3 +1,4 @@
+require "spec.support.init"
 local order = require "moongate.model.order"
 local router = require "moongate.router"
 
@@ -7,7 +8,8 @@ local function request(host, path, more)
   more = more or {}
   local params = more.query or {}
   return {
-    host = host, path = path, method = more.method or "GET", headers = setmetatable(more.headers or {}, headers_mt),
+    host = host, path = path, method = more.method or "GET", authority = more.authority or host,
+    scheme = more.scheme or "http", headers = setmetatable(more.headers or {}, headers_mt),
     param = function(_, name) return params[name] end,
   }
 end
@@ -155,6 +157,54 @@ describe("router conditions", function()
   end)
 end)
 
+describe("router rules", function()
+  local function takes(match, path, more)
+    return new({ route("r", nil, match) }):match(0, request("h", path or "/", more)) ~= nil
+  end
+
+  it("match regular expressions with the whole value", function()
+    local match = { path = { regex = "/v[0-9]+/.*" } }
+    assert.is_true(takes(match, "/v12/a"))
+    assert.is_false(takes(match, "/x/v12/a"))
+    assert.is_false(takes({ path = { regex = "/a" } }, "/ab"))
+    assert.is_true(takes({ headers = { { name = "user", regex = "Am." } } }, "/", { headers = { user = "Amy" } }))
+    assert.is_false(takes({ headers = { { name = "user", regex = "Am." } } }, "/", { headers = { user = "Ammy" } }))
+    assert.is_false(takes { headers = { { name = "user", regex = ".*" } } })
+    assert.is_true(takes({ query = { { name = "n", regex = "[0-9]*" } } }, "/", { query = { n = "" } }))
+  end)
+
+  it("fold the case of a path where told so", function()
+    assert.is_true(takes({ path = { exact = "/Ab", ignore_case = true } }, "/aB"))
+    assert.is_false(takes({ path = { exact = "/Ab", ignore_case = true } }, "/aBc"))
+    assert.is_true(takes({ path = { starts_with = "/Ab", ignore_case = true } }, "/aBc"))
+    assert.is_true(takes({ path = { prefix = "/Ab/", ignore_case = true } }, "/aB/c"))
+    assert.is_false(takes({ path = { prefix = "/Ab", ignore_case = true } }, "/aBc"))
+    assert.is_false(takes({ path = { exact = "/Ab" } }, "/aB"))
+  end)
+
+  it("ask for method, authority and scheme", function()
+    assert.is_true(takes({ method = { prefix = "P" } }, "/", { method = "PUT" }))
+    assert.is_false(takes { method = { regex = "P.*" } })
+    assert.is_false(takes { method = { exact = "GET", invert = true } })
+    assert.is_true(takes({ authority = { exact = "h:80" } }, "/", { authority = "h:80" }))
+    assert.is_false(takes { authority = { suffix = ":80" } })
+    assert.is_true(takes({ scheme = { exact = "https" } }, "/", { scheme = "https" }))
+    assert.is_false(takes { scheme = { exact = "https" } })
+  end)
+
+  it("take a missing value for an empty one where told so", function()
+    local function without(rule)
+      rule.name, rule.invert, rule.empty_if_absent = "user", true, true
+      return { headers = { rule } }
+    end
+    assert.is_true(takes(without { exact = "Amy" }))
+    assert.is_false(takes(without { regex = ".*" }))
+    assert.is_false(takes(without { exact = "" }))
+    assert.is_true(takes(without { present = true }))
+    assert.is_false(takes(without { exact = "Amy" }, "/", { headers = { user = "Amy" } }))
+  end)
+end)
+
 -- What the indexes must agree with: every match of the host pattern tried in the order of ranks.
 local function reference(routes, req)
   local best
@@ -166,6 +216,7 @@ local function reference(routes, req)
         local stem = path.prefix:gsub("/+$", "")
         ok = req.path == stem or req.path:sub(1, #stem + 1) == stem .. "/"
       end
+      if path.regex then ok = req.path:find("^" .. path.regex .. "$") ~= nil end
       if path.starts_with then ok = req.path:sub(1, #path.starts_with) == path.starts_with end
       if match.method then ok = ok and match.method == req.method end
       for _, rule in ipairs(match.headers or {}) do ok = ok and req.headers:get(rule.name) == rule.exact end
@@ -185,9 +236,10 @@ describe("router against a plain search", function()
   end
 
   local function some_match()
-    local kind = ({ "exact", "prefix", "starts_with" })[random(4)]
+    local kind = ({ "exact", "prefix", "starts_with" })[random(5)]
+    local pattern = random(4) == 1 and { regex = some_path() .. "[ab]*" } -- means the same to Lua and to RE2
     return {
-      path = kind and { [kind] = some_path() }, method = random(3) == 1 and "POST" or nil,
+      path = kind and { [kind] = some_path() } or pattern or nil, method = random(3) == 1 and "POST" or nil,
       headers = random(2) == 1 and { { name = "h" .. random(2), exact = tostring(random(5)) } } or nil,
     }
   end

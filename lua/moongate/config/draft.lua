@@ -127,6 +127,9 @@ local function matches(context, from, path)
     context.origins[match] = at
     match.headers = value_rules(context, match.headers, join(at, "headers"))
     match.query = value_rules(context, match.query, join(at, "query"))
+    for _, name in ipairs { "authority", "scheme" } do
+      if type(match[name]) == "string" then match[name] = { exact = match[name] } end
+    end
     list[i] = match
   end
   return list

@@ -110,17 +110,28 @@ local service = {
 local value_rule = {
   { "name", type = "string", doc = "In the list form: which header or parameter." },
   { "exact", type = "string" }, { "prefix", type = "string" }, { "suffix", type = "string" },
+  { "regex", type = "string", doc = "Of the whole value." },
   { "present", type = "boolean" }, { "invert", type = "boolean" },
+  { "empty_if_absent", type = "boolean", doc = "Takes a value that is not there for an empty one." },
 }
 -- { user = "Amy", ["x-debug"] = { present = true } } or a list of records with names.
 local values = { type = { "list", "map" }, items = { type = "record", fields = value_rule },
                  values = { type = { "string", "record" }, fields = value_rule } }
 
+local function text_rule(name, doc)
+  return { name, type = { "string", "record" }, doc = doc, fields = {
+    { "exact", type = "string" }, { "prefix", type = "string" }, { "suffix", type = "string" },
+    { "regex", type = "string" }, { "invert", type = "boolean" } } }
+end
+
 local match = {
   { "path", type = "record", fields = {
-    { "exact", type = "string" }, { "prefix", type = "string" }, { "starts_with", type = "string" } },
-    doc = "One of: the whole path, whole elements of it, or any first characters." },
-  { "method", type = "string", doc = "As sent, in capitals." },
+    { "exact", type = "string" }, { "prefix", type = "string" }, { "starts_with", type = "string" },
+    { "regex", type = "string" }, { "ignore_case", type = "boolean", doc = "Whether capitals count as small." } },
+    doc = "One of: the whole path, whole elements of it, any first characters, a regular expression of the whole." },
+  text_rule("method", "As sent, in capitals."),
+  text_rule("authority", "Host as sent, with its port."),
+  text_rule("scheme", "\"http\" or \"https\"."),
   with({ "headers", doc = "All must hold." }, values),
   with({ "query", doc = "All must hold." }, values),
 }

@@ -1,16 +1,22 @@
 --- order: which match is tried first. Every match gets a `rank`, unique in the model, lower first.
 -- By specificity, as HTTPRoute has it (GEP-718 and the field `matches`): an exact path, then the longer
--- prefix, then a method, then more headers, then more query parameters, then the one written first.
+-- prefix, then the longer regular expression (it still goes before "/", which takes every path), then a method, then
+-- more headers, then more query parameters, then the one written first. The authority and the scheme count as headers.
 local order = {}
 
 local EXACT = 1e6 -- longer than any path
 
+local function weigh_path(path)
+  if path.exact then return EXACT end
+  if path.regex then return 1 + #path.regex / EXACT end
+  return #(path.prefix or path.starts_with or "/") -- no path: any, as the prefix "/" says
+end
+
 local function weigh(match)
-  local path = match.path or {}
   return {
-    path.exact and EXACT or #(path.prefix or path.starts_with or "/"), -- no path: any, as the prefix "/" says
+    weigh_path(match.path or {}),
     match.method and 1 or 0,
-    #(match.headers or {}),
+    #(match.headers or {}) + (match.authority and 1 or 0) + (match.scheme and 1 or 0),
     #(match.query or {}),
   }
 end

@@ -2,6 +2,7 @@
 local address = require "moongate.model.address"
 local defaults = require "moongate.model.defaults"
 local join = require("moongate.schema").join
+local regex = require "moongate.regex"
 local suggest = require "moongate.suggest"
 
 local route_check = {}
@@ -29,27 +30,34 @@ local function check_listeners(route, known, path, report)
   end
 end
 
-local function check_path(rule, path, report)
+-- Reports unless exactly one of `names` is set, and a regular expression that is none.
+local function check_kinds(rule, names, path, report)
   local kinds = 0
+  for _, name in ipairs(names) do kinds = kinds + (rule[name] and 1 or 0) end
+  if kinds ~= 1 then
+    report(path, ("expected exactly one of '%s'"):format(table.concat(names, "', '"):gsub("present", "present = true")))
+  end
+  local why = rule.regex and select(2, regex.compile(rule.regex))
+  if why then report(join(path, "regex"), ("bad regular expression %q; %s"):format(rule.regex, why)) end
+end
+
+local function check_path(rule, path, report)
   for _, kind in ipairs { "exact", "prefix", "starts_with" } do
     local value = rule[kind]
-    if value then
-      kinds = kinds + 1
-      if value:find("[?#%s%c]") or value:sub(1, 1) ~= "/" and value ~= "" then
-        report(join(path, kind), ('bad path %q; expected one that starts with "/" and has no "?" or "#"'):format(value))
-      end
+    if value and (value:find("[?#%s%c]") or value:sub(1, 1) ~= "/" and value ~= "") then
+      report(join(path, kind), ('bad path %q; expected one that starts with "/" and has no "?" or "#"'):format(value))
     end
   end
-  if kinds ~= 1 then report(path, "expected exactly one of 'exact', 'prefix', 'starts_with'") end
+  check_kinds(rule, { "exact", "prefix", "starts_with", "regex" }, path, report)
+  if rule.regex and rule.ignore_case then
+    report(join(path, "ignore_case"), 'stands without regex, which says it itself: "(?i)..."')
+  end
 end
 
 local function check_values(rules, path, lower, report)
   for i, rule in ipairs(rules or {}) do
-    local at, kinds = join(path, i), 0
-    for _, kind in ipairs { "exact", "prefix", "suffix", "present" } do
-      kinds = kinds + (rule[kind] and 1 or 0)
-    end
-    if kinds ~= 1 then report(at, "expected exactly one of 'exact', 'prefix', 'suffix', 'present = true'") end
+    local at = join(path, i)
+    check_kinds(rule, { "exact", "prefix", "suffix", "regex", "present" }, at, report)
     if lower then
       rule.name = rule.name:lower()
       if not rule.name:find(TOKEN) then report(at, ("bad header name %q; expected a token"):format(rule.name)) end
@@ -57,12 +65,21 @@ local function check_values(rules, path, lower, report)
   end
 end
 
+local function check_method(method, path, report)
+  if type(method) == "string" and not method:find(TOKEN) then
+    report(path, ('bad method %q; expected a token such as "GET"'):format(method))
+  end
+end
+
 local function check_matches(route, path, report)
   for i, match in ipairs(route.matches or {}) do
     local at = join(join(path, "matches"), i)
     if match.path then check_path(match.path, join(at, "path"), report) end
-    if match.method and not match.method:find(TOKEN) then
-      report(join(at, "method"), ('bad method %q; expected a token such as "GET"'):format(match.method))
+    check_method(match.method, join(at, "method"), report)
+    for _, name in ipairs { "method", "authority", "scheme" } do
+      if type(match[name]) == "table" then
+        check_kinds(match[name], { "exact", "prefix", "suffix", "regex" }, join(at, name), report)
+      end
     end
     check_values(match.headers, join(at, "headers"), true, report)
     check_values(match.query, join(at, "query"), false, report)

@@ -41,8 +41,8 @@ end
 local function route_of(route)
   local matches = json.array()
   for i, match in ipairs(route.matches) do
-    matches[i] = { path = match.path, method = match.method, headers = json.array(match.headers),
-                   query = json.array(match.query) }
+    matches[i] = { path = match.path, method = match.method, authority = match.authority, scheme = match.scheme,
+                   headers = json.array(match.headers), query = json.array(match.query) }
   end
   return { name = route.name, at = route.at, hosts = json.array(route.hosts), listeners = json.array(route.listeners),
            matches = matches, policies = names_of(route.policies), backends = backends_of(route.backends),

@@ -1,58 +1,62 @@
 --- bucket: the candidates that a request's path leaves, tried in the order of their ranks.
--- A candidate is one match of one route: { rank =, route =, method =, headers =, query = } (false: no condition).
+-- A candidate is one match of one route: { rank =, route =, method =, headers =, query =, others = } (false: no
+-- condition).
 -- Many candidates that ask one header for different exact values are found by that value, not one after another.
+local rules = require "moongate.router.rules"
+
 local bucket = {}
 
 local FEW = 8 -- candidates that are quicker tried than indexed
 
-local EXACT, PREFIX, SUFFIX, PRESENT = 1, 2, 3, 4
+local EXACT = rules.EXACT
+local hold = rules.hold
 
-local function compile_rules(rules)
-  if not rules or #rules == 0 then return false end
-  local list = {}
-  for i, rule in ipairs(rules) do
-    local kind = rule.exact and EXACT or rule.prefix and PREFIX or rule.suffix and SUFFIX or PRESENT
-    local text = rule.exact or rule.prefix or rule.suffix or ""
-    list[i] = { name = rule.name, kind = kind, text = text, invert = rule.invert or false }
+local function compile_rules(list)
+  if not list or #list == 0 then return false end
+  local made = {}
+  for i, rule in ipairs(list) do made[i] = rules.new(rule) end
+  return made
+end
+
+-- What few routes ask about: rules of fields of the request itself, by the name of the field.
+local function compile_others(match)
+  local path, list = match.path, {}
+  if path and (path.regex or path.ignore_case) then list[1] = rules.path(path) end
+  for _, name in ipairs { "method", "scheme", "authority" } do
+    local rule = match[name]
+    if type(rule) == "table" then
+      list[#list + 1] = rules.new(rule)
+      list[#list].name = name
+    end
   end
-  return list
+  return #list > 0 and list
 end
 
 --- The candidate for a match of a route in the model.
 function bucket.candidate(route, match)
   return {
-    rank = match.rank, route = route, method = match.method or false, headers = compile_rules(match.headers),
-    query = compile_rules(match.query),
+    rank = match.rank, route = route, method = type(match.method) == "string" and match.method,
+    headers = compile_rules(match.headers), query = compile_rules(match.query), others = compile_others(match),
   }
 end
 
--- A missing value satisfies only an inverted rule.
-local function holds(rule, value)
-  local kind, text, result = rule.kind, rule.text, false
-  if value then
-    if kind == EXACT then
-      result = value == text
-    elseif kind == PREFIX then
-      result = value:sub(1, #text) == text
-    elseif kind == SUFFIX then
-      result = #value >= #text and value:sub(#value - #text + 1) == text
-    else
-      result = true
-    end
-  end
-  return result ~= rule.invert
-end
-
-local function headers_hold(rules, headers)
-  for i = 1, #rules do
-    if not holds(rules[i], headers:get(rules[i].name)) then return false end
+local function headers_hold(list, headers)
+  for i = 1, #list do
+    if not hold(list[i], headers:get(list[i].name)) then return false end
   end
   return true
 end
 
-local function query_holds(rules, req)
-  for i = 1, #rules do
-    if not holds(rules[i], req:param(rules[i].name)) then return false end
+local function query_holds(list, req)
+  for i = 1, #list do
+    if not hold(list[i], req:param(list[i].name)) then return false end
+  end
+  return true
+end
+
+local function others_hold(list, req)
+  for i = 1, #list do
+    if not hold(list[i], req[list[i].name]) then return false end
   end
   return true
 end
@@ -64,7 +68,8 @@ local function scan(list, req, best)
     if candidate.rank >= limit then return best end
     if (not candidate.method or candidate.method == req.method)
       and (not candidate.headers or headers_hold(candidate.headers, req.headers))
-      and (not candidate.query or query_holds(candidate.query, req)) then
+      and (not candidate.query or query_holds(candidate.query, req))
+      and (not candidate.others or others_hold(candidate.others, req)) then
       return candidate
     end
   end

@@ -1,6 +1,7 @@
 --- paths: finds, by the path, which candidates of one host pattern come into question.
 -- Exact paths stand in a hash. Prefixes stand in one too: the path is cut at each length that some prefix has, so the
--- price is the number of different lengths, not of routes.
+-- price is the number of different lengths, not of routes. What neither can hold (regular expressions, paths in any
+-- case) is asked of every request that has found nothing of a lower rank.
 local bucket = require "moongate.router.bucket"
 
 local paths = {}
@@ -79,6 +80,7 @@ end
 function builder:add(route, match)
   local candidate = bucket.candidate(route, match)
   local path = match.path or {}
+  if path.ignore_case then path = {} end -- the candidate asks itself, as for a regular expression
   -- "/abc/" takes what "/abc" takes, and "/" takes everything.
   local elements = path.prefix and path.prefix:gsub("/+$", "")
   local start = path.starts_with ~= "/" and path.starts_with
@@ -94,7 +96,7 @@ function builder:add(route, match)
 end
 
 local function is_plain(candidate)
-  return not candidate.method and not candidate.headers and not candidate.query
+  return not candidate.method and not candidate.headers and not candidate.query and not candidate.others
 end
 
 --- The tables to look in: exact, elements and starts by path (their lengths longest first), always, only.

@@ -138,6 +138,28 @@ describe("Gateway API files:", function()
     end
   end)
 
+  it("take regular expressions of the whole path, header or parameter", function()
+    local model = loaded(gateway(HTTP) .. route("r", (([[
+  rules:
+  - {name: root, BACKEND}
+  - name: path
+    matches: [{path: {type: RegularExpression, value: "/v[0-9]+"}}]
+    BACKEND
+  - name: header
+    matches: [{headers: [{name: user, type: RegularExpression, value: "(?i)am."}]}]
+    BACKEND
+  - name: query
+    matches: [{queryParams: [{name: num, type: RegularExpression, value: "1+"}]}]
+    BACKEND
+]]):gsub("BACKEND", BACKEND))))
+    assert.equal("infra/r/path", taken(model, { path = "/v12" }))
+    assert.equal("infra/r/root", taken(model, { path = "/v12/x" }))
+    assert.equal("infra/r/header", taken(model, { path = "/", headers = { user = "AMY" } }))
+    assert.equal("infra/r/root", taken(model, { path = "/", headers = { user = "amyx" } }))
+    assert.equal("infra/r/query", taken(model, { path = "/", query = "num=11" }))
+    assert.equal("infra/r/root", taken(model, { path = "/", query = "num=12" }))
+  end)
+
   it("hide the routes of a listener behind a more specific one of the same port", function()
     local model = loaded(gateway(HTTP .. '  - {name: wild, port: 80, protocol: HTTP, hostname: "*.a.test"}\n'
       .. "  - {name: one, port: 80, protocol: HTTP, hostname: x.a.test}\n")
@@ -260,8 +282,10 @@ spec: {selector: {matchLabels: {app: web}}, rules: [{to: [{operation: {methods: 
   -- What is wrong with the rules of a route, and what is said of it; lines count from the first rule.
   local RULES = 15
   for text, expected in pairs {
-    ["  - matches: [{path: {type: RegularExpression, value: /a}}]"] =
-      "1: HTTPRoute r: spec.rules[0].matches[0].path.type: RegularExpression is not supported yet",
+    ['  - matches: [{path: {type: RegularExpression, value: "/(a"}}]'] =
+      '1: HTTPRoute r: spec.rules[0].matches[0].path.value: bad regular expression "/(a"; missing ): /(a',
+    ['  - matches: [{headers: [{name: a, type: RegularExpression, value: "(?!a)"}]}]'] = "1: HTTPRoute r: "
+      .. 'spec.rules[0].matches[0].headers[0].value: bad regular expression "(?!a)"; invalid perl operator: (?!',
     ["  - matches: [{path: {value: a}}]"] = "1: HTTPRoute r: spec.rules[0].matches[0].path.value: expected a path",
     ["  - matches: [{path: {value: /a//b}}]"] = "1: HTTPRoute r: spec.rules[0].matches[0].path.value: expected a path",
     ["  - matches: [{method: get}]"] = "1: HTTPRoute r: spec.rules[0].matches[0].method: expected one of",

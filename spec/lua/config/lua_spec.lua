@@ -86,7 +86,7 @@ describe("config in Lua", function()
         .. 'or "[::1]:8080"',
       "gateway.lua:3: servces: unknown key 'servces'; did you mean 'services'?",
       "gateway.lua:5: routes[1].match.headers.user: expected exactly one of 'exact', 'prefix', 'suffix', "
-        .. "'present = true'",
+        .. "'regex', 'present = true'",
       "gateway.lua:6: routes[1].policies[1].count: expected a value of at least 1, got 0",
       "gateway.lua:7: routes[1].backends[1].service: unknown service 'api'",
       'gateway.lua:8: routes[1].timeout: expected a duration such as "5s", got the boolean true',
@@ -104,6 +104,26 @@ return {
     { name = "a", policies = { 3, "tally" } },
   },
 }]])
+  end)
+
+  it("checks regular expressions and what stands beside them", function()
+    local function of(match)
+      return mistakes("return { listeners = { a = { address = '0.0.0.0:1' } }, services = { s = {} }, routes = { {"
+        .. "\nbackends = { { service = 's' } }, match = " .. match .. " } } }")
+    end
+    assert.same({ 'gateway.lua:2: routes[1].match.headers.a.regex: bad regular expression "("; missing ): (',
+      'gateway.lua:2: routes[1].match.method.regex: bad regular expression "*"; no argument for repetition operator: *',
+      'gateway.lua:2: routes[1].match.path.regex: bad regular expression "(?=a)"; invalid perl operator: (?=' },
+      of "{ path = { regex = '(?=a)' }, method = { regex = '*' }, headers = { a = { regex = '(' } } }")
+    assert.same({ 'gateway.lua:2: routes[1].match.path.ignore_case: stands without regex, which says it itself: '
+      .. '"(?i)..."' }, of "{ path = { regex = '/a', ignore_case = true } }")
+    assert.same({ "gateway.lua:2: routes[1].match.authority: expected exactly one of 'exact', 'prefix', 'suffix', "
+      .. "'regex'" }, of "{ authority = {} }")
+    local made = load_text [[return { listeners = { a = { address = "0.0.0.0:1" } }, services = { s = {} }, routes = { {
+      backends = { { service = "s" } },
+      match = { authority = "a:80", method = "GET", scheme = { regex = "https?" } } } } }]]
+    assert.same({ authority = { exact = "a:80" }, method = "GET", scheme = { regex = "https?" }, rank = 1 },
+      assert(made).routes[1].matches[1])
   end)
 
   it("reports what stops the file from running", function()

@@ -25,6 +25,14 @@ describe("order.rank", function()
     assert.equal("exact long get long short get headers header query any any again", names(order.rank(written(), true)))
   end)
 
+  it("puts regular expressions behind prefixes and before any path", function()
+    local routes = { route("root", { path = { prefix = "/" } }), route("get", { method = "GET" }),
+      route("short", { path = { regex = "/.*" } }), route("authority", { authority = { exact = "a" } }),
+      route("long", { path = { regex = "/[ab]+/.*" } }), route("prefix", { path = { prefix = "/a" } }),
+      route("exact", { path = { exact = "/A", ignore_case = true } }) }
+    assert.equal("exact prefix long short get authority root", names(order.rank(routes, true)))
+  end)
+
   it("keeps the order written when told so", function()
     assert.equal(names(written()), names(order.rank(written(), false)))
   end)

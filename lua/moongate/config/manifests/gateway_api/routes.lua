@@ -4,6 +4,7 @@ local backend_refs = require "moongate.config.manifests.gateway_api.backend_refs
 local filters = require "moongate.config.manifests.gateway_api.filters"
 local grpc_match = require "moongate.config.manifests.gateway_api.grpc_match"
 local path_of = require "moongate.config.manifests.path"
+local pattern = require "moongate.config.manifests.pattern"
 
 local routes = {}
 
@@ -12,7 +13,7 @@ local FORBIDDEN = { "//", "/./", "/../", "%2f", "%2F", "#" } -- HTTPPathMatch, f
 local function path_match(route, path, spec)
   local value = spec.value
   if spec.type == "RegularExpression" then
-    return route:refuse(path_of(path, "type"), spec.type .. " is not supported yet")
+    return { regex = pattern.check(route, path_of(path, "value"), value) }
   end
   local bad = value:sub(1, 1) ~= "/" or value:find("/%.%.?$") or value:find("[?%s%c]")
   for _, text in ipairs(FORBIDDEN) do bad = bad or value:find(text, 1, true) end
@@ -30,10 +31,10 @@ local function value_matches(route, path, list, any_case)
   local values, seen = {}, {}
   for i, entry in ipairs(list or {}) do
     local name = any_case and entry.name:lower() or entry.name
-    if entry.type == "RegularExpression" then
-      route:refuse(path_of(path, i, "type"), entry.type .. " is not supported yet")
-    elseif not seen[name] then
-      values[#values + 1] = { name = name, exact = entry.value }
+    local is_pattern = entry.type == "RegularExpression"
+    local regex = is_pattern and pattern.check(route, path_of(path, i, "value"), entry.value) or nil
+    if not seen[name] then
+      values[#values + 1] = { name = name, exact = not is_pattern and entry.value or nil, regex = regex }
     end
     seen[name] = true
   end
