@@ -121,9 +121,8 @@ static struct mg_downstream *downstream_new(const struct mg_conn *conn)
     return d;
 }
 
-static void accepted(struct mg_listener *l, struct mg_conn *conn)
+int mg_front_serve(struct mg_front *front, struct mg_conn *conn)
 {
-    struct mg_front *front = mg_listener_owner(l);
     struct mg_downstream *d = downstream_new(conn);
     struct mg_server_opts opts = {.limits = &front->limits, .handler = &handler, .owner = d};
     struct mg_server *server;
@@ -131,15 +130,21 @@ static void accepted(struct mg_listener *l, struct mg_conn *conn)
     if (d == NULL)
         mg_conn_close(conn);
     if (d == NULL || mg_server_new(conn, &opts, &server) != 0) {
-        mg_listener_release(l);
         free(d);
-        return;
+        return MG_ENOMEM;
     }
     d->server = server;
     d->front = front;
     mg_list_append(&front->proxy->downstreams, &d->link);
     front->conns++;
     front->proxy->conns++;
+    return MG_OK;
+}
+
+static void accepted(struct mg_listener *l, struct mg_conn *conn)
+{
+    if (mg_front_serve(mg_listener_owner(l), conn) != MG_OK)
+        mg_listener_release(l);
 }
 
 /* ---- listeners -------------------------------------------------------------------------- */
@@ -177,10 +182,23 @@ static void front_free(struct mg_front *f)
     free(f);
 }
 
+struct mg_front *mg_front_new(struct mg_proxy *p, const char *name, uint32_t index)
+{
+    struct mg_front *f = calloc(1, sizeof(*f));
+
+    if (f == NULL)
+        return NULL;
+    f->proxy = p;
+    f->fd = -1;
+    f->name = strdup(name);
+    mg_front_configure(f, index);
+    return f;
+}
+
 int mg_front_open(struct mg_proxy *p, const char *name, uint32_t index, int fd,
                   struct mg_front **out)
 {
-    struct mg_front *f = calloc(1, sizeof(*f));
+    struct mg_front *f = mg_front_new(p, name, index);
     struct mg_listener_opts opts = {.fd = fd, .on_accept = accepted, .owner = f};
     int rc;
 
@@ -189,10 +207,7 @@ int mg_front_open(struct mg_proxy *p, const char *name, uint32_t index, int fd,
         close(fd);
         return MG_ENOMEM;
     }
-    f->proxy = p;
     f->fd = fd;
-    f->name = strdup(name);
-    mg_front_configure(f, index);
     opts.tls = f->conf.tls;
     opts.permissive = f->conf.permissive;
     opts.max_conns = f->conf.connections;
@@ -209,8 +224,10 @@ int mg_front_open(struct mg_proxy *p, const char *name, uint32_t index, int fd,
 void mg_front_close(struct mg_front *f)
 {
     f->closed = true;
-    mg_listener_close(f->listener);
-    close(f->fd);
+    if (f->listener != NULL) {
+        mg_listener_close(f->listener);
+        close(f->fd);
+    }
     if (f->conns == 0)
         front_free(f);
 }
@@ -341,7 +358,8 @@ static void on_closed(struct mg_server *s)
     free(d);
     f->proxy->conns--;
     f->conns--;
-    mg_listener_release(f->listener);
+    if (f->listener != NULL)
+        mg_listener_release(f->listener);
     if (f->closed && f->conns == 0)
         front_free(f);
 }

@@ -17,7 +17,7 @@ void mg_proxy_free(struct mg_proxy *p);
  * connections that it accepted keep it alive after mg_front_close(). */
 struct mg_front {
     struct mg_proxy *proxy;
-    struct mg_listener *listener;
+    struct mg_listener *listener; /* NULL: none accepts, mg_front_serve() is what brings connections */
     struct mg_listener_conf conf;
     struct mg_limits limits;
     char *name;
@@ -27,6 +27,10 @@ struct mg_front {
     bool closed;
     bool dropped; /* the model has it no more: a request that begins is refused */
 };
+/* Without a listener, by proxy->listeners[index]; NULL: out of memory. */
+struct mg_front *mg_front_new(struct mg_proxy *p, const char *name, uint32_t index);
+/* Takes over a connection that stands, and serves it; MG_ENOMEM: it has been closed. */
+int mg_front_serve(struct mg_front *f, struct mg_conn *conn);
 /* Serves `fd` (bound and listening; the front's own from now on) by proxy->listeners[index]. */
 int mg_front_open(struct mg_proxy *p, const char *name, uint32_t index, int fd,
                   struct mg_front **out);

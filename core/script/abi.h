@@ -20,6 +20,8 @@ struct mg_env {
 };
 /* From now on the functions of moongate.h work on `env`; once a process. */
 void mg_abi_setup(struct mg_env *env);
+/* Fills in the shared state that functions use while there is no env: it is shared with nobody. */
+void mg_abi_alone(struct mg_env *e);
 /* Frees timers that wait, listeners' contexts and sinks; before the Lua state closes. */
 void mg_abi_cleanup(void);
 /* Bounded: timers that wait or run. */

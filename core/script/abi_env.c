@@ -167,6 +167,12 @@ static struct mg_metrics *metrics(void)
     return own;
 }
 
+void mg_abi_alone(struct mg_env *e)
+{
+    e->shm = region();
+    e->metrics = metrics();
+}
+
 int mg_metric_family(int type, const char *name, const char *help, const mg_str *labels,
                      uint32_t nlabels, const double *bounds, uint32_t nbounds, uint32_t max_series)
 {

@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "http/parse.h"
 #include "net/tls.h"
+#include "script/rehearsal.h"
 #include "script/yaml.h"
 #include "luajit.h"
 
@@ -209,6 +210,7 @@ lua_State *mg_vm_new(void)
     preload(L, "cjson.safe", luaopen_cjson_safe);
     preload(L, "moongate.yaml_events", luaopen_moongate_yaml);
     preload(L, "moongate.source", open_source);
+    preload(L, "moongate.rehearsal_core", luaopen_moongate_rehearsal);
     add_searcher(L);
     push_cdef(L);
     set_loaded(L, "moongate.cdef");
@@ -219,7 +221,9 @@ lua_State *mg_vm_new(void)
 
 void mg_vm_close(lua_State *L)
 {
+    mg_rehearsal_stop();
     lua_close(L);
+    mg_rehearsal_free();
 }
 
 static int traceback(lua_State *L)

@@ -144,6 +144,15 @@ end
 
 -- ---- the whole ----------------------------------------------------------------------------
 
+local function compile_routes(self, model)
+  self.no_route_chain = chain_of(self.chains, model.policies, {}, self.prepared)
+  local routes = {}
+  for i, source in ipairs(model.routes) do routes[i] = compile_route(self, source, model.policies) end
+  self.routes = routes
+  self.router = router.new { listeners = model.listeners, routes = routes }
+  return self
+end
+
 --- The compiled form of `model`, or raises "file:line: why" where something cannot be opened.
 function compiled.new(model)
   local self = setmetatable({
@@ -154,11 +163,16 @@ function compiled.new(model)
       help = "Tries beyond the first, by route." },
   }, mt)
   open_services(self, model)
-  self.no_route_chain = chain_of(self.chains, model.policies, {}, self.prepared)
-  local routes = {}
-  for i, source in ipairs(model.routes) do routes[i] = compile_route(self, source, model.policies) end
-  self.router = router.new { listeners = model.listeners, routes = routes }
-  return self
+  return compile_routes(self, model)
+end
+
+--- Another form of the same model, with other uses of policies but the same services and shares: for moongate.explain.
+-- @param model the model with the other uses; @param prepared use → { policy =, prepared = }, of those that are
+function compiled.beside(self, model, prepared)
+  local other = {}
+  for name, value in pairs(self) do other[name] = value end
+  other.source, other.prepared, other.chains, other.backend_chains = model, prepared, {}, {}
+  return compile_routes(setmetatable(other, mt), model)
 end
 
 --- Brings the path into the one spelling that its listener asks for; false: it has none, and is to be refused.

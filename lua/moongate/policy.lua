@@ -13,6 +13,7 @@ policy.stock = {
 local FIELDS = {
   schema = "table", prepare = "function", check = "function", body = "table", request = "function",
   request_body = "function", response = "function", response_body = "function", log = "function",
+  explain = "function",
 }
 local PHASES = { "request", "request_body", "response", "response_body", "log" }
 

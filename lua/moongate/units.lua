@@ -34,6 +34,21 @@ function units.duration(value)
   return math.floor(ms + 0.5)
 end
 
+local UNITS = { { "h", 3600000 }, { "m", 60000 }, { "s", 1000 } }
+
+--- Milliseconds as units.duration() reads them: "1h30m", "5s", "1500ms".
+function units.show_duration(ms)
+  if ms == 0 then return "0s" end
+  if ms % 1000 ~= 0 then return ("%dms"):format(ms) end
+  local text, rest = "", ms
+  for _, unit in ipairs(UNITS) do
+    local count = math.floor(rest / unit[2])
+    if count > 0 then text = text .. count .. unit[1] end
+    rest = rest % unit[2]
+  end
+  return text
+end
+
 --- A size in bytes.
 -- @param value "64KiB", "1MiB", "10MB", or a number of bytes
 -- @return bytes, or nil and what was expected

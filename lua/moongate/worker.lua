@@ -12,7 +12,8 @@ local worker = {}
 
 local CLIENT_CERT = { remove = 0, set = 1, trust = 2 }
 
-local function listener_conf(listener, context)
+--- The core's settings for a listener of the model; `context` is its TLS context, or nil.
+function worker.listener_conf(listener, context)
   local l = listener.limits
   return abi.new("struct mg_listener_conf", {
     port = listener.port, tls = context, permissive = listener.tls and listener.tls.permissive or false,
@@ -53,7 +54,7 @@ local function start(words)
   for i, listener in ipairs(model.listeners) do
     local context = contexts[i] or nil
     if context then abi.gc(context, nil) end -- the core takes it over
-    C.mg_listener_configure(i - 1, listener_conf(listener, context))
+    C.mg_listener_configure(i - 1, worker.listener_conf(listener, context))
     names[i] = listener.name
   end
   runtime.swap(ready)

@@ -11,6 +11,7 @@
 -- Place it first, before whatever costs or changes something; after a policy that verifies tokens, if rules ask for
 -- request_principals or claims (ctx.shared.jwt).
 local compile = require "policies.rbac.compile"
+local explain = require "policies.rbac.explain"
 local mistakes = require "policies.rbac.mistakes"
 local settings = require "policies.rbac.settings"
 local shadow = require "policies.rbac.shadow"
@@ -48,7 +49,7 @@ local function details(id)
 end
 
 function rbac.prepare(conf)
-  local prepared = { details = {}, shadow = shadow.new(conf) }
+  local prepared = { details = {}, shadow = shadow.new(conf), given = conf }
   if conf.deny then
     table.sort(conf.deny, shadow.by_id)
     for i, rule in ipairs(conf.deny) do prepared.details[i] = details(rule.id) end
@@ -69,6 +70,11 @@ function rbac.request(conf, ctx)
   local denied = conf.deny and conf.deny(ctx)
   if denied then return refuse(ctx, conf.details[denied]) end
   if conf.allow and not conf.allow(ctx) then return refuse(ctx, conf.nothing_allowed) end
+end
+
+--- Which rule decided, and what the others lacked.
+function rbac.explain(conf, ctx)
+  return explain(conf.given, ctx)
 end
 
 return rbac

@@ -49,6 +49,7 @@ local RULE = with_nots(SOURCE, OPERATION, {
 })
 local MORE = {
   { "id", type = "string", doc = "Name of the rule in logs." },
+  { "at", type = "string", doc = "Where the rule is written, for those who ask why." },
   { "from", type = "list", items = records(with_nots(SOURCE)), doc = "Sources; one of them must match." },
   { "to", type = "list", items = records(with_nots(OPERATION)), doc = "Operations; one of them must match." },
   { "when", type = "list", items = records(WHEN), doc = "Conditions; all of them must hold." },

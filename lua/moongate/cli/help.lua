@@ -81,7 +81,7 @@ function help.main(words, streams)
   if not values then return streams.refuse(rest, help) end
   for _, folder in ipairs(values.policy_path or {}) do policy.add_path(folder) end
   if #rest == 0 then
-    streams.out(help.text(streams.commands))
+    streams.out(help.text(streams.commands()))
     return 0
   end
   local text, err = explain(rest[1])

@@ -3,7 +3,7 @@ local suggest = require "moongate.suggest"
 
 local cli = {}
 
-local NAMES = { "run", "check", "version", "help" }
+local NAMES = { "run", "check", "explain", "version", "help" }
 local ALIASES = { ["--help"] = "help", ["-h"] = "help", ["--version"] = "version" }
 
 local function write(file)
@@ -19,13 +19,15 @@ local function refuse(err)
   end
 end
 
-local function load_commands()
-  local list, by_name = {}, {}
-  for i, name in ipairs(NAMES) do
-    list[i] = require("moongate.cli." .. name)
-    by_name[name] = list[i]
-  end
-  return list, by_name
+-- Only the command that runs is loaded, unless someone asks for them all.
+local function command_of(name)
+  return require("moongate.cli." .. name)
+end
+
+local function commands()
+  local list = {}
+  for i, name in ipairs(NAMES) do list[i] = command_of(name) end
+  return list
 end
 
 --- Runs the command line `words` (without the program's name).
@@ -34,20 +36,20 @@ end
 -- @return an exit code; or, for `run`, the table that cli/run.lua describes
 function cli.main(words, versions, given)
   local streams = given or { out = write(io.stdout), err = write(io.stderr) }
-  local by_name
   streams.versions = versions
   streams.refuse = refuse(streams.err)
-  streams.commands, by_name = load_commands()
+  streams.commands = commands
   if #words == 0 then
-    streams.err(by_name.help.text(streams.commands))
+    streams.err(command_of("help").text(commands()))
     return 2
   end
   local name = ALIASES[words[1]] or words[1]
-  local command = by_name[name]
-  if not command then return streams.refuse(("unknown command '%s'%s"):format(name, suggest.hint(name, NAMES))) end
+  local known
+  for _, other in ipairs(NAMES) do known = known or other == name end
+  if not known then return streams.refuse(("unknown command '%s'%s"):format(name, suggest.hint(name, NAMES))) end
   local rest = {}
   for i = 2, #words do rest[i - 1] = words[i] end
-  return command.main(rest, streams)
+  return command_of(name).main(rest, streams)
 end
 
 return cli

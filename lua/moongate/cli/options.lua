@@ -7,6 +7,8 @@ local readers = {}
 
 function readers.text(value) return value end
 
+function readers.flag() return true end
+
 function readers.count(value)
   return value:find("^%d+$") and tonumber(value) or nil, "a number"
 end
@@ -29,7 +31,7 @@ local function read_option(known, values, name, value)
 end
 
 --- Splits words into options and the rest; "--name value" and "--name=value" are alike, "--" ends the options.
--- @param known map of name to { key =, type = "text" or "count", min =, max =, list = true if repeatable }
+-- @param known map of name to { key =, type = "text", "count" or "flag" (takes no value), min =, max =, list = true if repeatable }
 -- @return values by key, array of the other words; or nil and what is wrong
 function options.parse(words, known)
   local values, rest, i = {}, {}, 1
@@ -44,7 +46,9 @@ function options.parse(words, known)
         local hint = suggest.nearest(name or word, suggest.keys(known))
         return nil, ("unknown option '%s'%s"):format(word, hint and ("; did you mean '--%s'?"):format(hint) or "")
       end
-      if not word:find("=", 1, true) then
+      if known[name].type == "flag" then
+        if word:find("=", 1, true) then return nil, ("--%s: takes no value"):format(name) end
+      elseif not word:find("=", 1, true) then
         i = i + 1
         value = words[i]
       end

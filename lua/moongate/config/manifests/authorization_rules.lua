@@ -118,6 +118,7 @@ function rules.convert(policy, i, mesh)
   local rule = policy.spec.rules[i]
   return {
     id = ("ns[%s]-policy[%s]-rule[%d]"):format(policy.namespace, policy.name, i - 1),
+    at = policy:place { "spec", "rules", i },
     from = convert_list(policy, rule.from, INNER.from, mesh), to = convert_list(policy, rule.to, INNER.to, mesh),
     when = convert_list(policy, rule.when, nil, mesh),
   }

@@ -33,11 +33,18 @@ local function tls_of(identity)
     client_auth = "request", permissive = true }
 end
 
+-- What clients call the service by: they look it up, and come to its address.
+local function names_of(service)
+  local object = service.object
+  local short = object.name .. "." .. object.namespace
+  return { service.fqdn, short .. ".svc", short, object.namespace == "default" and object.name or nil }
+end
+
 local function listener_of(context, service, port)
   local identity = context.backends:identity_of(service)
   return {
     name = ("mesh %s:%d"):format(service.fqdn, port.number),
-    address = services.join_address(service.address, port.number), port = port.number,
+    address = services.join_address(service.address, port.number), port = port.number, names = names_of(service),
     at = service.object:place { "spec", "ports", port.index }, tls = tls_of(identity),
     -- An inner hop: the one before has said who the client is and given the request its id.
     append_forwarded_for = false, trust_request_id = true, trusted_hops = 1,
