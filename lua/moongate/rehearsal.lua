@@ -32,7 +32,7 @@ function rehearsal:forwarded(x)
   self.pending[#self.pending + 1] = { x = x, ctx = current() }
 end
 
-function rehearsal:upstream_address()
+function rehearsal.upstream_address()
   local ctx = current()
   local endpoint = ctx and ctx._x.attempts > 0 and ctx.endpoint
   return endpoint and endpoint.address

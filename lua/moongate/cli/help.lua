@@ -16,6 +16,20 @@ Options of run and check:
   --port-offset N     bind every port that the config declares N higher
   --bind ADDRESS      bind listeners to this IP address instead of their own
 
+The request of explain; what is left out is GET / of localhost, from 127.0.0.1:
+  --method METHOD     its method
+  --host AUTHORITY    its host, with a port if it has one
+  --path TARGET       its path, with a query if it has one
+  --header "N: V"     a header (may stand several times)
+  --body FILE         its body
+  --jwt FILE          a bearer token
+  --principal ID      who the client's certificate says it is: cluster.local/ns/default/sa/sleep
+  --sni NAME          the server name of its TLS handshake; default: the host
+  --source-ip IP      its address
+  --listener NAME     the listener it comes to; default: the one for the host and port
+  --port N            the listener's port, where no name is given
+  --json              print the record as JSON
+
 A config is a Lua file, or YAML files and folders of them.
 ]]
 

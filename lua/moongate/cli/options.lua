@@ -31,7 +31,8 @@ local function read_option(known, values, name, value)
 end
 
 --- Splits words into options and the rest; "--name value" and "--name=value" are alike, "--" ends the options.
--- @param known map of name to { key =, type = "text", "count" or "flag" (takes no value), min =, max =, list = true if repeatable }
+-- @param known map of name to { key =, type = "text", "count" or "flag" (which takes no value), min =, max =,
+-- list = true if repeatable }
 -- @return values by key, array of the other words; or nil and what is wrong
 function options.parse(words, known)
   local values, rest, i = {}, {}, 1

@@ -42,7 +42,8 @@ local function candidate_line(entry)
 end
 
 function say.routes(record, add)
-  add(record.route and ("route     %s%s"):format(record.route.name or "(no name)", at(record.route)) or "route     none")
+  local route = record.route
+  add(route and ("route     %s%s"):format(route.name or "(no name)", at(route)) or "route     none")
   local left = record.more_routes or 0
   for i, entry in ipairs(record.routes) do
     if i <= SOME or entry.won then add("        " .. candidate_line(entry)) else left = left + 1 end

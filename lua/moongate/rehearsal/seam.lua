@@ -8,10 +8,12 @@ local real = abi.C
 local NEVER = 2 ^ 31 -- ms; a wait that only the rehearsal ends
 
 local stage -- the rehearsal that is told
-local kept = {} -- texts that spans point to, until the next one of their kind
+
+--- Texts that spans point to, until the next one of their kind.
+seam.kept = {}
 
 local function show(span, name, text)
-  kept[name] = text
+  seam.kept[name] = text
   span[0].ptr, span[0].len = text, #text
 end
 
@@ -36,7 +38,7 @@ function calls.mg_upstream_send() return real.MG_OK end
 function calls.mg_upstream_end() return real.MG_OK end
 
 function calls.mg_upstream_address(_, span)
-  local address = stage:upstream_address()
+  local address = stage.upstream_address()
   if not address then return real.MG_ENOENT end
   show(span, "address", address)
   return real.MG_OK
@@ -70,7 +72,8 @@ function seam.install()
   if abi.C == real then abi.C = setmetatable(calls, { __index = real }) end
 end
 
---- `told` hears from now on: forwarded(x), upstream_address(), note(text), logged(line), duration(ms) → text.
+--- `told` hears from now on: forwarded(x), note(text), logged(line), and asked
+-- without itself duration(ms) → text and upstream_address() → text or nil.
 function seam.tell(told) stage = told end
 
 return seam

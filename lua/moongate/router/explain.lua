@@ -33,7 +33,7 @@ local function found(value)
   return value == nil and "none" or ("%q"):format(value)
 end
 
--- The conditions of a match in the order in which they are judged: { what =, wanted =, found =, add = function(match) }.
+-- A match's conditions in the order in which they are judged: { what =, wanted =, found =, into = function(match) }.
 local function conditions(match, req)
   local list = {}
   local function add(what, rule, value, into)
@@ -124,8 +124,8 @@ end
 -- @param req as for router:match()
 -- @param winner the route that took the request (one of `routes`), or nil
 -- @param most at most so many are described
--- @return array of { route = name, at =, match = number or nil, host = pattern that takes the host, rank =, won = true or
---   lost = { what =, wanted =, found = } or after = true: it fits, but another is tried before }, and how many more
+-- @return array of { route = name, at =, match = number or nil, host = pattern that takes the host, rank =, and won =
+--   true or lost = { what =, wanted =, found = } or after = true: it fits, but another is tried before }; how many more
 function explain.candidates(listener, routes, req, winner, most)
   local all, list, won = all_of(listener, routes, req), {}, nil
   for i, item in ipairs(all) do
