@@ -17,7 +17,8 @@ void mg_proxy_free(struct mg_proxy *p);
  * connections that it accepted keep it alive after mg_front_close(). */
 struct mg_front {
     struct mg_proxy *proxy;
-    struct mg_listener *listener; /* NULL: none accepts, mg_front_serve() is what brings connections */
+    struct mg_listener
+        *listener; /* NULL: none accepts, mg_front_serve() is what brings connections */
     struct mg_listener_conf conf;
     struct mg_limits limits;
     char *name;

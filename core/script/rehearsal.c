@@ -148,7 +148,7 @@ static int connection_turn(lua_State *L)
     size_t before = mg_memory_written(memory_of(L)).len;
     bool some = mg_memory_deliver(memory_of(L));
 
-    uv_run(&stage.loop.uv, UV_RUN_NOWAIT);
+    mg_loop_turn(&stage.loop, false);
     lua_pushboolean(L, some || mg_memory_written(memory_of(L)).len != before);
     return 1;
 }

@@ -93,31 +93,38 @@ local function observer(options)
   return { name = "explain", conf = {}, policy = policy }
 end
 
-local function wrapped(uses, prepared, known, first)
-  local list = { first }
-  for _, use in ipairs(uses or {}) do
-    local other = { name = use.name, at = use.at, conf = use.conf }
-    other.policy = steps.wrap(use, record_of)
-    prepared[other] = { policy = other.policy, prepared = known[use].prepared }
-    list[#list + 1] = other
+-- Wraps each use once, so that routes that share uses go on sharing their chains: an array of uses to one of others.
+local function wrapper(prepared, known)
+  local others = {}
+  local function other_of(use)
+    local other = others[use]
+    if not other then
+      other = { name = use.name, at = use.at, conf = use.conf }
+      other.policy = steps.wrap(use, record_of)
+      prepared[other] = { policy = other.policy, prepared = known[use].prepared }
+      others[use] = other
+    end
+    return other
   end
-  return list
+  return function(uses, first)
+    local list = { first }
+    for _, use in ipairs(uses or {}) do list[#list + 1] = other_of(use) end
+    return list
+  end
 end
 
 local function copy(source, changes)
   return setmetatable(changes, { __index = source })
 end
 
-local function traced_model(model, prepared, known, first)
+local function traced_model(model, wrap, first)
   local routes = {}
   for i, route in ipairs(model.routes) do
     local backends = {}
-    for j, backend in ipairs(route.backends) do
-      backends[j] = copy(backend, { policies = wrapped(backend.policies, prepared, known) })
-    end
-    routes[i] = copy(route, { policies = wrapped(route.policies, prepared, known), backends = backends })
+    for j, backend in ipairs(route.backends) do backends[j] = copy(backend, { policies = wrap(backend.policies) }) end
+    routes[i] = copy(route, { policies = wrap(route.policies), backends = backends })
   end
-  return copy(model, { policies = wrapped(model.policies, prepared, known, first), routes = routes })
+  return copy(model, { policies = wrap(model.policies, first), routes = routes })
 end
 
 --- The form of a compiled model (moongate.compiled) in which every request is written down.
@@ -126,7 +133,7 @@ end
 -- @return what runtime.swap() takes
 function explain.beside(base, options)
   local prepared = {}
-  local model = traced_model(base.source, prepared, base.prepared, observer(options))
+  local model = traced_model(base.source, wrapper(prepared, base.prepared), observer(options))
   local self = compiled.beside(base, model, prepared)
   self.normalizers = true -- so that normalize() is where each request begins
   function self.normalize(_, ctx)
