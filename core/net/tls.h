@@ -53,8 +53,9 @@ void mg_tls_unref(struct mg_tls *t);
  */
 int mg_tls_accept(struct mg_tls *t, struct mg_conn *lower, mg_str pending,
                   const struct mg_conn_events *events, void *owner, struct mg_conn **out);
-/* `name` is sent as SNI and verified against the certificate (`verify` when not empty: SANs, DNS
- * or URI, apart by blanks, one of which must be there instead); never empty (CVE-2025-27809). */
+/* `name` is sent as SNI, unless it is an IP address (RFC 6066, 3), and verified against the
+ * certificate (`verify` when not empty: SANs, DNS or URI, apart by blanks, one of which must be
+ * there instead); never empty (CVE-2025-27809). */
 int mg_tls_connect(struct mg_tls *t, struct mg_conn *lower, const char *name, const char *verify,
                    const struct mg_conn_events *events, void *owner, struct mg_conn **out);
 /* Why the last handshake of this connection failed, static or in the connection. */

@@ -64,6 +64,13 @@ static size_t parse_ip(const char *name, unsigned char out[16])
     return inet_pton(AF_INET6, name, out) == 1 ? 16 : 0;
 }
 
+bool mg_tls_identity_is_address(const char *name)
+{
+    unsigned char ip[16];
+
+    return parse_ip(name, ip) > 0;
+}
+
 enum mg_tls_match mg_tls_identity_match(const mbedtls_x509_crt *crt, const char *name)
 {
     unsigned char ip[16];

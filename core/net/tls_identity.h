@@ -19,6 +19,8 @@ mg_str mg_tls_identity_san(const mbedtls_x509_crt *crt, int type);
 /* Whether a DNS name, an IP address or a URI ("spiffe://...") is among the SANs.  "*" stands for
  * one whole leftmost label (RFC 9525, 6.3). */
 enum mg_tls_match mg_tls_identity_match(const mbedtls_x509_crt *crt, const char *name);
+/* Whether a name is an IPv4 or IPv6 address (no brackets). */
+bool mg_tls_identity_is_address(const char *name);
 
 /* Fills all of `peer` that a verified certificate says.  *memory holds the texts; the caller frees
  * it after the last use of peer. */

@@ -341,7 +341,9 @@ static int prepare_client(struct mg_tls_conn *c, const char *name, const char *v
     c->verify = verify != NULL && verify[0] != '\0' ? strdup(verify) : NULL;
     if (mg_tls_record_setup(c) != 0)
         return MG_ENOMEM;
-    if (mbedtls_ssl_set_hostname(&c->ssl, name) != 0)
+    /* An address is no server name (RFC 6066, 3): it is verified, by the callback, and not sent.  3.6
+     * wants to be told that there is no name. */
+    if (mbedtls_ssl_set_hostname(&c->ssl, mg_tls_identity_is_address(name) ? NULL : name) != 0)
         return MG_EINVAL;
     mbedtls_ssl_set_verify(&c->ssl, mg_tls_identity_check_server, c);
     mg_tls_session_offer(c);

@@ -16,7 +16,7 @@ local by_url, url_count = {}, 0
 
 local function endpoint_conf(address, tls, host)
   return abi.new("struct mg_endpoint_conf", {
-    address = abi.str(address), sni = abi.str(tls and host or ""), verify = abi.str(""), tls = tls,
+    address = abi.str(address), sni = abi.str(tls and host:match "^%[(.*)%]$" or tls and host or ""), verify = abi.str(""), tls = tls,
     connect_timeout_ms = 3000, idle_timeout_ms = 60000, max_idle = 16,
   })
 end

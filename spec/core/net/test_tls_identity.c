@@ -232,6 +232,24 @@ static void test_sni_chooses_the_certificate(void)
     end(st, ct);
 }
 
+static void test_an_address_is_no_server_name(void)
+{
+    struct mg_tls *st = server_with((struct mg_tls_server_opts){0}), *ct = anonymous();
+
+    /* RFC 6066, 3; whether the certificate is good for the address is still looked at. */
+    shake(st, ct, "127.0.0.1", NULL);
+    CHECK(server.opened == 0 && client.opened == 0);
+    CHECK_STR(mg_conn_peer(server.conn)->sni, "");
+    close_pair();
+    shake(st, ct, "::1", "shop.example");
+    CHECK(server.opened == 0 && client.opened == 0);
+    CHECK_STR(mg_conn_peer(server.conn)->sni, "");
+    close_pair();
+    shake(st, ct, "::1", NULL);
+    CHECK(client.opened == MG_ETLS);
+    end(st, ct);
+}
+
 static void test_alpn(void)
 {
     static const char *const ours[] = {"h2", "http/1.1", NULL}, *const theirs[] = {"http/1.1",
@@ -304,5 +322,6 @@ TLS_TEST_MAIN(TEST(test_the_principal_of_a_client), TEST(test_fingerprint_and_se
               TEST(test_any_certificate_is_taken_and_proves_nothing_when_bad),
               TEST(test_a_client_without_a_uri_has_no_principal), TEST(test_the_name_must_match),
               TEST(test_verify_stands_in_for_the_name), TEST(test_trust),
-              TEST(test_a_name_is_needed), TEST(test_sni_chooses_the_certificate), TEST(test_alpn),
+              TEST(test_a_name_is_needed), TEST(test_sni_chooses_the_certificate),
+              TEST(test_an_address_is_no_server_name), TEST(test_alpn),
               TEST(test_what_a_context_refuses), TEST(test_the_system_roots))
