@@ -144,14 +144,21 @@ static bool take_field(struct mg_message *m, struct mg_hop *hop, const struct mg
         hop->upgrade = e->value;
         return false;
     case MG_FIELD_EXPECT:
-        hop->expects++;
-        hop->expect = e->value;
+        while (mg_list_next(&list, &option))
+            if (mg_str_ieq(option, MG_STR("100-continue")))
+                hop->expects_continue = true;
+            else
+                hop->expects_other = true;
         return false;
+    case MG_FIELD_DATE:
+        m->dated = true;
+        return true;
     case MG_FIELD_TE:
         while (mg_list_next(&list, &option))
-            if (mg_str_ieq(option, MG_STR("trailers")))
+            if (m->minor > 0 && mg_str_ieq(option, MG_STR("trailers")))
                 m->accepts_trailers = true;
         return false;
+    case MG_FIELD_HTTP2_SETTINGS:
     case MG_FIELD_KEEP_ALIVE:
     case MG_FIELD_PROXY_CONNECTION:
     case MG_FIELD_TRAILER:

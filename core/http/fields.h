@@ -12,10 +12,11 @@ enum { MG_HOP_CONNECTIONS = 8 };
 
 /* What the fields of one hop said: how often each stood there, and its last value. */
 struct mg_hop {
-    uint32_t hosts, lengths, codings, connections, expects, forwards;
-    mg_str host, length, coding, upgrade, expect, forward;
+    uint32_t hosts, lengths, codings, connections, forwards;
+    mg_str host, length, coding, upgrade, forward;
     mg_str connection[MG_HOP_CONNECTIONS];
     bool close, keep_alive, wants_upgrade;
+    bool expects_continue, expects_other; /* members of Expect */
 };
 
 /* Appends the fields of `section` (CRLF lines, an empty one last) to `to`, values trimmed. */

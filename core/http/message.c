@@ -10,7 +10,7 @@ void mg_message_init(struct mg_message *m, struct mg_arena *arena)
 }
 
 /* Is the token `name` this one, in any case?  Eight bytes at a time: in what is known there are only
- * letters and '-', and no token has a byte that this bit turns into '-'. */
+ * letters, '-' and '2', and no token has a byte that this bit turns into one of the latter. */
 static bool is_known(mg_str name, const char *lower)
 {
     const uint64_t bit = UINT64_C(0x2020202020202020);
@@ -39,13 +39,14 @@ enum mg_field mg_field_of(mg_str name)
         enum mg_field field;
     } by_len[18][2] = {
         [2] = {{MG_TEXT("te"), MG_FIELD_TE}},
-        [4] = {{MG_TEXT("host"), MG_FIELD_HOST}},
+        [4] = {{MG_TEXT("host"), MG_FIELD_HOST}, {MG_TEXT("date"), MG_FIELD_DATE}},
         [6] = {{MG_TEXT("expect"), MG_FIELD_EXPECT}},
         [7] = {{MG_TEXT("upgrade"), MG_FIELD_UPGRADE}, {MG_TEXT("trailer"), MG_FIELD_TRAILER}},
         [10] = {{MG_TEXT("connection"), MG_FIELD_CONNECTION},
                 {MG_TEXT("keep-alive"), MG_FIELD_KEEP_ALIVE}},
         [12] = {{MG_TEXT("max-forwards"), MG_FIELD_MAX_FORWARDS}},
-        [14] = {{MG_TEXT("content-length"), MG_FIELD_CONTENT_LENGTH}},
+        [14] = {{MG_TEXT("content-length"), MG_FIELD_CONTENT_LENGTH},
+                {MG_TEXT("http2-settings"), MG_FIELD_HTTP2_SETTINGS}},
         [16] = {{MG_TEXT("proxy-connection"), MG_FIELD_PROXY_CONNECTION}},
         [17] = {{MG_TEXT("transfer-encoding"), MG_FIELD_TRANSFER_ENCODING}},
     };
@@ -70,10 +71,8 @@ bool mg_is_trailer(mg_str name)
         MG_TEXT("content-range"),
         MG_TEXT("content-type"),
         MG_TEXT("cookie"),
-        MG_TEXT("date"),
         MG_TEXT("expires"),
         MG_TEXT("forwarded"),
-        MG_TEXT("http2-settings"),
         MG_TEXT("if-match"),
         MG_TEXT("if-modified-since"),
         MG_TEXT("if-none-match"),
@@ -90,6 +89,7 @@ bool mg_is_trailer(mg_str name)
         MG_TEXT("vary"),
         MG_TEXT("warning"),
         MG_TEXT("www-authenticate"),
+        MG_TEXT("x-request-id"),
     };
 
     if (mg_field_of(name) != MG_FIELD_OTHER)
@@ -150,13 +150,13 @@ void mg_headers_push(struct mg_message *m, struct mg_headers *h, mg_str name, mg
     h->v[h->n++] = (struct mg_header){name, value};
 }
 
-/* Max-Forwards alone of the wire's fields is an ordinary one to a policy. */
+/* Max-Forwards and Date alone of the wire's fields are ordinary ones to a policy. */
 static bool may_set(mg_str name, mg_str value)
 {
     enum mg_field field = mg_field_of(name);
 
-    return (field == MG_FIELD_OTHER || field == MG_FIELD_MAX_FORWARDS) && mg_is_token(name) &&
-           mg_is_field_value(value);
+    return (field == MG_FIELD_OTHER || field == MG_FIELD_MAX_FORWARDS || field == MG_FIELD_DATE) &&
+           mg_is_token(name) && mg_is_field_value(value);
 }
 
 int mg_headers_add(struct mg_message *m, struct mg_headers *h, mg_str name, mg_str value)

@@ -48,6 +48,7 @@ struct mg_message {
     uint16_t host_port; /* of the authority; 0: none given */
     /* response */
     uint16_t status;
+    bool dated;    /* it came with a Date */
     mg_str reason; /* empty after parsing: it is made anew on the way out */
 };
 
@@ -59,8 +60,10 @@ enum mg_field {
     MG_FIELD_OTHER,
     MG_FIELD_CONNECTION,
     MG_FIELD_CONTENT_LENGTH,
+    MG_FIELD_DATE,
     MG_FIELD_EXPECT,
     MG_FIELD_HOST,
+    MG_FIELD_HTTP2_SETTINGS,
     MG_FIELD_KEEP_ALIVE,
     MG_FIELD_MAX_FORWARDS,
     MG_FIELD_PROXY_CONNECTION,

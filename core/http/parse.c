@@ -113,11 +113,21 @@ static int take_host(struct mg_message *m, const struct mg_hop *hop, struct mg_r
 /* Expect (RFC 9110, 10.1.1): HTTP/1.0's is ignored, and so is one without a body. */
 static int take_expect(struct mg_message *m, const struct mg_hop *hop, struct mg_refusal *why)
 {
-    if (hop->expects == 0 || m->minor == 0)
+    if (m->minor == 0)
         return 0;
-    if (hop->expects > 1 || !mg_str_ieq(hop->expect, MG_STR("100-continue")))
+    if (hop->expects_other)
         return refuse(why, 417, "unknown expectation");
-    m->expect_continue = m->framing == MG_BODY_CHUNKED || m->length > 0;
+    m->expect_continue = hop->expects_continue && (m->framing == MG_BODY_CHUNKED || m->length > 0);
+    return 0;
+}
+
+/* 1*DIGIT; what is past our range counts as the most in it (RFC 9110, 7.6.2). */
+static int parse_forwards(mg_str s, uint64_t *out)
+{
+    if (s.len == 0 || mg_span_of(s, MG_CH_DIGIT) != s.len)
+        return -1;
+    if (mg_length_parse(s, out) != 0)
+        *out = UINT64_MAX;
     return 0;
 }
 
@@ -129,7 +139,7 @@ static int take_forward(struct mg_message *m, const struct mg_hop *hop, struct m
     if (hop->forwards == 0 ||
         (m->method_id != MG_METHOD_OPTIONS && m->method_id != MG_METHOD_TRACE))
         return 0;
-    if (hop->forwards > 1 || mg_length_parse(hop->forward, &left) != 0)
+    if (hop->forwards > 1 || parse_forwards(hop->forward, &left) != 0)
         return refuse(why, 400, "invalid Max-Forwards");
     if (left == 0)
         return refuse(why, m->method_id == MG_METHOD_OPTIONS ? 200 : 405, "Max-Forwards ends here");
@@ -140,16 +150,26 @@ static int take_forward(struct mg_message *m, const struct mg_hop *hop, struct m
     return 0;
 }
 
+/* protocol-name ["/" protocol-version] (RFC 9110, 7.8). */
+static bool is_protocol(mg_str s)
+{
+    uint32_t name = mg_span_of(s, MG_CH_TOKEN);
+
+    return mg_is_token(mg_str_of(s.ptr, name)) &&
+           (name == s.len ||
+            (s.ptr[name] == '/' && mg_is_token(mg_str_of(s.ptr + name + 1, s.len - name - 1))));
+}
+
 /* An upgrade is offered on only where it can be followed: HTTP/1.1 (RFC 9110, 7.8), no body whose
  * end two parties could see differently, not h2c (RFC 9113, 3.1 withdraws it). */
 static void take_upgrade(struct mg_message *m, const struct mg_hop *hop)
 {
     mg_str list = hop->upgrade, protocol;
 
-    if (!hop->wants_upgrade || m->minor == 0 || m->framing != MG_BODY_NONE)
+    if (!hop->wants_upgrade || m->minor == 0 || m->framing == MG_BODY_CHUNKED || m->length > 0)
         return;
     while (mg_list_next(&list, &protocol))
-        if (starts_with(protocol, MG_STR("h2")))
+        if (!is_protocol(protocol) || starts_with(protocol, MG_STR("h2")))
             return;
     m->upgrade = hop->upgrade;
 }

@@ -1,6 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+#include "http/date.h"
 #include "http/server_state.h"
 
 /* ---- leaving ------------------------------------------------------------------------ */
@@ -33,17 +33,15 @@ static void leave(struct mg_server *s)
 static void answer(struct mg_server *s, int status, bool head_only)
 {
     const char *reason = mg_status_reason(status);
-    time_t now = time(NULL);
-    char date[32], text[512];
+    mg_str date = mg_date_now();
+    char text[512];
     struct iovec iov = {text, 0};
-    struct tm tm;
     int n;
 
-    strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
     n = snprintf(text, sizeof(text),
-                 "HTTP/1.1 %d %s\r\nDate: %s\r\n%sContent-Type: text/plain\r\n"
+                 "HTTP/1.1 %d %s\r\nDate: %.*s\r\n%sContent-Type: text/plain\r\n"
                  "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
-                 status, reason, date,
+                 status, reason, (int)date.len, date.ptr,
                  status == 405 || status == 200
                      ? "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n"
                      : "",

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "http/date.h"
 #include "proxy/call.h"
 #include "proxy/downstream.h"
 
@@ -304,10 +305,23 @@ static void on_interim(struct mg_stream *s)
         mg_exchange_flush_later(x); /* which finds the client gone */
 }
 
+/* A response without a date gets that of its arrival (RFC 9110, 6.6.1). */
+static void date_response(struct mg_x *x)
+{
+    mg_str now;
+
+    if (x->res.dated || x->res.status < 200)
+        return;
+    now = mg_date_now();
+    mg_headers_push(&x->res, &x->res.headers, MG_STR("date"),
+                    mg_arena_copy(&x->arena, now.ptr, now.len));
+}
+
 static void on_response(struct mg_stream *s)
 {
     struct mg_x *x = s->owner;
 
+    date_response(x);
     x->responded = true;
     x->pub.status = x->res.status;
     x->pub.upstream_ns = mg_clock_ns() - x->up.sent_ns;

@@ -255,11 +255,15 @@ static void test_upgrades(void)
     CHECK_STR(m.upgrade, "websocket");
     CHECK(REQUEST(GET "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
                       "HTTP2-Settings: AA\r\n\r\n") == 0);
-    CHECK(m.upgrade.len == 0 && m.headers.v[0].name.len == 0);
+    CHECK(m.upgrade.len == 0 && m.headers.n == 0);
     CHECK(REQUEST(POST "Connection: Upgrade\r\nUpgrade: x\r\nContent-Length: 1\r\n\r\n") == 0);
     CHECK(m.upgrade.len == 0);
     CHECK(REQUEST("GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n") == 0);
     CHECK(m.upgrade.len == 0);
+    CHECK(REQUEST(GET "Connection: Upgrade\r\nUpgrade: a b\r\n\r\n") == 0 && m.upgrade.len == 0);
+    CHECK(REQUEST(GET "Connection: Upgrade\r\nUpgrade: a/\r\n\r\n") == 0 && m.upgrade.len == 0);
+    CHECK(REQUEST(POST "Connection: Upgrade\r\nUpgrade: a/1, b\r\nContent-Length: 0\r\n\r\n") == 0);
+    CHECK_STR(m.upgrade, "a/1, b");
 }
 
 static void test_expect_and_max_forwards(void)
@@ -275,6 +279,14 @@ static void test_expect_and_max_forwards(void)
     CHECK(mg_headers_get(&m.headers, MG_STR("max-forwards"), &v) == MG_OK);
     CHECK_STR(v, "9");
     CHECK(REQUEST(GET "Max-Forwards: 0\r\n\r\n") == 0);
+    CHECK(REQUEST("TRACE / HTTP/1.1\r\n" HOST "Max-Forwards: 99999999999999999999\r\n\r\n") == 0);
+    CHECK(mg_headers_get(&m.headers, MG_STR("max-forwards"), &v) == MG_OK);
+    CHECK_STR(v, "18446744073709551614");
+    CHECK(REQUEST(POST "Expect: , 100-continue\r\nExpect: 100-continue\r\n"
+                       "Content-Length: 5\r\n\r\n") == 0);
+    CHECK(m.expect_continue);
+    CHECK(REQUEST(POST "Expect:\r\nContent-Length: 5\r\n\r\n") == 0 && !m.expect_continue);
+    CHECK(REQUEST("GET / HTTP/1.0\r\nTE: trailers\r\n\r\n") == 0 && !m.accepts_trailers);
 }
 
 static void test_limits(void)
