@@ -16,7 +16,7 @@ local by_url, url_count = {}, 0
 
 local function endpoint_conf(address, tls, host)
   return abi.new("struct mg_endpoint_conf", {
-    address = abi.str(address), sni = abi.str(tls and host:match "^%[(.*)%]$" or tls and host or ""), verify = abi.str(""), tls = tls,
+    address = abi.str(address), sni = abi.str(tls and host or ""), verify = abi.str(""), tls = tls,
     connect_timeout_ms = 3000, idle_timeout_ms = 60000, max_idle = 16,
   })
 end
@@ -39,7 +39,7 @@ local function by_address(url)
       abi.gc(tls, C.mg_tls_put)
     end
     local address = host .. ":" .. port
-    local handle = C.mg_endpoint_get(endpoint_conf(address, tls, host), span)
+    local handle = C.mg_endpoint_get(endpoint_conf(address, tls, host:match "^%[(.*)%]$" or host), span)
     if handle == nil then return nil, "http: " .. text(span[0]) end
     by_url[key], url_count = abi.gc(handle, C.mg_endpoint_put), url_count + 1
   end
