@@ -1,10 +1,11 @@
---- check: says whether a config could run, and every mistake if not.
+--- check: says whether a config could run, what becomes of each resource, and every mistake.
 local load = require "moongate.cli.load"
+local resources = require "moongate.cli.resources"
 
 local check = {}
 
 check.usage = "check PATH..."
-check.summary = "check a config and say all that is wrong with it"
+check.summary = "check a config: what becomes of each resource, and all that is wrong"
 
 local function count(map)
   local total = 0
@@ -20,6 +21,7 @@ end
 function check.main(words, streams)
   local values, err = load.options(words)
   if not values then return streams.refuse(err, check) end
+  values.on_objects = function(objects) streams.out(resources.text(objects)) end
   local model = load.model(values, streams.err, true)
   if not model then return 1 end
   streams.out(("ok: %s, %s, %s\n"):format(plural(#model.listeners, "listener"), plural(#model.routes, "route"),

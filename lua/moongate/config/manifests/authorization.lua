@@ -104,18 +104,22 @@ end
 
 -- ---- what counts where --------------------------------------------------------------------
 
--- Adds the policies of `candidates` that count at `proxy` to the set `found`.
-local function collect(self, candidates, proxy, found)
+-- Adds the policies of `candidates` that count at `proxy` to the set `found`; `where` says what they guard.
+local function collect(self, candidates, proxy, found, where)
   for _, policy in ipairs(candidates or {}) do
-    if attachment.attaches(policy, proxy, self.mesh.root_namespace) then found[policy] = true end
+    if attachment.attaches(policy, proxy, self.mesh.root_namespace) then
+      found[policy] = true
+      policy:attach(where)
+    end
   end
 end
 
 local function add_workload(self, workload, found)
   local gateway = workload.labels[GATEWAY_NAME]
   local proxy = { namespace = workload.namespace, labels = workload.labels, gateway = gateway }
-  collect(self, self.by_workload[workload], proxy, found)
-  if gateway then collect(self, self.by_ref[ref_key("Gateway", workload.namespace, gateway)], proxy, found) end
+  local where = ("workload %s/%s"):format(workload.namespace, workload.name)
+  collect(self, self.by_workload[workload], proxy, found, where)
+  if gateway then collect(self, self.by_ref[ref_key("Gateway", workload.namespace, gateway)], proxy, found, where) end
 end
 
 local function add_waypoint(self, waypoint, service, found)
@@ -125,7 +129,7 @@ local function add_waypoint(self, waypoint, service, found)
   for _, key in ipairs { ref_key("Service", object.namespace, object.name),
     ref_key("Gateway", waypoint.namespace, waypoint.name),
     ref_key("GatewayClass", self.mesh.root_namespace, WAYPOINT) } do
-    collect(self, self.by_ref[key], proxy, found)
+    collect(self, self.by_ref[key], proxy, found, "service " .. service.fqdn)
   end
 end
 

@@ -18,6 +18,7 @@ local function pods_of(context, gateway)
   if #found == 0 then
     gateway:warn({ "spec", "selector" }, "no Deployment's pods carry these labels, so its calls have no identity")
   end
+  for _, pod in ipairs(found) do pod.object:attach(("Gateway %s/%s"):format(gateway.namespace, gateway.name)) end
   return found
 end
 
@@ -146,6 +147,7 @@ local function add_routes(context, group, listener)
   for _, object in ipairs(context.store:all(VIRTUAL_SERVICE)) do
     local hosts = common_hosts(object, group)
     context.attached[object] = context.attached[object] or #hosts > 0
+    if #hosts > 0 then object:attach("listener " .. listener) end
     for _, route in ipairs(#hosts > 0 and virtual_services.routes(object, from) or {}) do
       route.name = listener .. " " .. route.name
       local first, last = split(route)
@@ -186,6 +188,7 @@ function ingress.add(context)
     local name = "ingress " .. group.address
     table.insert(context.draft.listeners, { name = name, address = group.address, port = group.port, at = group.at,
       tls = group.tls, strict_hosts = true })
+    for _, entry in ipairs(group.entries) do entry.gateway:attach("listener " .. name) end
     add_routes(context, group, name)
   end
   check_references(context)

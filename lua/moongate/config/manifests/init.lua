@@ -112,12 +112,14 @@ end
 
 --- Reads files of manifests.
 -- @param files array of paths
--- @param options table or nil: { port_offset = number added to the ports that the gateway binds }
+-- @param options table or nil: { port_offset = number added to the ports that the gateway binds, on_objects =
+-- function(objects), called with all that was read (object.lua), those with mistakes too }
 -- @return the model, or nil when there are errors; errors and warnings, arrays of { file =, line =, message = }
 function manifests.load(files, options)
-  local notes = { errors = {}, warnings = {} }
+  local notes = { errors = {}, warnings = {}, objects = {} }
   local objects = reader.read(files, notes)
   local made = build(objects, { port_offset = options and options.port_offset, source = files[1] }, notes)
+  if options and options.on_objects then options.on_objects(notes.objects) end
   local errors = tidy(notes.errors)
   return #errors == 0 and made or nil, errors, tidy(notes.warnings)
 end

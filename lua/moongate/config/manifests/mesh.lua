@@ -66,6 +66,7 @@ local function routes_of(context, service, port, identity)
     if speaks_for(object, service) then
       local from = { port = port.number, gateway = "mesh", service = service, identity = identity,
         backends = context.backends }
+      object:attach(("service %s:%d"):format(service.fqdn, port.number))
       for _, route in ipairs(virtual_services.routes(object, from)) do list[#list + 1] = route end
     end
   end
@@ -88,6 +89,8 @@ end
 
 local function add_port(context, service, port)
   local listener, identity = listener_of(context, service, port)
+  service.object:attach("listener " .. listener.name)
+  if service.waypoint then service.waypoint.object:attach("service " .. service.fqdn) end
   table.insert(context.draft.listeners, listener)
   context.mesh_listeners[listener.name] = { service = service, port = port, identity = identity }
   local routes = routes_of(context, service, port, identity)

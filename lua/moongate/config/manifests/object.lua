@@ -21,6 +21,7 @@ end
 
 --- @param fields { file =, line =, raw = parsed value, marks =, notes = { errors =, warnings = } }
 function object.new(fields)
+  fields.attached, fields.ignored = {}, {}
   return setmetatable(fields, object)
 end
 
@@ -42,12 +43,30 @@ end
 
 --- Notes a mistake; the whole load then fails once everything was looked at.
 function object:refuse(path, message)
+  self.refused = true
   note(self, self.notes.errors, path, message)
 end
 
 --- Notes something that is taken, but does less than its author may think.
 function object:warn(path, message)
   note(self, self.notes.warnings, path, message)
+end
+
+--- Notes where it counts: a text such as "listener web" or "service a.b.svc.cluster.local"; again: still once.
+function object:attach(to)
+  if self.attached[to] then return end
+  self.attached[to] = true
+  table.insert(self.attached, to)
+end
+
+--- Notes that something reads it: a Secret or a Namespace attaches nowhere.
+function object:use()
+  self.used = true
+end
+
+--- Notes a field that is taken and has no effect here; it never narrows who may do what.
+function object:ignore(path)
+  table.insert(self.ignored, { line = self:line_of(path), path = path_text(path) })
 end
 
 return object

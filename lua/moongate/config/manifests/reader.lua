@@ -33,6 +33,8 @@ local check_marks
 local function check_field(obj, field, value, path)
   if field.later then
     obj:refuse(path, "is not supported yet")
+  elseif field.ignored then
+    obj:ignore(path)
   elseif field.type == "duration" and type(value) == "number" then
     obj:refuse(path, ("expected a duration such as \"5s\", found the number %s"):format(value))
   elseif type(value) ~= "table" then
@@ -70,6 +72,7 @@ local function check_object(obj, raw)
   end
   local definition, step, why = kinds.find(version, kind)
   local metadata = type(raw.metadata) == "table" and raw.metadata or {}
+  table.insert(obj.notes.objects, obj)
   obj.kind, obj.name = kind, type(metadata.name) == "string" and metadata.name or "(without a name)"
   if not definition then return obj:refuse({ step }, why) end
 
@@ -117,7 +120,7 @@ end
 
 --- Every object of the files, in order of appearance.
 -- @param files array of paths
--- @param notes { errors = {}, warnings = {} }, filled with { file =, line =, message = }
+-- @param notes { errors = {}, warnings = {}, objects = {} }, filled with { file =, line =, message = } and all objects
 -- @return array of object (see object.lua), those without mistakes
 function reader.read(files, notes)
   local objects = {}

@@ -85,6 +85,7 @@ services.join_address = join_address
 local function endpoints_of(slices, service, port, all)
   local list = {}
   for _, slice in ipairs(slices) do
+    slice:attach("service " .. service.fqdn)
     local number = slice_port(slice, port)
     for i, endpoint in ipairs(number and slice.body.endpoints or {}) do
       local workload = workload_of(slice, i, endpoint, service, all)
@@ -120,7 +121,10 @@ local function describe(store, slices, object, all)
         speaks_tls = SPEAKS_TLS[protocol:lower()] or false, endpoints = endpoints_of(slices, service, port, all) }
     end
   end
-  service.subsets = merge_subsets(rules_of(store, service), service)
+  local rules = rules_of(store, service)
+  for _, rule in ipairs(rules) do rule:attach("service " .. service.fqdn) end
+  for _, workload in ipairs(service.behind) do workload.object:attach("service " .. service.fqdn) end
+  service.subsets = merge_subsets(rules, service)
   return service
 end
 

@@ -28,7 +28,9 @@ end
 
 --- The object of that name (namespace nil: cluster-wide), or nil.
 function store:get(kind, namespace, name)
-  return self.by_name[("%s %s/%s"):format(kind, namespace or "", name)]
+  local found = self.by_name[("%s %s/%s"):format(kind, namespace or "", name)]
+  if found then found:use() end
+  return found
 end
 
 return store

@@ -72,6 +72,7 @@ local function claim(self, policy)
       table.insert(policy.targets, { service = service, section = ref.sectionName, ref = ref })
     else
       self.claims[host][key] = policy
+      policy:attach("service " .. host)
       table.insert(policy.targets, { service = service, section = ref.sectionName, ref = ref })
     end
   end

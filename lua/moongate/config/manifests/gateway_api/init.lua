@@ -100,6 +100,7 @@ local function add_listeners(context, group)
   local sections = #group.sections > 1 and hosts_of(group) or nil
   local first = group.sections[1]
   for i, name in ipairs(group.listeners) do
+    for _, section in ipairs(group.sections) do section.object:attach("listener " .. name) end
     table.insert(context.draft.listeners, { name = name, address = group.addresses[i], port = group.port,
       at = first.object:place(first.path), sections = sections, tls = group.https and tls_of(group) or nil })
   end
@@ -130,6 +131,7 @@ function gateway_api.add(context)
       local gateway = place.group and place.group.gateway
       if gateway and place.section.served and not route.unsupported then
         contexts[gateway] = contexts[gateway] or context_for(context, gateway)
+        for _, name in ipairs(place.group.listeners) do route:attach("listener " .. name) end
         routes.add(contexts[gateway], route, place, list)
       end
     end
@@ -143,7 +145,10 @@ function gateway_api.mesh_routes(context, service, port)
   local list, attached = {}, context.in_mesh[port]
   if not attached then return nil end
   local own = setmetatable({ mesh_service = service }, { __index = context })
-  for _, route in ipairs(attached) do routes.add_in_mesh(own, route, list) end
+  for _, route in ipairs(attached) do
+    route:attach(("service %s:%d"):format(service.fqdn, port.number))
+    routes.add_in_mesh(own, route, list)
+  end
   return order.rank(list, true)
 end
 
