@@ -31,7 +31,7 @@ ext_authz.schema = {
   names("request_headers", "Fields of the request that are sent too."),
   { "add_headers", type = "map", values = { type = "string" }, default = {}, doc = "Fields that are always sent." },
   { "body", type = "record", doc = "Sends the request's body too.", fields = {
-    { "limit", type = "size", min = 1, max = 16777216, required = true, doc = "Longest body that is sent." },
+    { "limit", type = "size", min = 1, max = 1073741824, required = true, doc = "Longest body that is sent." },
     { "allow_partial", type = "boolean", default = false,
       doc = "Sends the first `limit` bytes of a longer one; else that is answered 413." },
   } },

@@ -95,6 +95,58 @@ describe("policy ext_authz on real sockets", function()
     assert.same({ "short", "false" }, { seen, authz:last().headers["x-envoy-auth-partial-body"] })
   end)
 
+  it("is what CUSTOM means, in a mesh's words", function()
+    local mesh = gateway.start { name = "mesh.yaml", values = { authz = authz.port }, config = [[
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: |
+    extensionProviders:
+    - name: ask
+      envoyExtAuthzHttp: {service: default/authz.default.svc.cluster.local, port: 80, pathPrefix: /check}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: authz}
+spec: {ports: [{name: http, port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: authz-1, labels: {kubernetes.io/service-name: authz}}
+addressType: IPv4
+ports: [{name: http, port: $authz}]
+endpoints: [{addresses: [127.0.0.1]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {clusterIP: 127.0.0.1, selector: {app: shop}, ports: [{name: http, port: $web}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec: {selector: {}, template: {metadata: {labels: {app: shop}}}}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: ask}
+spec: {action: CUSTOM, provider: {name: ask}, rules: [{to: [{operation: {paths: ["/ask*"]}}]}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: no-put}
+spec: {action: DENY, rules: [{to: [{operation: {methods: [PUT]}}]}]}
+]], args = { "--admin", "127.0.0.1:" .. net.free_port() } }
+    authz.answer = function() return { status = 302, headers = { Location = "/login" } } end
+    local response = assert(mesh:ask { path = "/ask/1" })
+    assert.same({ 302, "/login", "/check/ask/1" }, { response.status, response.headers.location, authz:last().target })
+    assert.equal(503, assert(mesh:ask { path = "/other" }).status) -- nobody serves the shop
+    authz.answer = nil
+    assert.equal(503, assert(mesh:ask { path = "/ask" }).status)
+    assert.equal(403, assert(mesh:ask { method = "PUT", path = "/ask" }).status)
+  end)
+
   it("refuses when the service is late, gone, broken or talks nonsense", function()
     authz.answer = function()
       loop.sleep(0.5)

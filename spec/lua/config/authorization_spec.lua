@@ -194,7 +194,7 @@ describe("AuthorizationPolicies", function()
     { "{targetRefs: [{kind: Gateway, name: a}]}", "spec.targetRefs[0].kind: Gateway of group \"\" is nothing" },
     { "{targetRefs: [{kind: Service, name: a, namespace: b}]}", "spec.targetRefs[0].namespace: expected the policy's" },
     { "{targetRef: {kind: Service, name: a}, selector: {}}", "spec.targetRef: expected one of selector" },
-    { "{provider: {name: x}, rules: [{}]}", "spec.provider: is not supported yet" },
+    { "{provider: {name: x}, rules: [{}]}", "spec.provider: stands with the action CUSTOM only" },
   }
 
   for _, case in ipairs(BAD) do

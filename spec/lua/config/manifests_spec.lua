@@ -300,7 +300,7 @@ end)
 -- file, what stands there, what is written instead, the only message.
 local BAD = {
   { "20-web-api-rbac", "action: ALLOW", "action: CUSTOM",
-    "11: AuthorizationPolicy web-api-rbac: spec.action: CUSTOM is not supported yet; ALLOW, DENY and AUDIT are" },
+    "7: AuthorizationPolicy web-api-rbac: spec: 'provider' is missing; CUSTOM needs it" },
   { "20-web-api-rbac", "  action: ALLOW", "  acton: ALLOW",
     "11: AuthorizationPolicy web-api-rbac: spec.acton: unknown key 'acton'; did you mean 'action'?" },
   { "20-web-api-rbac", "methods: [\"GET\"]", "methods: GET",

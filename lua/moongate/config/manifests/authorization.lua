@@ -1,6 +1,7 @@
 --- AuthorizationPolicies as settings of policy rbac: which of them count where, together.
 -- Rules: security.istio.io AuthorizationPolicy; the policies of one proxy count together, those of each action as one.
 local attachment = require "moongate.config.manifests.attachment"
+local custom = require "moongate.config.manifests.custom_authorization"
 local path_to = require "moongate.config.manifests.path"
 local rules = require "moongate.config.manifests.authorization_rules"
 local workloads = require "moongate.config.manifests.workloads"
@@ -57,9 +58,7 @@ end
 
 local function check(policy, mesh)
   local action, list = policy.spec.action, policy.spec.rules or {}
-  if not LIST_OF[action] then
-    policy:refuse({ "spec", "action" }, action .. " is not supported yet; ALLOW, DENY and AUDIT are")
-  end
+  custom.check(policy, mesh.providers)
   check_dry_run(policy)
   check_refs(policy)
   check_selector(policy)
@@ -90,10 +89,10 @@ local function index(self, policy, all)
   end
 end
 
---- @param store all objects, with the mesh's settings; @param all every workload
-function authorization.new(store, all)
+--- @param store all objects, with the mesh's settings; @param all every workload; @param backends of the model
+function authorization.new(store, all, backends)
   local self = { policies = store:all(KIND), ranks = {}, by_workload = {}, by_ref = {}, used = {}, guards = {},
-    mesh = store.mesh }
+    mesh = store.mesh, backends = backends }
   for rank, policy in ipairs(self.policies) do
     check(policy, self.mesh)
     self.ranks[policy] = rank
@@ -144,35 +143,57 @@ local function list_for(conf, policy)
   return conf[name]
 end
 
--- An ALLOW policy without rules gives an empty list, which allows nothing; no ALLOW policy gives no list.
-local function use_of(self, found, origins)
-  local list, conf = {}, {}
-  for policy in pairs(found) do list[#list + 1] = LIST_OF[policy.spec.action] and policy end
-  table.sort(list, function(a, b) return self.ranks[a] < self.ranks[b] end)
-  for _, policy in ipairs(list) do
-    self.used[policy] = true
-    local into = list_for(conf, policy)
-    for i in ipairs(policy.spec.rules or {}) do
-      local converted = rules.convert(policy, i, self.mesh)
-      origins[converted] = { policy, i }
-      into[#into + 1] = converted
-    end
+local function add_rules(self, into, policy, origins)
+  self.used[policy] = true
+  for i in ipairs(policy.spec.rules or {}) do
+    local converted = rules.convert(policy, i, self.mesh)
+    origins[converted] = { policy, i }
+    into[#into + 1] = converted
   end
-  return list[1] and { name = "rbac", conf = conf, at = list[1]:place { "spec" } }
 end
 
---- The use of policy rbac that guards these workloads, or nil when no policy counts for them. It is one and the same
--- each time that it is asked for the same list: thousands of routes share what thousands of policies say.
+local function in_order(self, found)
+  local list = {}
+  for policy in pairs(found) do list[#list + 1] = policy end
+  table.sort(list, function(a, b) return self.ranks[a] < self.ranks[b] end)
+  return list
+end
+
+-- CUSTOM is asked first.  An ALLOW policy without rules gives an empty list, which allows nothing; no ALLOW policy
+-- gives no list.
+local function uses_of(self, found, origins)
+  local conf, uses, asking, asked, first = {}, {}, {}, {}, nil
+  for _, policy in ipairs(in_order(self, found)) do
+    if policy.spec.action == "CUSTOM" then
+      add_rules(self, asked, policy, origins)
+      asking[#asking + 1] = policy.spec.provider and policy
+    else
+      first = first or policy
+      add_rules(self, list_for(conf, policy), policy, origins)
+    end
+  end
+  if asking[1] then uses[1] = custom.use(asking, asked, self.mesh.providers, self.backends) end
+  if first then uses[#uses + 1] = { name = "rbac", conf = conf, at = first:place { "spec" } } end
+  return uses[1] and uses
+end
+
+--- The uses of policies that guard these workloads, in order, or nil when none counts for them. It is one and the same
+-- list each time that it is asked for the same workloads: thousands of routes share what thousands of policies say.
 -- `origins[use.conf.allow[i]]` gives { policy, rule index } for the messages about that rule.
 function authorization:guard(guarded, origins)
-  local use = self.guards[guarded]
-  if use == nil then
+  local uses = self.guards[guarded]
+  if uses == nil then
     local found = {}
     for _, workload in ipairs(guarded) do add_workload(self, workload, found) end
-    use = use_of(self, found, origins) or false
-    self.guards[guarded] = use
+    uses = uses_of(self, found, origins) or false
+    self.guards[guarded] = uses
   end
-  return use or nil
+  return uses or nil
+end
+
+--- Puts what guard() gave before the other uses of a list.
+function authorization.prepend(uses, guard)
+  for i, use in ipairs(guard or {}) do table.insert(uses, i, use) end
 end
 
 -- Selectors mean nothing to a waypoint of the new form.
@@ -197,7 +218,7 @@ function authorization:guard_service(service, origins)
   else
     warn_of_selectors(self, service)
   end
-  return use_of(self, found, origins)
+  return uses_of(self, found, origins)
 end
 
 --- Warns of every policy that guards nothing here.

@@ -140,7 +140,7 @@ local function add_routes(context, group, listener)
     if not route then return end
     local guard = context.authorization:guard(group.pods, context.origins)
     route.policies = { unpack(route.policies) }
-    if guard then table.insert(route.policies, 1, guard) end
+    context.authorization.prepend(route.policies, guard)
     route.hosts, route.listeners = { unpack(hosts) }, { listener }
     table.insert(list, route)
   end

@@ -41,9 +41,9 @@ local function gather(objects, options)
     service.account = services.account(service)
     service.waypoint = waypoints.serving(context.store, context.waypoints, service, service.behind)
   end
-  context.authorization = authorization.new(context.store, context.workloads)
   context.backend_tls = backend_tls.new(context)
   context.backends = backends.new(context.store, context.services_by_name, options.port_offset, context.backend_tls)
+  context.authorization = authorization.new(context.store, context.workloads, context.backends)
   return context
 end
 

@@ -87,6 +87,12 @@ local function use_again(use)
   return { name = use.name, conf = use.conf, at = use.at }
 end
 
+local function guard_again(guard)
+  local list = {}
+  for i, use in ipairs(guard or {}) do list[i] = use_again(use) end
+  return list
+end
+
 local function add_port(context, service, port)
   local listener, identity = listener_of(context, service, port)
   service.object:attach("listener " .. listener.name)
@@ -100,7 +106,7 @@ local function add_port(context, service, port)
   for _, route in ipairs(routes) do
     route.listeners = { listener.name }
     route.name = listener.name .. " " .. route.name
-    if guard then table.insert(route.policies, 1, use_again(guard)) end
+    context.authorization.prepend(route.policies, guard_again(guard))
     if count then table.insert(route.policies, 1, use_again(count)) end
     table.insert(context.draft.routes, route)
   end

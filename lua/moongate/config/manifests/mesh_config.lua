@@ -1,4 +1,5 @@
 --- What holds for the whole mesh: MeshConfig, as Istio keeps it, in `data.mesh` of ConfigMap istio in istio-system.
+local extension_providers = require "moongate.config.manifests.extension_providers"
 local schema = require "moongate.schema"
 local yaml = require "moongate.yaml"
 
@@ -21,6 +22,7 @@ local FIELDS = {
   { "pathNormalization", type = "record", default = {}, doc = "One spelling of paths.", fields = {
     { "normalization", type = "string", default = "DEFAULT", doc = "How much of it.",
       one_of = { "DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES" } } } },
+  extension_providers.field,
 }
 
 -- Fields without a meaning here, or not yet; each is named in a warning.
@@ -28,7 +30,7 @@ local OTHERS = {}
 for name in ([[accessLogEncoding accessLogFile accessLogFormat ca caCertificates certificates configSources
     connectTimeout defaultConfig defaultDestinationRuleExportTo defaultHttpRetryPolicy defaultProviders
     defaultServiceExportTo defaultVirtualServiceExportTo disableEnvoyListenerLog discoverySelectors dnsRefreshRate
-    enableAutoMtls enableEnvoyAccessLogService enablePrometheusMerge enableTracing extensionProviders h2UpgradePolicy
+    enableAutoMtls enableEnvoyAccessLogService enablePrometheusMerge enableTracing h2UpgradePolicy
     hboneIdleTimeout inboundClusterStatName inboundTrafficPolicy ingressClass ingressControllerMode ingressSelector
     ingressService localityLbSetting meshMTLS outboundClusterStatName outboundTrafficPolicy proxyHttpPort
     proxyInboundListenPort proxyListenPort serviceScopeConfigs serviceSettings tcpKeepalive tlsDefaults
@@ -64,13 +66,16 @@ local function check(object, value)
 end
 
 --- The mesh's settings; Istio's defaults where no ConfigMap says otherwise.
--- @return { root_namespace, trust_domain, trust_domains = it and its aliases, path_normalization }
+-- @return { root_namespace, trust_domain, trust_domains = it and its aliases, path_normalization, providers = extension
+-- providers by name }
 function mesh_config.read(store)
   local object = store:get("/ConfigMap", "istio-system", "istio")
   local checked = check(object, object and object.body.data.mesh and read(object) or {})
   local domains = { checked.trustDomain, unpack(checked.trustDomainAliases) }
+  local function refuse(message) object:refuse(PLACE, message) end
   return { root_namespace = checked.rootNamespace, trust_domain = checked.trustDomain, trust_domains = domains,
-    path_normalization = NORMALIZATIONS[checked.pathNormalization.normalization] }
+    path_normalization = NORMALIZATIONS[checked.pathNormalization.normalization],
+    providers = extension_providers.index(checked.extensionProviders, refuse) }
 end
 
 return mesh_config

@@ -67,7 +67,7 @@ end
 
 --- The model's service that a reference means.
 -- @param otherwise what happens when it cannot be used, for the warning
--- @return its name and, where the model calls the endpoints themselves, the use of policy rbac that guards them (or
+-- @return its name and, where the model calls the endpoints themselves, the uses of policies that guard them (or
 -- nil); nil when the reference cannot be used, which is said in a warning
 function backend_refs.service(context, route, path, ref, otherwise)
   local verdict = backend_refs.verdict(context, route, ref)
@@ -101,7 +101,7 @@ function backend_refs.backends(context, route, path, refs, filters)
     local at = path_of(path, i)
     local name, guard = backend_refs.service(context, route, at, ref, "its share is answered 500")
     local uses = filters(path_of(at, "filters"), ref.filters)
-    if guard then table.insert(uses, 1, guard) end
+    context.authorization.prepend(uses, guard)
     if ref.weight > 0 then
       list[#list + 1] = name and { service = name, weight = ref.weight, at = route:place(at), policies = uses }
         or unusable(context, route, at, ref.weight)

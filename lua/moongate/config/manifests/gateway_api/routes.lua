@@ -95,7 +95,7 @@ local function convert(context, route, i, match, at)
   local function uses_of(where, list) return filters.uses(context, route, where, list, matched) end
   local uses, timeouts = uses_of(path_of(path, "filters"), rule.filters), rule.timeouts or {}
   local guard = context.pods and context.authorization:guard(context.pods, context.origins)
-  if guard then table.insert(uses, 1, guard) end
+  context.authorization.prepend(uses, guard)
   return {
     name = ("%s%s/%s/%s"):format(at.prefix, route.namespace, route.name, rule.name or i - 1), at = route:place(path),
     hosts = at.hosts, listeners = at.listeners, section = at.section,

@@ -74,7 +74,8 @@ local authorization_policy = {
   { "targetRefs", type = "list", items = { type = "record", fields = target_ref }, max = 16,
     doc = "What it counts for, in place of selector." },
   { "targetRef", type = "record", fields = target_ref, doc = "Old form of targetRefs." },
-  later "provider",
+  { "provider", type = "record", doc = "Who decides, for CUSTOM.", fields = {
+    { "name", type = "string", required = true, min = 1, doc = "An extension provider of the mesh." } } },
 }
 
 local networking = fields.NETWORKING
