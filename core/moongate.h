@@ -213,17 +213,37 @@ void mg_settle(mg_exchange *x);
 
 /* ---- services ---------------------------------------------------------------------- */
 
+/* How much of a service may be in use at once, over all its endpoints and all workers; 0: no limit.
+ * What passes one is MG_EFULL; connections: a request then waits for one. */
+struct mg_breaker_conf {
+    mg_str name; /* whose counts the workers share */
+    uint32_t max_connections, max_pending, max_requests, max_retries;
+    uint32_t retry_percent; /* in place of max_retries: retries are so many of the requests, */
+    uint32_t min_retries;   /* but at least these */
+};
+struct mg_breaker;
+/* The breaker of that conf, the same one for the same conf; NULL and *why.  Given back by put. */
+struct mg_breaker *mg_breaker_get(const struct mg_breaker_conf *conf, mg_str *why);
+void mg_breaker_put(struct mg_breaker *b);
+/* Whether one more try that is not the first may be made. */
+bool mg_breaker_may_retry(const struct mg_breaker *b);
+
 /* Where an upstream connection goes and how.  Spans are copied. */
 struct mg_endpoint_conf {
     mg_str address; /* "10.0.0.1:80", "[::1]:80", "name:80" (resolved and kept fresh) */
     mg_str sni;     /* with tls: the name sent and verified */
-    mg_str verify;  /* with tls: a SAN to find instead of the name; empty: the name */
+    mg_str
+        verify; /* with tls: SANs, separated by blanks, of which one is to be found instead of the
+                       name; empty: the name */
     struct mg_tls *tls;
     uint32_t connect_timeout_ms;
     uint32_t idle_timeout_ms;
     uint32_t max_idle;        /* kept-alive connections kept (per worker) */
     uint32_t max_requests;    /* of one connection; 0: no end */
     uint32_t max_connections; /* at once (per worker); 0: no bound.  Past it: MG_EFULL */
+    uint32_t max_age_ms;      /* of a connection; 0: no end.  What is in progress is finished */
+    uint32_t keepalive_s, keepalive_interval_s, keepalive_probes; /* of TCP; all 0: none */
+    struct mg_breaker *breaker;                                   /* of the service, or NULL */
 };
 /* The endpoint of that conf; the same conf gives the same endpoint (with its pool), also across
  * reloads.  NULL and *why when the address cannot stand.  mg_endpoint_put() gives it back. */

@@ -423,3 +423,21 @@ int mg_tcp_connect(struct mg_loop *loop, const struct sockaddr *to, uint32_t tim
     *out = &t->conn;
     return 0;
 }
+
+static void set_option(int fd, int name, uint32_t value)
+{
+    int number = value > INT16_MAX ? INT16_MAX : (int)value; /* the most that Linux takes */
+
+    if (value > 0)
+        setsockopt(fd, IPPROTO_TCP, name, &number, sizeof(number));
+}
+
+void mg_tcp_keepalive(struct mg_conn *c, uint32_t idle_s, uint32_t interval_s, uint32_t probes)
+{
+    int fd = of_conn(c)->fd, on = 1;
+
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    set_option(fd, TCP_KEEPIDLE, idle_s);
+    set_option(fd, TCP_KEEPINTVL, interval_s);
+    set_option(fd, TCP_KEEPCNT, probes > 127 ? 127 : probes);
+}

@@ -16,4 +16,7 @@ int mg_tcp_adopt(struct mg_loop *loop, int fd, struct mg_conn **out);
  * limit).  What is written before is sent when the connection stands. */
 int mg_tcp_connect(struct mg_loop *loop, const struct sockaddr *to, uint32_t timeout_ms,
                    const struct mg_conn_events *events, void *owner, struct mg_conn **out);
+/* Turns on keep-alive probes of such a connection: after `idle_s` seconds of silence, then every
+ * `interval_s`, until `probes` went unanswered; 0: the system's. */
+void mg_tcp_keepalive(struct mg_conn *c, uint32_t idle_s, uint32_t interval_s, uint32_t probes);
 #endif

@@ -9,16 +9,48 @@ static void send_head(struct mg_attempt *a, struct mg_client *c, bool reused)
     a->stream->owner = a->owner;
 }
 
+/* Whether the service's limits let one more in, which is then counted. */
+static bool enter(struct mg_attempt *a, struct mg_endpoint *ep)
+{
+    struct mg_breaker *b = ep->conf.breaker;
+
+    a->ep = ep;
+    if (b == NULL)
+        return true;
+    if (!mg_breaker_may(b, MG_BREAKER_REQUESTS) ||
+        (a->retry && !mg_breaker_may(b, MG_BREAKER_RETRIES))) {
+        a->ep = NULL;
+        return false;
+    }
+    a->counted_retry = a->retry;
+    mg_breaker_add(b, MG_BREAKER_REQUESTS);
+    if (a->counted_retry)
+        mg_breaker_add(b, MG_BREAKER_RETRIES);
+    return true;
+}
+
+static void leave(struct mg_attempt *a)
+{
+    struct mg_breaker *b = a->ep->conf.breaker;
+
+    a->ep = NULL;
+    if (b == NULL)
+        return;
+    mg_breaker_sub(b, MG_BREAKER_REQUESTS);
+    if (a->counted_retry)
+        mg_breaker_sub(b, MG_BREAKER_RETRIES);
+}
+
 static void on_connection(struct mg_pool_wait *w, struct mg_client *c, int err, const char *reason)
 {
     struct mg_attempt *a = MG_LIST_OF(w, struct mg_attempt, wait);
 
     if (err != 0) {
-        a->ep = NULL;
+        leave(a);
         a->on_fail(a, err, reason);
         return;
     }
-    send_head(a, c, false);
+    send_head(a, c, mg_client_requests(c) > 0);
     a->on_ready(a);
 }
 
@@ -28,7 +60,8 @@ int mg_attempt_start(struct mg_attempt *a, struct mg_endpoint *ep, const struct 
     struct mg_client *c;
     int rc;
 
-    a->ep = ep;
+    if (!enter(a, ep))
+        return MG_EFULL;
     a->stream = NULL;
     a->request = request;
     a->response = response;
@@ -37,7 +70,7 @@ int mg_attempt_start(struct mg_attempt *a, struct mg_endpoint *ep, const struct 
     if (rc == MG_OK)
         send_head(a, c, true);
     else if (rc < 0)
-        a->ep = NULL;
+        leave(a);
     return rc;
 }
 
@@ -47,7 +80,7 @@ void mg_attempt_end(struct mg_attempt *a, bool whole)
 
     if (a->ep == NULL)
         return;
-    a->ep = NULL;
+    leave(a);
     a->stream = NULL;
     if (stream != NULL)
         stream->ops->release(stream, whole);

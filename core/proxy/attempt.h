@@ -20,11 +20,13 @@ struct mg_attempt {
     struct mg_message *response;
     void (*on_ready)(struct mg_attempt *); /* the head is queued: send the body */
     void (*on_fail)(struct mg_attempt *, int err, const char *reason); /* already ended */
-    bool reused;      /* the connection had carried requests before */
-    uint64_t sent_ns; /* when the head was queued */
+    bool retry;         /* this is not the request's first try; set by the owner */
+    bool counted_retry; /* by the service's breaker */
+    bool reused;        /* the connection had carried requests before */
+    uint64_t sent_ns;   /* when the head was queued */
 };
 
-/* events, owner, on_ready and on_fail are set by the owner before.  MG_OK: stream is there, the head
+/* events, owner, on_ready, on_fail and retry are set by the owner before.  MG_OK: stream is there, the head
  * is queued.  MG_AGAIN: on_ready or on_fail follows.  Else the error, nothing is in progress. */
 int mg_attempt_start(struct mg_attempt *a, struct mg_endpoint *ep, const struct mg_message *request,
                      struct mg_message *response, bool fresh);

@@ -50,7 +50,10 @@ static bool same_conf(const struct mg_endpoint_conf *a, const struct mg_endpoint
            mg_str_eq(a->verify, b->verify) && a->tls == b->tls &&
            a->connect_timeout_ms == b->connect_timeout_ms &&
            a->idle_timeout_ms == b->idle_timeout_ms && a->max_idle == b->max_idle &&
-           a->max_requests == b->max_requests && a->max_connections == b->max_connections;
+           a->max_requests == b->max_requests && a->max_connections == b->max_connections &&
+           a->max_age_ms == b->max_age_ms && a->keepalive_s == b->keepalive_s &&
+           a->keepalive_interval_s == b->keepalive_interval_s &&
+           a->keepalive_probes == b->keepalive_probes && a->breaker == b->breaker;
 }
 
 /* "host:port" or "[v6]:port" to its parts; host is written NUL-terminated. */
@@ -110,7 +113,9 @@ static struct mg_endpoint *endpoint_new(struct mg_endpoints *r, const struct mg_
     ep->name = name;
     if (conf->tls != NULL)
         mg_tls_ref(conf->tls);
-    mg_list_init(&ep->idle);
+    if (conf->breaker != NULL)
+        mg_breaker_ref(conf->breaker);
+    mg_pool_init(ep);
     mg_list_append(&r->all, &ep->link);
     return ep;
 }
@@ -159,12 +164,15 @@ void mg_endpoints_put(struct mg_endpoint *ep)
 
 void mg_endpoint_settle(struct mg_endpoint *ep)
 {
-    if (ep->refs > 0 || ep->conns > 0)
+    if (ep->refs > 0 || ep->conns > 0 || !mg_list_empty(&ep->waiting))
         return;
     mg_list_remove(&ep->link);
+    mg_list_remove(&ep->serving.link);
     mg_resolver_put(ep->registry->resolver, ep->name);
     if (ep->conf.tls != NULL)
         mg_tls_unref(ep->conf.tls);
+    if (ep->conf.breaker != NULL)
+        mg_breaker_unref(ep->conf.breaker);
     free(ep->texts);
     free(ep);
 }

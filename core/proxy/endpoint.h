@@ -13,6 +13,7 @@
 #include "http/client.h"
 #include "net/resolver.h"
 #include "net/tls.h"
+#include "proxy/breaker.h"
 
 struct mg_endpoints;
 
@@ -22,7 +23,9 @@ struct mg_endpoint {
     struct mg_endpoint_conf conf; /* its spans point into `texts` */
     char *texts;
     struct mg_name *name;
-    struct mg_list idle; /* struct mg_pooled, newest last */
+    struct mg_list idle;    /* struct mg_pooled, newest last */
+    struct mg_list waiting; /* struct mg_pool_wait: who may not make a connection, oldest first */
+    struct mg_deferred serving; /* gives them what has become free, at the end of the turn */
     uint32_t refs, active, conns, nidle;
 };
 

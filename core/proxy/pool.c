@@ -10,6 +10,7 @@ struct mg_pooled {
     struct mg_endpoint *ep;
     struct mg_client *client;
     struct mg_timer idle;
+    uint64_t made_ns; /* with a max_age_ms */
 };
 
 /* A connection being made: name, then TCP, then TLS. */
@@ -28,6 +29,34 @@ static struct mg_loop *loop_of(const struct mg_endpoint *ep)
     return mg_endpoints_loop(ep->registry);
 }
 
+/* Who waits gets what has become free at the end of this turn: it may be a lane that runs now. */
+static void serve_later(struct mg_endpoint *ep)
+{
+    if (!mg_list_empty(&ep->waiting))
+        mg_loop_defer(loop_of(ep), &ep->serving);
+}
+
+static void end_wait(struct mg_endpoint *ep, struct mg_pool_wait *w)
+{
+    w->connect = NULL;
+    w->queue = NULL;
+    mg_breaker_sub(ep->conf.breaker, MG_BREAKER_PENDING);
+}
+
+static void count_connection(struct mg_endpoint *ep)
+{
+    ep->conns++;
+    mg_breaker_add(ep->conf.breaker, MG_BREAKER_CONNECTIONS);
+}
+
+/* The caller settles the endpoint. */
+static void uncount_connection(struct mg_endpoint *ep)
+{
+    ep->conns--;
+    mg_breaker_sub(ep->conf.breaker, MG_BREAKER_CONNECTIONS);
+    serve_later(ep);
+}
+
 /* ---- connections that stand --------------------------------------------------------- */
 
 static void forget(struct mg_pooled *p)
@@ -39,7 +68,7 @@ static void forget(struct mg_pooled *p)
         ep->nidle--;
     }
     mg_timer_clear(&p->idle);
-    ep->conns--;
+    uncount_connection(ep);
     free(p);
     mg_endpoint_settle(ep);
 }
@@ -59,12 +88,28 @@ static void on_idle_timeout(struct mg_timer *t)
         close_idle(p);
 }
 
+/* What is left of the time that a connection may last; with no such limit, the idle one. */
+static uint32_t time_left(const struct mg_pooled *p)
+{
+    const struct mg_endpoint_conf *conf = &p->ep->conf;
+    uint64_t age;
+
+    if (conf->max_age_ms == 0)
+        return conf->idle_timeout_ms;
+    age = (mg_clock_ns() - p->made_ns) / 1000000;
+    if (age >= conf->max_age_ms)
+        return 0;
+    return conf->max_age_ms - age < conf->idle_timeout_ms ? (uint32_t)(conf->max_age_ms - age)
+                                                          : conf->idle_timeout_ms;
+}
+
 static bool worth_keeping(const struct mg_pooled *p)
 {
     const struct mg_endpoint_conf *conf = &p->ep->conf;
 
     return p->ep->refs > 0 && conf->max_idle > 0 &&
-           (conf->max_requests == 0 || mg_client_requests(p->client) < conf->max_requests);
+           (conf->max_requests == 0 || mg_client_requests(p->client) < conf->max_requests) &&
+           time_left(p) > 0;
 }
 
 /* The stream was released. */
@@ -87,7 +132,8 @@ static void on_free(struct mg_client *c, void *owner, bool reusable)
         close_idle(MG_LIST_OF(ep->idle.next, struct mg_pooled, link));
     mg_list_append(&ep->idle, &p->link);
     ep->nidle++;
-    mg_timer_set(loop_of(ep), &p->idle, ep->conf.idle_timeout_ms);
+    mg_timer_set(loop_of(ep), &p->idle, time_left(p));
+    serve_later(ep);
 }
 
 static void on_closed(struct mg_client *c, void *owner)
@@ -113,6 +159,7 @@ static struct mg_client *adopt(struct mg_endpoint *ep, struct mg_conn *conn)
         return NULL;
     }
     p->ep = ep;
+    p->made_ns = ep->conf.max_age_ms > 0 ? mg_clock_ns() : 0;
     mg_list_init(&p->link);
     mg_timer_init(&p->idle, on_idle_timeout);
     ep->active++;
@@ -158,11 +205,13 @@ static void connect_failed(struct mg_connect *k, int err, const char *reason)
     struct mg_pool_wait *w = k->wait;
 
     connect_free(k);
-    ep->conns--;
+    ep->refs++; /* keeps it from being freed by what fn() does */
+    uncount_connection(ep);
     if (w != NULL) {
-        w->connect = NULL;
+        end_wait(ep, w);
         w->fn(w, NULL, err, reason);
     }
+    ep->refs--;
     if (conn != NULL)
         mg_conn_close(conn);
     mg_endpoint_settle(ep);
@@ -170,8 +219,9 @@ static void connect_failed(struct mg_connect *k, int err, const char *reason)
 
 static void connect_done(struct mg_connect *k)
 {
+    struct mg_endpoint *ep = k->ep;
     struct mg_pool_wait *w = k->wait;
-    struct mg_client *c = adopt(k->ep, k->conn);
+    struct mg_client *c = adopt(ep, k->conn);
 
     if (c == NULL) {
         k->conn = NULL;
@@ -179,7 +229,7 @@ static void connect_done(struct mg_connect *k)
         return;
     }
     connect_free(k);
-    w->connect = NULL;
+    end_wait(ep, w);
     w->fn(w, c, MG_OK, NULL);
 }
 
@@ -252,12 +302,23 @@ static bool try_next_address(struct mg_connect *k)
     return true;
 }
 
+static void keep_alive(const struct mg_connect *k)
+{
+    const struct mg_endpoint_conf *conf = &k->ep->conf;
+
+    if (conf->keepalive_s + conf->keepalive_interval_s + conf->keepalive_probes > 0)
+        mg_tcp_keepalive(k->conn, conf->keepalive_s, conf->keepalive_interval_s,
+                         conf->keepalive_probes);
+}
+
 static void on_connect(struct mg_conn *conn, int err)
 {
     struct mg_connect *k = conn->owner;
 
     if (err != 0 && try_next_address(k))
         return;
+    if (err == 0 && !k->tls)
+        keep_alive(k);
     if (k->tls && err != 0)
         connect_failed(k, MG_ETLS, mg_tls_reason(conn));
     else if (err == UV_ETIMEDOUT || err == MG_ETIMEOUT || err == MG_ECONNTIMEOUT)
@@ -323,13 +384,79 @@ static int connect_start(struct mg_endpoint *ep, struct mg_pool_wait *w)
     mg_timer_set(loop_of(ep), &k->timer, ep->conf.connect_timeout_ms);
     k->wait = w;
     w->connect = k;
-    ep->conns++;
+    count_connection(ep);
     return MG_AGAIN;
+}
+
+/* ---- requests that wait for a connection -------------------------------------------- */
+
+/* As Envoy has it: an endpoint that has no connection may always make one, or those who wait there
+ * would wait for what others hold. */
+static bool may_connect(const struct mg_endpoint *ep)
+{
+    return ep->conns == 0 || mg_breaker_may(ep->conf.breaker, MG_BREAKER_CONNECTIONS);
+}
+
+/* The oldest of those who wait gets what is free; false: nothing is. */
+static bool serve_one(struct mg_endpoint *ep, struct mg_pool_wait *w)
+{
+    struct mg_client *c = take_idle(ep);
+    int rc;
+
+    if (c == NULL && !may_connect(ep))
+        return false;
+    mg_list_remove(&w->link);
+    w->queue = NULL;
+    rc = c == NULL ? connect_start(ep, w) : MG_OK;
+    if (rc != MG_AGAIN) {
+        end_wait(ep, w);
+        w->fn(w, c, rc, c == NULL ? mg_error_text(rc) : NULL);
+    }
+    return true;
+}
+
+static void serve_waiting(struct mg_deferred *d)
+{
+    struct mg_endpoint *ep = MG_LIST_OF(d, struct mg_endpoint, serving);
+
+    ep->refs++; /* keeps it from being freed under the loop */
+    while (!mg_list_empty(&ep->waiting) &&
+           serve_one(ep, MG_LIST_OF(ep->waiting.next, struct mg_pool_wait, link)))
+        ;
+    ep->refs--;
+    mg_endpoint_settle(ep);
+}
+
+void mg_pool_init(struct mg_endpoint *ep)
+{
+    mg_list_init(&ep->idle);
+    mg_list_init(&ep->waiting);
+    mg_list_init(&ep->serving.link);
+    ep->serving.fn = serve_waiting;
+}
+
+/* A new connection, or a place in the queue for one. */
+static int wait_for_one(struct mg_endpoint *ep, struct mg_pool_wait *w)
+{
+    int rc = MG_AGAIN;
+
+    if (!mg_breaker_may(ep->conf.breaker, MG_BREAKER_PENDING))
+        return MG_EFULL;
+    if (may_connect(ep)) {
+        rc = connect_start(ep, w);
+    } else {
+        w->queue = ep;
+        mg_list_append(&ep->waiting, &w->link);
+    }
+    if (rc == MG_AGAIN)
+        mg_breaker_add(ep->conf.breaker, MG_BREAKER_PENDING);
+    return rc;
 }
 
 int mg_pool_get(struct mg_endpoint *ep, bool fresh, struct mg_pool_wait *w, struct mg_client **out)
 {
     w->connect = NULL;
+    w->queue = NULL;
     *out = fresh ? NULL : take_idle(ep);
     if (*out != NULL)
         return MG_OK;
@@ -337,16 +464,22 @@ int mg_pool_get(struct mg_endpoint *ep, bool fresh, struct mg_pool_wait *w, stru
         close_idle(MG_LIST_OF(ep->idle.next, struct mg_pooled, link)); /* `fresh` left it there */
     if (ep->conf.max_connections > 0 && ep->conns >= ep->conf.max_connections)
         return MG_EFULL;
-    return connect_start(ep, w);
+    return wait_for_one(ep, w);
 }
 
 void mg_pool_cancel(struct mg_pool_wait *w)
 {
     struct mg_connect *k = w->connect;
+    struct mg_endpoint *ep = w->queue;
 
+    if (ep != NULL) {
+        mg_list_remove(&w->link);
+        end_wait(ep, w);
+        mg_endpoint_settle(ep);
+    }
     if (k == NULL)
         return;
-    w->connect = NULL;
+    end_wait(k->ep, w);
     k->wait = NULL;
     connect_failed(k, MG_EGONE, NULL);
 }

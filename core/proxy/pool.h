@@ -2,7 +2,7 @@
  *
  * Owner:      a connection is in use by one stream or idle here, never both.
  * Ownership:  get lends a client; its stream's release brings it back or ends it.
- * Errors:     MG_EFULL (max_connections), MG_EDNS, MG_ECONNECT, MG_ECONNTIMEOUT, MG_ETLS; `reason`
+ * Errors:     MG_EFULL (max_connections, the breaker's max_pending), MG_EDNS, MG_ECONNECT, MG_ECONNTIMEOUT, MG_ETLS; `reason`
  *             then says more ("Connection refused").
  * Invariant:  nidle <= conf.max_idle: a full pool closes its oldest connection.  An idle connection
  *             reads on, so a close by the peer is noticed at once.
@@ -14,6 +14,8 @@
 /* A wait for a connection; lives inside its waiter. */
 struct mg_pool_wait {
     struct mg_connect *connect; /* in progress, or NULL */
+    struct mg_endpoint *queue;  /* whose free connection it waits for, or NULL */
+    struct mg_list link;        /* there */
     void (*fn)(struct mg_pool_wait *, struct mg_client *c, int err, const char *reason);
 };
 
@@ -22,6 +24,8 @@ struct mg_pool_wait {
 int mg_pool_get(struct mg_endpoint *ep, bool fresh, struct mg_pool_wait *w, struct mg_client **out);
 /* The waiter gives up; fn will not be called. */
 void mg_pool_cancel(struct mg_pool_wait *w);
+/* Makes the part of a new endpoint that this file keeps. */
+void mg_pool_init(struct mg_endpoint *ep);
 /* Closes all idle connections. */
 void mg_pool_clear(struct mg_endpoint *ep);
 #endif

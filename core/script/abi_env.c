@@ -30,6 +30,26 @@ static mg_str text(const char *s)
 
 /* ---- services and listeners ------------------------------------------------------------- */
 
+struct mg_breaker *mg_breaker_get(const struct mg_breaker_conf *conf, mg_str *why)
+{
+    struct mg_breaker *b =
+        mg_breaker_open(conf, env != NULL ? env->shm : NULL, env != NULL ? env->worker : 0);
+
+    if (b == NULL)
+        *why = text(mg_error_text(MG_ENOMEM));
+    return b;
+}
+
+void mg_breaker_put(struct mg_breaker *b)
+{
+    mg_breaker_unref(b);
+}
+
+bool mg_breaker_may_retry(const struct mg_breaker *b)
+{
+    return mg_breaker_may(b, MG_BREAKER_RETRIES);
+}
+
 struct mg_endpoint *mg_endpoint_get(const struct mg_endpoint_conf *conf, mg_str *why)
 {
     const char *reason = "endpoints exist in a worker only";
