@@ -1,16 +1,14 @@
 --- compiled: a checked model made ready to serve: chains made, policies prepared, endpoints opened, routes indexed.
 -- Built beside the running one by a reload.  What it opened in C goes back when it is collected, so requests in flight
 -- may finish on it.
-local abi = require "moongate.abi"
 local balance = require "moongate.balance"
 local chain = require "moongate.chain"
 local metrics = require "moongate.metrics"
 local normalize = require "moongate.normalize"
 local retry = require "moongate.retry"
 local router = require "moongate.router"
-local tls = require "moongate.tls"
+local upstreams = require "moongate.upstreams"
 
-local C, span = abi.C, abi.span
 
 local compiled = {}
 local methods = {}
@@ -25,41 +23,6 @@ end
 
 -- ---- services -----------------------------------------------------------------------------
 
-local function host_of(address)
-  return address:match("^%[(.-)%]:") or address:match("^(.*):")
-end
-
-local function open_endpoint(service, endpoint, context)
-  local pool = service.pool
-  local address = endpoint.address
-  local sni = context and (service.tls.sni or host_of(address)) or ""
-  local verify = context and service.tls.verify or ""
-  local conf = abi.new("struct mg_endpoint_conf", {
-    address = abi.str(address), sni = abi.str(sni), verify = abi.str(verify), tls = context,
-    connect_timeout_ms = pool.connect_timeout, idle_timeout_ms = pool.idle_timeout, max_idle = pool.max_idle,
-    max_requests = pool.max_requests, max_connections = pool.max_connections,
-  })
-  local handle = C.mg_endpoint_get(conf, span)
-  if handle == nil then
-    error(("%s: endpoint %s: %s"):format(endpoint.at or service.at, address, abi.text(span[0])), 0)
-  end
-  endpoint.handle = abi.gc(handle, C.mg_endpoint_put)
-end
-
-local function active(endpoint)
-  return C.mg_endpoint_active(endpoint.handle)
-end
-
-local function open_services(self, model)
-  for name, service in pairs(model.services) do
-    local context, err = tls.client(service)
-    if err then error(("%s: service %s: %s"):format(service.at, name, err), 0) end
-    if context then self.tls[#self.tls + 1] = abi.gc(context, C.mg_tls_put) end
-    for _, endpoint in ipairs(service.endpoints) do open_endpoint(service, endpoint, context) end
-    self.balancers[name] = balance.new(service, { active = active })
-  end
-end
-
 --- The backend for a service and subset (nil: all of it), or nil and why there is none; the same one each time.
 function methods:backend(service, subset)
   local key = service .. "\0" .. (subset or "")
@@ -69,7 +32,9 @@ function methods:backend(service, subset)
   if not balancer then return nil, ("no service '%s'"):format(tostring(service)) end
   local picker = balancer:picker(subset)
   if not picker then return nil, ("service '%s' has no subset '%s'"):format(service, tostring(subset)) end
-  known = { service = service, subset = subset, picker = picker }
+  known = { service = service, subset = subset, picker = picker, health = self.health[service] or false,
+    breaker = self.breakers[service] or false, made = picker.made or false }
+  known.watched = known.health and true or known.made and true or false
   self.backends[key] = known
   return known
 end
@@ -89,10 +54,9 @@ end
 local function route_backend(self, backend)
   local plain = assert(self:backend(backend.service, backend.subset))
   if not backend.policies or #backend.policies == 0 then return plain end
-  return {
-    service = plain.service, subset = plain.subset, picker = plain.picker,
-    chain = chain_of(self.backend_chains, {}, backend.policies, self.prepared),
-  }
+  local own = { chain = chain_of(self.backend_chains, {}, backend.policies, self.prepared) }
+  for name, value in pairs(plain) do own[name] = value end
+  return own
 end
 
 local function choose_single(route) return route.single end
@@ -154,15 +118,16 @@ local function compile_routes(self, model)
 end
 
 --- The compiled form of `model`, or raises "file:line: why" where something cannot be opened.
-function compiled.new(model)
+-- @param before the one that it will replace, or nil: what is known of endpoints lives on
+function compiled.new(model, before)
   local self = setmetatable({
     listeners = model.listeners, normalizers = normalizers_of(model.listeners),
-    tls = {}, balancers = {}, backends = {}, prepared = {}, chains = {}, backend_chains = {},
+    tls = {}, balancers = {}, health = {}, breakers = {}, backends = {}, prepared = {}, chains = {}, backend_chains = {},
     source = model,
     retries = metrics.counter { name = "moongate_upstream_retries_total", labels = { "route" },
       help = "Tries beyond the first, by route." },
   }, mt)
-  open_services(self, model)
+  upstreams.open(self, model, before)
   return compile_routes(self, model)
 end
 

@@ -3,6 +3,7 @@
 local abi = require "moongate.abi"
 local ctx_module = require "moongate.ctx"
 local failure = require "moongate.failure"
+local key = require "moongate.balance.key"
 local retry = require "moongate.retry"
 
 local C, span = abi.C, abi.span
@@ -65,15 +66,21 @@ local function send(ctx, route, backend, tried, body)
   return rc
 end
 
-local function may_retry(ctx, plan, count, rc)
-  return count <= plan.attempts and C.mg_replayable(ctx._x) and retry.worth(plan, rc, ctx._x.status)
+-- Where the service's limit of retries forbids one, its answer stays as it is, with the flag UO (Envoy).
+local function may_retry(ctx, backend, plan, count, rc)
+  if count > plan.attempts or not C.mg_replayable(ctx._x) or not retry.worth(plan, rc, ctx._x.status) then
+    return false
+  end
+  if not backend.breaker or C.mg_breaker_may_retry(backend.breaker) then return true end
+  ctx:flag("UO")
+  return false
 end
 
 -- The try before ended with `rc`: again while the plan allows it.  The first endpoint needs no list of the tried
 -- ones, so the usual request makes none.
 local function again(ctx, route, backend, rc, try)
   local plan, tried, count = route.plan, {}, 1
-  while may_retry(ctx, plan, count, rc) do
+  while may_retry(ctx, backend, plan, count, rc) do
     tried[ctx.endpoint] = true
     if rc ~= ETIMEOUT and rc ~= EFULL then ctx:sleep(retry.back_off(plan, count)) end
     count = count + 1
@@ -90,15 +97,23 @@ local function try(ctx, route, backend, tried)
   local body = route.chain.request_body
   body = body and not body.whole and ctx._x.has_body and body or nil
   local rc = send(ctx, route, backend, tried, body)
-  if body and rc then return try_streaming(ctx, ctx.endpoint.handle, route.per_try_timeout, body) end
-  if rc == AGAIN then rc = yield() end
+  if body and rc then
+    rc = try_streaming(ctx, ctx.endpoint.handle, route.per_try_timeout, body)
+  elseif rc == AGAIN then
+    rc = yield()
+  end
+  if rc and backend.health then backend.health:report(ctx._s.endpoint, rc, ctx._x.status) end
   return rc
 end
 
 local function tries(ctx, route, backend)
   local rc, retried = try(ctx, route, backend, nil), false
   if route.plan and rc then rc, retried = again(ctx, route, backend, rc, try) end
-  if rc == OK then return end
+  if rc == OK then
+    local made = backend.made and key.cookie(ctx, backend.made)
+    if made then ctx.res.headers:add("set-cookie", made) end
+    return
+  end
   if rc == nil then return failure.no_endpoint(ctx) end
   if rc == EGONE then gone() end
   failure.answer(ctx, rc, retried)
@@ -117,10 +132,14 @@ end
 local NO_BACKEND, NO_ENDPOINT = 1001, 1002
 
 --- All that a plain route (see moongate.compiled) has to do before its only wait; returns an MG_ code or one that
--- fail() knows.
+-- fail() knows; nil: the backend wants more steps, which run() takes.
 function forward.start(ctx, route)
   local backend = choose(ctx, route)
   if not backend then return NO_BACKEND end
+  if backend.watched then
+    ctx._s.chosen = backend
+    return nil
+  end
   local rc = send(ctx, route, backend, nil, nil)
   return rc or NO_ENDPOINT
 end

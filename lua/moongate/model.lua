@@ -8,6 +8,7 @@ local defaults = require "moongate.model.defaults"
 local order = require "moongate.model.order"
 local policy = require "moongate.policy"
 local route_check = require "moongate.model.route"
+local service_check = require "moongate.model.service"
 local join = require("moongate.schema").join
 local suggest = require "moongate.suggest"
 
@@ -15,8 +16,6 @@ local model = {}
 
 local ANY_ADDRESS = { ["0.0.0.0"] = true, ["::"] = true }
 local MOST_LISTENERS = 250 -- what the core can hand from the master to its workers
-
-local BALANCE = { "round_robin", "least_request", "random", "consistent_hash" }
 
 local function check_use(use, path, report)
   local module, err = policy.load(use.name)
@@ -90,44 +89,6 @@ local function check_listeners(draft, options, report)
   return known
 end
 
-local function check_balance(service, path, report)
-  if type(service.balance) ~= "table" then service.balance = { kind = service.balance or "round_robin" } end
-  local balance = service.balance
-  balance.kind = balance.kind or "round_robin"
-  local known = false
-  for _, kind in ipairs(BALANCE) do known = known or kind == balance.kind end
-  if not known then
-    local text = "unknown balance '%s'%s; expected one of '%s'"
-    report(path, text:format(balance.kind, suggest.hint(balance.kind, BALANCE), table.concat(BALANCE, "', '")))
-  end
-  local keys = (balance.header and 1 or 0) + (balance.cookie and 1 or 0) + (balance.source_address and 1 or 0)
-  if balance.kind == "consistent_hash" and keys ~= 1 then
-    report(path, "consistent_hash needs exactly one of 'header', 'cookie', 'source_address'")
-  elseif balance.kind ~= "consistent_hash" and keys > 0 then
-    report(path, ("'header', 'cookie' and 'source_address' stand with consistent_hash, not %s"):format(balance.kind))
-  end
-end
-
-local function check_service(service, name, path, report)
-  service.name = name
-  service.subsets = service.subsets or {}
-  service.endpoints = service.endpoints or {}
-  for i, endpoint in ipairs(service.endpoints) do
-    endpoint.labels = endpoint.labels or {}
-    endpoint.weight = endpoint.weight or 1
-    local host, err = address.parse(endpoint.address or "")
-    if endpoint.address and not host then
-      report(join(join(join(path, "endpoints"), i), "address"), ("bad address %q; %s"):format(endpoint.address, err))
-    end
-  end
-  check_balance(service, join(path, "balance"), report)
-  service.pool = defaults.fill(service.pool, defaults.pool)
-  local tls = service.tls
-  if tls and (tls.cert == nil) ~= (tls.key == nil) then
-    report(join(path, "tls"), "'cert' and 'key' stand only together")
-  end
-end
-
 -- A backend is chosen when the request's body may have been read already, and the log is the route's.
 local function check_backend_uses(uses, path, report)
   for i, use in ipairs(check_uses(uses, path, report)) do
@@ -170,7 +131,7 @@ function model.check(draft, report, options)
   for _, part in ipairs { "listeners", "services", "policies", "routes" } do draft[part] = draft[part] or {} end
   local listeners = check_listeners(draft, options, counted)
   for _, name in ipairs(suggest.keys(draft.services)) do
-    check_service(draft.services[name], name, { "services", name }, counted)
+    service_check.check(draft.services[name], name, { "services", name }, counted)
   end
   check_uses(draft.policies, { "policies" }, counted)
   check_routes(draft, listeners, counted)

@@ -48,7 +48,7 @@ end
 
 local function start(words)
   local model = load_model(words)
-  local ready = compiled.new(model)
+  local ready = compiled.new(model, runtime.model())
   local contexts = open_contexts(model)
   local names = {}
   for i, listener in ipairs(model.listeners) do

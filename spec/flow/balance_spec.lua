@@ -29,12 +29,16 @@ describe("balance", function()
         services = { turn = service "round_robin", least = service "least_request", random = service "random",
           header = service { kind = "consistent_hash", header = "x-user" },
           cookie = service { kind = "consistent_hash", cookie = "user" },
-          source = service { kind = "consistent_hash", source_address = true }, weighted = weighted },
+          source = service { kind = "consistent_hash", source_address = true }, weighted = weighted,
+          query = service { kind = "consistent_hash", query = "id", algorithm = "maglev", table_size = 251 },
+          sticky = service { kind = "consistent_hash", cookie = "seat", cookie_ttl = "1h", cookie_path = "/shop",
+            cookie_attributes = { "SameSite=Lax" }, ring_size = 1024 } },
         routes = {
           route("turn.test", { { service = "turn" } }), route("least.test", { { service = "least" } }),
           route("random.test", { { service = "random" } }), route("header.test", { { service = "header" } }),
           route("cookie.test", { { service = "cookie" } }), route("source.test", { { service = "source" } }),
-          route("weighted.test", { { service = "weighted" } }),
+          route("weighted.test", { { service = "weighted" } }), route("query.test", { { service = "query" } }),
+          route("sticky.test", { { service = "sticky" } }),
           route("split.test", { { service = "turn", subset = "one", weight = 90 },
             { service = "turn", subset = "two", weight = 10 } }),
           route("never.test", { { service = "turn", subset = "one", weight = 1 },
@@ -102,6 +106,33 @@ describe("balance", function()
     end
     local count = share(6, { host = "source.test" })
     assert.is_true(count.a == 6 or count.b == 6 or count.c == 6)
+  end)
+
+  it("keeps a query parameter's value at its endpoint", function()
+    local reached = {}
+    for i = 1, 40 do
+      local count = share(2, { host = "query.test", path = "/?x=1&id=" .. i })
+      for name, n in pairs(count) do
+        assert.is_true(n == 0 or n == 2)
+        reached[name] = reached[name] or n > 0
+      end
+    end
+    assert.same({ a = true, b = true, c = true }, reached)
+  end)
+
+  it("gives a client without the cookie one that leads back", function()
+    local reached = {}
+    for _ = 1, 30 do
+      local response = assert(gw:ask { host = "sticky.test" })
+      local value = response.headers["set-cookie"]:match(
+        "^seat=(%x+); Max%-Age=3600; Path=/shop; SameSite=Lax; HttpOnly$")
+      assert.equal(16, #value)
+      reached[response.body] = true
+      local again = assert(gw:ask { host = "sticky.test", headers = { Cookie = "seat=" .. value } })
+      assert.equal(response.body, again.body)
+      assert.is_nil(again.headers["set-cookie"])
+    end
+    assert.same({ a = true, b = true, c = true }, reached)
   end)
 
   it("spreads keys over all endpoints", function()

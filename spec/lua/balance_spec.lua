@@ -237,4 +237,67 @@ describe("balance.split", function()
   it("draws nothing for a single backend", function()
     assert.equal(1, balance.split({ { weight = 5 } }, error):pick())
   end)
+
+  describe("over time", function()
+    local clock
+
+    local function made(conf, list, watch)
+      return balance.new({ endpoints = list, balance = conf, subsets = {} }, { random = math.random,
+        active = function() return 0 end, now = function() return clock end, health = watch })
+    end
+
+    before_each(function() clock = 1000 end)
+
+    it("warms up what is new", function()
+      local list = endpoints(1, 1)
+      list[2].since = 1000
+      local pick = made({ kind = "round_robin", warmup = { duration = 1000, minimum_percent = 10, aggression = 1 } },
+        list):picker()
+      local function of_new(n)
+        return count(n, function() return pick:pick() end)["10.0.0.2:80"]
+      end
+      assert.equal(10, of_new(110))
+      clock = 1500
+      assert.near(100, of_new(300), 2)
+      clock = 2000
+      assert.equal(50, of_new(100))
+      assert.is_false(pick.due)
+    end)
+
+    -- Endpoints that are out, by address, until when.
+    local function watch_of(out, least)
+      return { conf = { min_health_percent = least or 0 }, out_until = function(_, endpoint, now)
+        local time = out[endpoint.address]
+        return time and now < time and time or nil
+      end }
+    end
+
+    it("leaves out who is out, until then", function()
+      local pick = made({ kind = "random" }, endpoints(1, 1), watch_of { ["10.0.0.1:80"] = 1500 }):picker()
+      assert.same({ ["10.0.0.2:80"] = 40 }, count(40, function() return pick:pick() end))
+      clock = 1500
+      assert.is_true(count(80, function() return pick:pick() end)["10.0.0.1:80"] > 5)
+    end)
+
+    it("uses all when too few are left, or none", function()
+      local out = { ["10.0.0.1:80"] = 1500, ["10.0.0.2:80"] = 1500 }
+      assert.is_nil(made({ kind = "random" }, endpoints(1, 1), watch_of(out)):picker():pick())
+      assert.truthy(made({ kind = "random" }, endpoints(1, 1), watch_of(out, 50)):picker():pick())
+    end)
+
+    it("gives the next priority what the healthy ones of the first are not trusted to take", function()
+      local list = endpoints(1, 1, 1, 1)
+      list[3].priority, list[4].priority = 1, 1
+      local pick = made({ kind = "random" }, list, watch_of {}):picker()
+      local function of_first(n)
+        local counts = count(n, function() return pick:pick() end)
+        return (counts["10.0.0.1:80"] or 0) + (counts["10.0.0.2:80"] or 0)
+      end
+      assert.equal(100, of_first(100))
+      pick = made({ kind = "random" }, list, watch_of { ["10.0.0.1:80"] = 9000 }):picker()
+      assert.near(7000, of_first(10000), 250) -- 1.4 * 1 / 2
+      pick = made({ kind = "random" }, list, watch_of { ["10.0.0.1:80"] = 9000, ["10.0.0.2:80"] = 9000 }):picker()
+      assert.equal(0, of_first(100))
+    end)
+  end)
 end)

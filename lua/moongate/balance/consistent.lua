@@ -4,7 +4,7 @@ local consistent = {}
 
 local POINTS = 160 -- per endpoint of the smallest weight on the ring, as ketama has it
 local MOST_POINTS = 65536
-local SIZE = 65537 -- of a Maglev table; prime, as the permutations need
+local SIZE = 65537 -- of a Maglev table when nobody says otherwise; prime, as the permutations need
 
 local function weight_sum(endpoints)
   local sum, least = 0, math.huge
@@ -14,12 +14,19 @@ local function weight_sum(endpoints)
   return sum, least
 end
 
+-- Points for each unit of weight: with a size, the least endpoint has its share of it, rounded up (Envoy's ring hash).
+local function scale_of(endpoints, size)
+  local sum, least = weight_sum(endpoints)
+  local wanted = size and math.ceil(least / sum * size) / least or POINTS / least
+  return math.min(wanted, MOST_POINTS / sum)
+end
+
 --- A ring: each endpoint stands on it at points in proportion to its weight.
 -- @param hash function(string) giving an unsigned 32-bit number
+-- @param size the least number of points, or nil: 160 for the endpoint of the smallest weight
 -- @return function(number) giving the endpoint of a key's hash
-function consistent.ring(endpoints, hash)
-  local sum, least = weight_sum(endpoints)
-  local scale = math.min(POINTS / least, MOST_POINTS / sum)
+function consistent.ring(endpoints, hash, size)
+  local scale = scale_of(endpoints, size)
   local points = {}
   for _, endpoint in ipairs(endpoints) do
     for i = 1, math.max(1, math.floor(endpoint.weight * scale + 0.5)) do
@@ -42,35 +49,36 @@ function consistent.ring(endpoints, hash)
 end
 
 --- A Maglev table (Eisenbud and others, NSDI 2016, section 3.4); heavier endpoints take more turns.
--- Parameters and result as those of ring().
-function consistent.maglev(endpoints, hash)
+-- Parameters and result as those of ring(); `size` is the table's, a prime.
+function consistent.maglev(endpoints, hash, size)
+  size = size or SIZE
   local _, least = weight_sum(endpoints)
   local sorted = {}
   for i, endpoint in ipairs(endpoints) do sorted[i] = endpoint end
   table.sort(sorted, function(a, b) return a.address < b.address end)
   local at, skip, credit, slots, filled = {}, {}, {}, {}, 0
   for i, endpoint in ipairs(sorted) do
-    at[i] = hash(endpoint.address) % SIZE
-    skip[i] = hash("skip_" .. endpoint.address) % (SIZE - 1) + 1
+    at[i] = hash(endpoint.address) % size
+    skip[i] = hash("skip_" .. endpoint.address) % (size - 1) + 1
     credit[i] = 0
   end
 
   local function take(i)
-    while slots[at[i]] do at[i] = (at[i] + skip[i]) % SIZE end
+    while slots[at[i]] do at[i] = (at[i] + skip[i]) % size end
     slots[at[i]] = sorted[i]
     filled = filled + 1
   end
 
-  while filled < SIZE do
+  while filled < size do
     for i, endpoint in ipairs(sorted) do
       credit[i] = credit[i] + endpoint.weight / least
-      while credit[i] >= 1 and filled < SIZE do
+      while credit[i] >= 1 and filled < size do
         credit[i] = credit[i] - 1
         take(i)
       end
     end
   end
-  return function(key) return slots[key % SIZE] end
+  return function(key) return slots[key % size] end
 end
 
 return consistent

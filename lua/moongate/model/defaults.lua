@@ -14,7 +14,20 @@ defaults.limits = {
   write_timeout = 30000, requests_per_connection = 0, connections = 10000,
 }
 
-defaults.pool = { connect_timeout = 3000, idle_timeout = 60000, max_idle = 64, max_requests = 0, max_connections = 0 }
+defaults.pool = { connect_timeout = 3000, idle_timeout = 60000, max_idle = 64, max_requests = 0, max_connections = 0,
+  max_age = 0 }
+
+defaults.circuit_breaker = { max_connections = 0, max_pending = 1024, max_requests = 0, max_retries = 0,
+  retry_budget_percent = 0, retry_budget_min = 3 }
+
+-- As Envoy and Istio have them.
+defaults.outlier_detection = {
+  consecutive_5xx = 5, consecutive_gateway_errors = 0, consecutive_local_failures = 5, split_local_failures = false,
+  interval = 10000, base_ejection_time = 30000, max_ejection_time = 300000, max_ejection_percent = 10,
+  min_health_percent = 0,
+}
+
+defaults.warmup = { minimum_percent = 10, aggression = 1 }
 
 -- Full jitter from 25 ms up to ten times that, as Envoy has it.
 defaults.retries = { attempts = 2, back_off = 25, max_back_off = 250, buffer = 65536 }

@@ -26,7 +26,8 @@ local function service_of(service)
     endpoints[i] = { address = endpoint.address, labels = endpoint.labels, weight = endpoint.weight }
   end
   return { at = service.at, endpoints = endpoints, subsets = service.subsets, balance = service.balance,
-           tls = service.tls ~= nil, pool = service.pool }
+           tls = service.tls ~= nil, pool = service.pool,
+           circuit_breaker = service.circuit_breaker, outlier_detection = service.outlier_detection }
 end
 
 local function backends_of(backends)

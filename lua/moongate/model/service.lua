@@ -1,0 +1,89 @@
+--- service: checks one service of a model: endpoints, balance, connections, limits, ejection, TLS.
+local address = require "moongate.model.address"
+local defaults = require "moongate.model.defaults"
+local join = require("moongate.schema").join
+local suggest = require "moongate.suggest"
+
+local service_check = {}
+
+local BALANCE = { "round_robin", "least_request", "random", "consistent_hash" }
+local KEYS = { "header", "cookie", "source_address", "query" }
+local KEY_NAMES = "'header', 'cookie', 'source_address', 'query'"
+
+local function check_endpoints(service, path, report)
+  for i, endpoint in ipairs(service.endpoints) do
+    endpoint.labels = endpoint.labels or {}
+    endpoint.weight = endpoint.weight or 1
+    local host, err = address.parse(endpoint.address or "")
+    if endpoint.address and not host then
+      report(join(join(path, i), "address"), ("bad address %q; %s"):format(endpoint.address, err))
+    end
+  end
+end
+
+local function is_prime(number)
+  for divisor = 2, math.floor(math.sqrt(number)) do
+    if number % divisor == 0 then return false end
+  end
+  return true
+end
+
+local function check_keys(balance, path, report)
+  local count = 0
+  for _, name in ipairs(KEYS) do count = count + (balance[name] and 1 or 0) end
+  if balance.kind == "consistent_hash" and count ~= 1 then
+    report(path, ("consistent_hash needs exactly one of %s"):format(KEY_NAMES))
+  elseif balance.kind ~= "consistent_hash" and count > 0 then
+    report(path, ("%s stand with consistent_hash, not %s"):format(KEY_NAMES, balance.kind))
+  end
+  for _, name in ipairs { "cookie_ttl", "cookie_path", "cookie_attributes" } do
+    if balance[name] and not balance.cookie then report(join(path, name), "stands with 'cookie' only") end
+    if balance[name] and not balance.cookie_ttl then report(join(path, name), "needs 'cookie_ttl'") end
+  end
+  if balance.table_size and not is_prime(balance.table_size) then
+    report(join(path, "table_size"), ("expected a prime, got %d"):format(balance.table_size))
+  end
+end
+
+local function check_balance(service, path, report)
+  if type(service.balance) ~= "table" then service.balance = { kind = service.balance or "round_robin" } end
+  local balance = service.balance
+  balance.kind = balance.kind or "round_robin"
+  local known = false
+  for _, kind in ipairs(BALANCE) do known = known or kind == balance.kind end
+  if not known then
+    local text = "unknown balance '%s'%s; expected one of '%s'"
+    report(path, text:format(balance.kind, suggest.hint(balance.kind, BALANCE), table.concat(BALANCE, "', '")))
+  end
+  check_keys(balance, path, report)
+  if balance.warmup then
+    defaults.fill(balance.warmup, defaults.warmup)
+    if balance.kind ~= "round_robin" and balance.kind ~= "least_request" then
+      report(join(path, "warmup"), "stands with round_robin and least_request only")
+    end
+  end
+end
+
+local function check_tls(tls, path, report)
+  if (tls.cert == nil) ~= (tls.key == nil) then report(path, "'cert' and 'key' stand only together") end
+  for i, name in ipairs(type(tls.verify) == "table" and tls.verify or { tls.verify }) do
+    if name:find("[%s%c]") then
+      report(join(path, "verify"), ("name %d is %q; no name in a certificate has a blank"):format(i, name))
+    end
+  end
+end
+
+--- Checks and completes one service.
+function service_check.check(service, name, path, report)
+  service.name = name
+  service.subsets = service.subsets or {}
+  service.endpoints = service.endpoints or {}
+  check_endpoints(service, join(path, "endpoints"), report)
+  check_balance(service, join(path, "balance"), report)
+  service.pool = defaults.fill(service.pool, defaults.pool)
+  if service.circuit_breaker then defaults.fill(service.circuit_breaker, defaults.circuit_breaker) end
+  if service.outlier_detection then defaults.fill(service.outlier_detection, defaults.outlier_detection) end
+  if service.tls then check_tls(service.tls, join(path, "tls"), report) end
+end
+
+return service_check

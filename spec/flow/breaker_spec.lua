@@ -1,0 +1,122 @@
+local gateway = require "spec.support.gateway"
+local loop = require "spec.support.loop"
+local upstream = require "spec.support.upstream"
+
+describe("circuit breaker", function()
+  local gw, up, slow
+
+  setup(function()
+    up = upstream.start(function(request)
+      request:read()
+      if request.target:find "^/wait" then loop.sleep(0.4) end
+      if request.target == "/fail" then
+        loop.sleep(0.2)
+        return { status = 503, body = "no" }
+      end
+      return { body = "ok" }
+    end)
+    slow = upstream.start(function(request)
+      request:read()
+      return { body = "slow" }
+    end)
+    gw = gateway.start { values = { up = up.address, slow = slow.address }, config = [[
+      local function service(limits, more)
+        more = more or {}
+        more.endpoints, more.circuit_breaker = { "$up" }, limits
+        return more
+      end
+      local function route(name, retries)
+        return { hosts = { name .. ".test" }, backends = { { service = name } }, retries = retries }
+      end
+      return {
+        listeners = { web = { address = "127.0.0.1:$web" } },
+        services = {
+          requests = service { max_requests = 2 },
+          one = service { max_connections = 1, max_pending = 2 },
+          patient = service { max_connections = 2 },
+          retries = service { max_retries = 1 },
+          aged = service(nil, { pool = { max_age = "150ms", keepalive = { idle = "30s", interval = "5s" } } }),
+          once = service(nil, { pool = { max_requests = 1 } }),
+        },
+        policies = { { "access_log", path = "stdout",
+          format = "ACCESS %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS%" } },
+        routes = { route "requests", route "one", route "patient", route "aged", route "once",
+          route("retries", { attempts = 1, on = { "503" }, back_off = "1ms", max_back_off = "1ms" }) },
+      }]] }
+  end)
+
+  teardown(gateway.stop_all)
+
+  -- Statuses of `n` requests at once: { [200] = ..., [503] = ... }, and one that was refused.
+  local function at_once(n, host, path)
+    local asks, counts, refused = {}, {}, nil
+    for i = 1, n do
+      asks[i] = function()
+        loop.sleep(i * 0.01)
+        return assert(gw:ask { host = host, path = path })
+      end
+    end
+    for _, response in ipairs(loop.all(unpack(asks))) do
+      counts[response.status] = (counts[response.status] or 0) + 1
+      if response.status == 503 then refused = response end
+    end
+    return counts, refused
+  end
+
+  it("refuses what is more than the requests allowed, and says so", function()
+    local counts, refused = at_once(5, "requests.test", "/wait-requests")
+    assert.same({ [200] = 2, [503] = 3 }, counts)
+    assert.equal("true", refused.headers["x-envoy-overloaded"])
+    assert.matches("reset reason: overflow$", refused.body)
+    assert.truthy(gw:logged("ACCESS /wait-requests 503 UO"))
+    assert.equal(200, gw:ask({ host = "requests.test", path = "/" }).status)
+  end)
+
+  it("lets requests wait for a connection, so many and no more", function()
+    local before = up.connections
+    local counts = at_once(5, "one.test", "/wait-one")
+    assert.same({ [200] = 3, [503] = 2 }, counts)
+    assert.equal(before + 1, up.connections)
+  end)
+
+  it("serves all who wait, on the connections allowed", function()
+    local before = up.connections
+    assert.same({ [200] = 6 }, (at_once(6, "patient.test", "/wait-patient")))
+    assert.equal(before + 2, up.connections)
+  end)
+
+  it("forgets who leaves while waiting", function()
+    local http, stream = require "spec.support.http", require "spec.support.stream"
+    loop.all(function() assert(gw:ask { host = "one.test", path = "/wait-a" }) end, function()
+      loop.sleep(0.05)
+      local conn = assert(stream.connect(gw.ports.web))
+      conn:send("GET /wait-b HTTP/1.1\r\nHost: one.test\r\n\r\n")
+      loop.sleep(0.1)
+      conn:close()
+    end)
+    assert.is_nil(http.lost)
+    assert.same({ [200] = 3, [503] = 1 }, (at_once(4, "one.test", "/wait-c")))
+  end)
+
+  it("makes no more retries at once than allowed; the answer then stands", function()
+    local before = #up.requests
+    local counts = at_once(4, "retries.test", "/fail")
+    assert.same({ [503] = 4 }, counts)
+    local tries = #up.requests - before
+    assert.is_true(tries >= 5 and tries < 8, tries .. " tries")
+    assert.truthy(gw:logged("ACCESS /fail 503 UO"))
+  end)
+
+  it("ends a connection after its longest time, or its last request", function()
+    local before = up.connections
+    assert(gw:ask { host = "aged.test" })
+    assert(gw:ask { host = "aged.test" })
+    assert.equal(before + 1, up.connections)
+    loop.sleep(0.3)
+    assert(gw:ask { host = "aged.test" })
+    assert.equal(before + 2, up.connections)
+    assert(gw:ask { host = "once.test" })
+    assert(gw:ask { host = "once.test" })
+    assert.equal(before + 4, up.connections)
+  end)
+end)
