@@ -66,7 +66,7 @@ end
 
 local function check_tls(tls, path, report)
   if (tls.cert == nil) ~= (tls.key == nil) then report(path, "'cert' and 'key' stand only together") end
-  for i, name in ipairs(type(tls.verify) == "table" and tls.verify or { tls.verify }) do
+  for i, name in ipairs(type(tls.verify) == "table" and tls.verify or {}) do
     if name:find("[%s%c]") then
       report(join(path, "verify"), ("name %d is %q; no name in a certificate has a blank"):format(i, name))
     end
