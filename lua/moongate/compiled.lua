@@ -122,7 +122,8 @@ end
 function compiled.new(model, before)
   local self = setmetatable({
     listeners = model.listeners, normalizers = normalizers_of(model.listeners),
-    tls = {}, balancers = {}, health = {}, breakers = {}, backends = {}, prepared = {}, chains = {}, backend_chains = {},
+    tls = {}, balancers = {}, health = {}, breakers = {},
+    backends = {}, prepared = {}, chains = {}, backend_chains = {},
     source = model,
     retries = metrics.counter { name = "moongate_upstream_retries_total", labels = { "route" },
       help = "Tries beyond the first, by route." },

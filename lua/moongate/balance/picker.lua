@@ -102,7 +102,7 @@ local function fill_levels(self, levels, now)
     self.parts[#self.parts + 1], self.shares[#self.shares + 1] = part, sum
     due = sooner(due, part_due)
   end
-  self.choose = choose_level
+  self.choose, self.endpoints = choose_level, self.all
   return due
 end
 
@@ -119,7 +119,7 @@ local function review(self, now)
   local levels, count, due = sort_out(self, now)
   local least = self.health and self.health.conf.min_health_percent or 0
   if count * 100 < least * #self.all then use_all(levels) end
-  self.due, self.choose = false, nil
+  self.due, self.choose, self.endpoints = false, nil, {}
   if share_out(levels) > 0 then
     local used = with_share(levels)
     local warm
