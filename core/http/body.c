@@ -93,6 +93,14 @@ static int start_chunk(struct mg_body *b)
     return MG_OK;
 }
 
+/* Blanks before ';' are part of an extension too, and counted. */
+static int take_extension(struct mg_body *b, char c)
+{
+    if (!mg_is_char(c, MG_CH_VALUE))
+        return MG_EPROTO;
+    return ++b->extensions > EXTENSIONS ? MG_ELIMIT : MG_OK;
+}
+
 /* chunk-size [ chunk-ext ] CRLF, one byte; which extension it is matters to nobody, so all that is
  * asked of one is that it holds no control byte. */
 static int take_line_byte(struct mg_body *b, char c)
@@ -110,13 +118,11 @@ static int take_line_byte(struct mg_body *b, char c)
         return MG_OK;
     }
     if (b->state == EXTENSION)
-        return !mg_is_char(c, MG_CH_VALUE)    ? MG_EPROTO
-               : ++b->extensions > EXTENSIONS ? MG_ELIMIT
-                                              : MG_OK;
+        return take_extension(b, c);
     if (!sized || (c != ';' && c != ' ' && c != '\t'))
         return MG_EPROTO;
     b->state = c == ';' ? EXTENSION : BLANK;
-    return MG_OK;
+    return take_extension(b, c);
 }
 
 /* One byte that has one value only. */

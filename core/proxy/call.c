@@ -152,8 +152,8 @@ struct mg_call *mg_call_make(struct mg_x *x, mg_str method, mg_str path, mg_str 
         query = mg_str_of(mark + 1, (size_t)(path.ptr + path.len - mark - 1));
         path.len = (uint32_t)(mark - path.ptr);
     }
-    if (!mg_is_token(method) || !mg_is_path(path) || !mg_is_query(query) ||
-        !mg_is_authority(authority))
+    if (!mg_is_token(method) || mg_method_id(method) == MG_METHOD_CONNECT || !mg_is_path(path) ||
+        !mg_is_query(query) || !mg_is_authority(authority))
         return NULL;
     c = mg_arena_alloc(&x->arena, sizeof(*c));
     memset(c, 0, sizeof(*c));

@@ -4,15 +4,6 @@
 
 enum { CLIENT_CERT_REMOVE, CLIENT_CERT_SET, CLIENT_CERT_TRUST };
 
-static mg_str trim(mg_str s)
-{
-    while (s.len > 0 && (*s.ptr == ' ' || *s.ptr == '\t'))
-        s.ptr++, s.len--;
-    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
 /* The n-th entry from the right of a comma-separated list, n from 1; empty: too short. */
 static mg_str from_right(mg_str list, uint32_t n)
 {
@@ -21,34 +12,38 @@ static mg_str from_right(mg_str list, uint32_t n)
         const char *start = comma == NULL ? list.ptr : comma + 1;
 
         if (--n == 0)
-            return trim(mg_str_of(start, (size_t)(list.ptr + list.len - start)));
+            return mg_str_trim(mg_str_of(start, (size_t)(list.ptr + list.len - start)));
         list.len = comma == NULL ? 0 : (uint32_t)(comma - list.ptr);
     }
     return (mg_str){0};
 }
 
-/* All X-Forwarded-For fields as one list (RFC 9110, 5.3). */
-static mg_str joined(struct mg_x *x, mg_str name)
+static char *put(char *at, mg_str s)
 {
-    mg_str all = {0}, value;
-    uint32_t at = 0;
-
-    while (mg_headers_next_of(&x->req.headers, name, &at, &value) == MG_OK)
-        all = all.len == 0 ? value
-                           : mg_arena_printf(&x->arena, "%.*s, %.*s", (int)all.len, all.ptr,
-                                             (int)value.len, value.ptr);
-    return all;
+    if (s.len > 0)
+        memcpy(at, s.ptr, s.len);
+    return at + s.len;
 }
 
-static mg_str concat(struct mg_x *x, mg_str a, const char *between, mg_str b)
+/* All X-Forwarded-For fields as one list (RFC 9110, 5.3), and `last` (may be empty) behind them. */
+static mg_str joined(struct mg_x *x, mg_str name, mg_str last)
 {
-    size_t gap = strlen(between), len = a.len + gap + b.len;
-    char *at = mg_arena_alloc(&x->arena, len);
+    size_t size = last.len;
+    uint32_t at = 0;
+    char *text, *end;
+    mg_str value;
 
-    memcpy(at, a.ptr, a.len);
-    memcpy(at + a.len, between, gap);
-    memcpy(at + a.len + gap, b.ptr, b.len);
-    return mg_str_of(at, len);
+    while (mg_headers_next_of(&x->req.headers, name, &at, &value) == MG_OK)
+        size += value.len + 2;
+    text = end = mg_arena_alloc(&x->arena, size);
+    for (at = 0; mg_headers_next_of(&x->req.headers, name, &at, &value) == MG_OK;)
+        if (value.len > 0)
+            end = put(put(end, value), MG_STR(", "));
+    if (last.len > 0)
+        end = put(end, last);
+    else if (end > text)
+        end -= 2;
+    return mg_str_of(text, (size_t)(end - text));
 }
 
 /* The trusted client address: `hops` proxies stand before us, so the client is that entry counted
@@ -66,16 +61,17 @@ static void forwarded_for(struct mg_x *x, const struct mg_listener_conf *conf)
             mg_headers_push(&x->req, &x->req.headers, name, x->pub.peer_address);
         return;
     }
-    list = joined(x, name);
+    if (conf->append_forwarded_for) {
+        list = joined(x, name, x->pub.peer_address);
+        mg_headers_remove(&x->req.headers, name);
+        mg_headers_push(&x->req, &x->req.headers, name, list);
+        hops += hops > 0; /* the last entry is the peer's by now */
+    } else {
+        list = joined(x, name, MG_STR(""));
+    }
     if (hops > 0)
         client = from_right(list, hops);
     x->pub.client_address = client.len > 0 ? client : x->pub.peer_address;
-    if (!conf->append_forwarded_for)
-        return;
-    mg_headers_remove(&x->req.headers, name);
-    mg_headers_push(&x->req, &x->req.headers, name,
-                    list.len > 0 ? concat(x, list, ", ", x->pub.peer_address)
-                                 : x->pub.peer_address);
 }
 
 static void forwarded_proto(struct mg_x *x, const struct mg_listener_conf *conf)

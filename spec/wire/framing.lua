@@ -1,0 +1,100 @@
+--- Where a request's body ends (RFC 9112, 6), and what HTTP/1.0 may (RFC 9112, 9.3; RFC 9110, 2.5).
+local H = "Host: t\r\n"
+local POST = "POST /a HTTP/1.1\r\n" .. H
+local TAIL = "5\r\nhello\r\n0\r\n\r\n"
+local LENGTH = POST .. "Content-Length: 5\r\n\r\nhello"
+local CHUNKED = POST .. "Transfer-Encoding: chunked\r\n\r\nhello"
+
+local function coding(name, value, status)
+  return { "Transfer-Encoding: " .. name, POST .. "Transfer-Encoding:" .. value .. "\r\n\r\n" .. TAIL,
+    refused = status or 400 }
+end
+
+local function length(name, value)
+  return { "Content-Length: " .. name, POST .. "Content-Length:" .. value .. "\r\n\r\nhello", refused = 400 }
+end
+
+return {
+  { "a length", LENGTH, reaches = { LENGTH } },
+  { "a length between blanks", POST .. "Content-Length:\t 5 \t\r\n\r\nhello", reaches = { LENGTH } },
+  { "zeros in front of a length", POST .. "Content-Length: 0005\r\n\r\nhello", reaches = { LENGTH } },
+  { "no body", "POST /a HTTP/1.1\r\n" .. H .. "\r\n", reaches = { POST .. "Content-Length: 0\r\n\r\n" } },
+  { "a body of GET", "GET /a HTTP/1.1\r\n" .. H .. "Content-Length: 5\r\n\r\nhello",
+    reaches = { "GET /a HTTP/1.1\r\n" .. H .. "Content-Length: 5\r\n\r\nhello" } },
+  { "a length of HTTP/1.0", "POST /a HTTP/1.0\r\n" .. H .. "Content-Length: 5\r\n\r\nhello", reaches = { LENGTH },
+    closes = true },
+  { "no length in HTTP/1.0", "POST /a HTTP/1.0\r\n" .. H .. "\r\n", reaches = { POST .. "Content-Length: 0\r\n\r\n" },
+    closes = true },
+  { "a length named by Connection", POST .. "Connection: content-length\r\nContent-Length: 5\r\n\r\nhello",
+    reaches = { LENGTH } },
+  length("empty", ""),
+  length("blank", " "),
+  length("a plus", " +5"),
+  length("a minus", " -5"),
+  length("a point", " 5.0"),
+  length("hex", " 0x5"),
+  length("hex digits", " 5a"),
+  length("blanks inside", " 5 5"),
+  length("a tab inside", " 5\t0"),
+  length("a list", " 5, 5"),
+  length("a list of two lengths", " 5, 6"),
+  length("a comma behind", " 5,"),
+  length("a comma in front", " ,5"),
+  length("quotes", ' "5"'),
+  length("a NUL", " 5\0"),
+  length("a digit above ASCII", " \239\188\149"),
+  length("2^64", " 18446744073709551616"),
+  length("2^64 + 5", " 18446744073709551621"),
+  length("30 digits", " 000000000000000000000000000005"),
+  { "a length past the limit", POST .. "Content-Length: 9999999999999999999\r\n\r\nhello", refused = 413 },
+  { "two lengths", POST .. "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", refused = 400 },
+  { "two lengths alike", POST .. "Content-Length: 5\r\ncontent-length: 5\r\n\r\nhello", refused = 400 },
+  { "a blank behind the name", POST .. "Content-Length : 5\r\n\r\nhello", refused = 400 },
+  { "a folded length", POST .. "Content-Length:\r\n 5\r\n\r\nhello", refused = 400 },
+  { "a length in a fold", POST .. "X: y\r\n Content-Length: 5\r\n\r\nhello", refused = 400 },
+
+  { "chunks", POST .. "Transfer-Encoding: chunked\r\n\r\n" .. TAIL, reaches = { CHUNKED } },
+  { "chunks in capitals", POST .. "TRANSFER-ENCODING: ChunkeD\r\n\r\n" .. TAIL, reaches = { CHUNKED } },
+  { "chunks between blanks", POST .. "Transfer-Encoding:\t chunked \t\r\n\r\n" .. TAIL, reaches = { CHUNKED } },
+  { "chunks named by Connection", POST .. "Connection: transfer-encoding\r\nTransfer-Encoding: chunked\r\n\r\n" .. TAIL,
+    reaches = { CHUNKED } },
+  coding("empty", ""),
+  coding("identity", " identity", 501),
+  coding("gzip", " gzip", 501),
+  coding("a near miss", " xchunked", 501),
+  coding("another near miss", " chunkedx", 501),
+  coding("gzip before chunked", " gzip, chunked"),
+  coding("chunked twice", " chunked, chunked"),
+  coding("identity behind", " chunked, identity"),
+  coding("identity in front", " identity, chunked"),
+  coding("a comma in front", " ,chunked"),
+  coding("a comma behind", " chunked,"),
+  coding("a semicolon", " chunked;"),
+  coding("a parameter", " chunked;q=1"),
+  coding("quotes", ' "chunked"'),
+  coding("a blank inside", " chun ked"),
+  coding("a vertical tab in front", " \11chunked"),
+  coding("a form feed behind", " chunked\12"),
+  coding("a NUL behind", " chunked\0"),
+  coding("a hard blank in front", " \160chunked"),
+  coding("a long s", " chun\197\191ked"),
+  { "two codings", POST .. "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n" .. TAIL, refused = 400 },
+  { "two codings, the first another", POST .. "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n"
+    .. TAIL,
+    refused = 400 },
+  { "two codings, the second empty", POST .. "Transfer-Encoding: chunked\r\nTransfer-Encoding:\r\n\r\n" .. TAIL,
+    refused = 400 },
+  { "a length, then chunks", POST .. "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" .. TAIL, refused = 400 },
+  { "chunks, then a length", POST .. "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n" .. TAIL, refused = 400 },
+  { "a length of 0 beside chunks", POST .. "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n" .. TAIL,
+    refused = 400 },
+  { "a length beside a coding of nothing", POST .. "Transfer-Encoding:\r\nContent-Length: 5\r\n\r\nhello",
+    refused = 400 },
+  { "chunks in HTTP/1.0", "POST /a HTTP/1.0\r\n" .. H .. "Transfer-Encoding: chunked\r\n\r\n" .. TAIL, refused = 400 },
+  { "a folded coding", POST .. "Transfer-Encoding:\r\n chunked\r\n\r\n" .. TAIL, refused = 400 },
+  { "a coding with a blank behind its name", POST .. "Transfer-Encoding : chunked\r\n\r\n" .. TAIL, refused = 400 },
+  { "a coding behind a bare CR", POST .. "X: y\rTransfer-Encoding: chunked\r\n\r\n" .. TAIL, refused = 400 },
+  { "a coding behind a bare LF", POST .. "X: y\nTransfer-Encoding: chunked\r\n\r\n" .. TAIL, refused = 400 },
+  { "chunks of GET", "GET /a HTTP/1.1\r\n" .. H .. "Transfer-Encoding: chunked\r\n\r\n" .. TAIL,
+    reaches = { "GET /a HTTP/1.1\r\n" .. H .. "Transfer-Encoding: chunked\r\n\r\nhello" } },
+}
