@@ -137,6 +137,7 @@ function model.check(draft, report, options)
   check_routes(draft, listeners, counted)
   if count > 0 then return nil end
   draft.routes = order.rank(draft.routes, options.by_specificity)
+  draft.order = options.by_specificity and "specificity" or "written"
   return draft
 end
 

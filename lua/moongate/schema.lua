@@ -1,6 +1,6 @@
 --- schema: checks settings against a list of fields, fills defaults, describes itself.
 -- A field is { "name", type =, required =, default =, min =, max =, one_of =, pattern =, items =, values =,
--- fields =, doc = }.
+-- fields =, doc =, secret = true for what nobody may print }.
 -- `type` is one of the names below or a list of them; durations become milliseconds, sizes bytes.
 -- min and max bound numbers (after conversion), the length of strings, or the count of a list.
 local describe = require "moongate.describe"
@@ -15,6 +15,7 @@ schema.describe = describe.fields
 local FIELD_KEYS = {
   [1] = "string", type = true, required = "boolean", default = true, min = "number", max = "number", one_of = "table",
   pattern = "string", items = "table", values = "table", fields = "table", doc = "string",
+  secret = "boolean",
 }
 
 local NOUNS = {

@@ -62,6 +62,7 @@ local listener = {
   { "client_cert_header", type = "string", one_of = { "remove", "set", "trust" }, doc = "X-Forwarded-Client-Cert." },
   { "append_forwarded_for", type = "boolean", doc = "Append the client's address to X-Forwarded-For." },
   { "path_normalization", type = "string", one_of = normalize.MODES, doc = "One spelling of paths, before the match." },
+  with({ "names", doc = "Hosts that clients reach it by, for those who ask why." }, STRINGS),
   { "strict_hosts", type = "boolean", doc = "No fall back from a matching host to a less specific one." },
   { "limits", type = "record", fields = limits, doc = "What a client may ask at most." },
 }
@@ -225,7 +226,8 @@ fields.config = {
     doc = "Where metrics and health are served." },
   { "services", type = "map", values = { type = "record", fields = service }, doc = "Upstreams by name." },
   uses("Around every route."),
-  list_of({ type = "record", fields = route }, "routes", "Found by specificity."),
+  list_of({ type = "record", fields = route }, "routes", "Tried in the order that `order` says."),
+  { "order", type = "string", one_of = { "specificity", "written" }, doc = "How the routes of one host are tried." },
 }
 
 return fields

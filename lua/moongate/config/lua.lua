@@ -92,7 +92,7 @@ function lua.load(file)
   made.source = file
   local result = model.check(made, function(path, message)
     report(source_path(path), message)
-  end, { by_specificity = true })
+  end, { by_specificity = checked.order ~= "written" })
   if #errors > 0 then
     table.sort(errors, in_order)
     return nil, errors

@@ -46,6 +46,17 @@ local function candidates(model, port)
   return list
 end
 
+-- Where nobody knows the host: the usual port, or a listener that answers to any name.
+local function fallback(model, list)
+  for _, port in ipairs { PORT_OF.http, PORT_OF.https, false } do
+    for _, i in ipairs(list) do
+      local listener = model.listeners[i]
+      if port and listener.port == port or not port and not listener.names then return i end
+    end
+  end
+  return list[1]
+end
+
 --- The listener for the options --listener and --port, or else for the authority.
 -- @return its place among the model's and why it is this one; or nil and why there is none
 function pick.listener(model, values, authority, compiled)
@@ -63,7 +74,7 @@ function pick.listener(model, values, authority, compiled)
       end
     end
   end
-  return list[1], #list > 1 and "the first of several; --listener names another" or nil
+  return fallback(model, list), #list > 1 and "the first of several; --listener names another" or nil
 end
 
 return pick
