@@ -7,15 +7,16 @@ local backends = {}
 backends.__index = backends
 
 --- @param store all objects; @param by_name services by full name; @param port_offset added to ports that we bind
--- @param backend_tls of gateway_api/backend_tls.lua
-function backends.new(store, by_name, port_offset, backend_tls)
+-- @param backend_tls of gateway_api/backend_tls.lua; @param peers of peer_authentication.lua
+function backends.new(store, by_name, port_offset, backend_tls, peers)
   return setmetatable({ store = store, by_name = by_name, port_offset = port_offset or 0, services = {},
-    backend_tls = backend_tls }, backends)
+    backend_tls = backend_tls, peers = peers }, backends)
 end
 
---- The identity that answers on a service's mesh listeners, or nil: they speak clear text.
-function backends:identity_of(service)
+--- The identity that answers on the mesh listener of a service's port, or nil: it speaks clear text.
+function backends:identity_of(service, port)
   local account = service.account
+  if self.peers:mode(service, port) == "DISABLE" then return nil end
   return account and workloads.identity(self.store, service.object.namespace, account)
 end
 
@@ -49,7 +50,7 @@ function backends:through_mesh(service, port, caller)
   local at = service.object:place { "spec", "ports", port.index }
   self.services[name] = self.services[name] or {
     endpoints = { { address = services.join_address(service.address, port.number + self.port_offset), at = at } },
-    tls = client_tls(service, self:identity_of(service), caller), at = at, balance = "round_robin",
+    tls = client_tls(service, self:identity_of(service, port), caller), at = at, balance = "round_robin",
     metadata = { service = service.fqdn, name = service.object.name, namespace = service.object.namespace,
       port = port.number },
   }

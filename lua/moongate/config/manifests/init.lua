@@ -13,6 +13,7 @@ local ingress = require "moongate.config.manifests.ingress"
 local mesh = require "moongate.config.manifests.mesh"
 local mesh_config = require "moongate.config.manifests.mesh_config"
 local model = require "moongate.model"
+local peer_authentication = require "moongate.config.manifests.peer_authentication"
 local reader = require "moongate.config.manifests.reader"
 local services = require "moongate.config.manifests.services"
 local store = require "moongate.config.manifests.store"
@@ -42,7 +43,9 @@ local function gather(objects, options)
     service.waypoint = waypoints.serving(context.store, context.waypoints, service, service.behind)
   end
   context.backend_tls = backend_tls.new(context)
-  context.backends = backends.new(context.store, context.services_by_name, options.port_offset, context.backend_tls)
+  context.peers = peer_authentication.new(context.store)
+  context.backends = backends.new(context.store, context.services_by_name, options.port_offset, context.backend_tls,
+    context.peers)
   context.authorization = authorization.new(context.store, context.workloads, context.backends)
   return context
 end
@@ -99,6 +102,7 @@ local function build(objects, options, notes)
     listener.path_normalization = context.store.mesh.path_normalization
   end
   context.authorization:warn_unused()
+  context.peers:warn_unused()
   context.draft.source = options.source
   -- A Gateway none of whose listeners can be served is said in warnings; a later reload may mend it.
   local may_be_idle = next(context.gateway_workloads) ~= nil

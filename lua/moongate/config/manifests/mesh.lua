@@ -27,10 +27,10 @@ local function speaks_for(object, service)
   return object.namespace == service.object.namespace and is_for_mesh(object) and matches_host(object, service)
 end
 
-local function tls_of(identity)
+local function tls_of(identity, strict)
   if not identity then return nil end
   return { certs = { { cert = identity.cert, key = identity.key, name = identity.at } }, client_ca = identity.root,
-    client_auth = "request", permissive = true }
+    client_auth = strict and "require" or "request", permissive = not strict }
 end
 
 -- What clients call the service by: they look it up, and come to its address.
@@ -41,11 +41,17 @@ local function names_of(service)
 end
 
 local function listener_of(context, service, port)
-  local identity = context.backends:identity_of(service)
+  local identity = context.backends:identity_of(service, port)
+  local mode, by = context.peers:mode(service, port)
+  if mode == "STRICT" and not identity then
+    return by:warn({ "spec" }, ("is STRICT, and there is no Secret istio.%s in the namespace %s for %s:%d to speak TLS "
+      .. "with; not served"):format(service.account or "ACCOUNT", service.object.namespace, service.fqdn, port.number))
+  end
   return {
     name = ("mesh %s:%d"):format(service.fqdn, port.number),
     address = services.join_address(service.address, port.number), port = port.number, names = names_of(service),
-    at = service.object:place { "spec", "ports", port.index }, tls = tls_of(identity),
+    at = service.object:place { "spec", "ports", port.index },
+    tls = tls_of(identity, mode == "STRICT"),
     -- An inner hop: the one before has said who the client is and given the request its id.
     append_forwarded_for = false, trust_request_id = true, trusted_hops = 1,
   }, identity
@@ -95,6 +101,7 @@ end
 
 local function add_port(context, service, port)
   local listener, identity = listener_of(context, service, port)
+  if not listener then return end
   service.object:attach("listener " .. listener.name)
   if service.waypoint then service.waypoint.object:attach("service " .. service.fqdn) end
   table.insert(context.draft.listeners, listener)

@@ -27,7 +27,9 @@ local function add(name, definition)
   end
 end
 
-for _, group in ipairs { "core", "istio", "virtual_service", "destination_rule", "gateway_api", "http_route" } do
+local GROUPS = { "core", "istio", "peer_authentication", "virtual_service", "destination_rule", "gateway_api",
+  "http_route" }
+for _, group in ipairs(GROUPS) do
   for name, definition in pairs(require("moongate.config.manifests.kinds." .. group)) do add(name, definition) end
 end
 
