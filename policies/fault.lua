@@ -17,13 +17,18 @@ fault.schema = {
     { "fixed", type = "duration", required = true, doc = "How long." }, share("Share of requests that wait."),
   } },
   { "abort", type = "record", doc = "Answers instead of sending anything upstream.", fields = {
-    { "status", type = "integer", min = 200, max = 599, required = true, doc = "Status of the answer." },
+    { "status", type = "integer", min = 200, max = 599, doc = "Status of the answer." },
+    { "grpc_status", type = "integer", min = 0, max = 16, doc = "In its place, a gRPC status in an answer of 200." },
     share("Share of requests that are answered so."),
   } },
 }
 
 function fault.check(conf)
-  if not conf.delay and not conf.abort then return nil, "delay: needs delay or abort, else it does nothing" end
+  local abort = conf.abort
+  if not conf.delay and not abort then return nil, "delay: needs delay or abort, else it does nothing" end
+  if abort and (abort.status == nil) == (abort.grpc_status == nil) then
+    return nil, "abort: needs one of status and grpc_status"
+  end
 end
 
 -- Shares are whole parts per million, cut off, as Envoy keeps them.
@@ -33,9 +38,23 @@ function fault.prepare(conf)
   return {
     delay = conf.delay and conf.delay.fixed or 0,
     delayed = conf.delay and conf.delay.fixed > 0 and millionths(conf.delay) or 0,
-    status = conf.abort and conf.abort.status,
+    status = conf.abort and conf.abort.status or 200, grpc_status = conf.abort and conf.abort.grpc_status,
     aborted = millionths(conf.abort),
   }
+end
+
+local BODY = "fault filter abort"
+
+-- A gRPC client gets its status in headers alone; another one sees it beside the body.
+local function abort(conf, ctx)
+  ctx:flag("FI")
+  ctx.details = "fault_filter_abort"
+  local answer = ctx:respond(conf.status, BODY, { ["content-type"] = "text/plain" })
+  if conf.grpc_status then
+    answer.headers:set("grpc-status", tostring(conf.grpc_status))
+    answer.headers:set("grpc-message", BODY)
+  end
+  return answer
 end
 
 local function drawn(part) return part > 0 and random.number() * 1000000 < part end
@@ -45,11 +64,7 @@ function fault.request(conf, ctx)
     ctx:flag("DI")
     ctx:sleep(conf.delay)
   end
-  if drawn(conf.aborted) then
-    ctx:flag("FI")
-    ctx.details = "fault_filter_abort"
-    return ctx:respond(conf.status, "fault filter abort", { ["content-type"] = "text/plain" })
-  end
+  if drawn(conf.aborted) then return abort(conf, ctx) end
 end
 
 return fault

@@ -15,6 +15,7 @@ local mirror = {}
 mirror.schema = {
   { "service", type = "string", required = true, doc = "Service that receives the copies." },
   { "subset", type = "string", doc = "Subset of the service." },
+  { "shadow_host", type = "boolean", default = false, doc = "Call the copy's Host NAME-shadow, as Envoy does." },
   { "percent", type = "number", min = 0, max = 100, default = 100, doc = "Share of requests that are copied." },
   { "body_limit", type = "size", default = "64KiB", doc = "Longest body that is copied." },
   { "most", type = "integer", min = 1, default = 256, doc = "Copies on their way at a time, for each worker." },
@@ -51,9 +52,16 @@ local function headers_of(ctx)
   return headers
 end
 
+-- "a.example:80" to "a.example-shadow:80".
+local function shadow(authority)
+  local host, port = authority:match("^(.-)(:%d+)$")
+  return (host or authority) .. "-shadow" .. (port or "")
+end
+
 local function copy_of(conf, ctx)
   local req = ctx.req
-  return { service = conf.service, subset = conf.subset, method = req.method, authority = req.authority,
+  local authority = conf.shadow_host and shadow(req.authority) or req.authority
+  return { service = conf.service, subset = conf.subset, method = req.method, authority = authority,
     path = req.query and req.path .. "?" .. req.query or req.path, headers = headers_of(ctx), timeout = conf.timeout }
 end
 

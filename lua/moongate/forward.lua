@@ -66,9 +66,13 @@ local function send(ctx, route, backend, tried, body)
   return rc
 end
 
+local function worth(ctx, plan, rc)
+  return retry.worth(plan, rc, ctx._x.status, ctx.res.headers)
+end
+
 -- Where the service's limit of retries forbids one, its answer stays as it is, with the flag UO (Envoy).
 local function may_retry(ctx, backend, plan, count, rc)
-  if count > plan.attempts or not C.mg_replayable(ctx._x) or not retry.worth(plan, rc, ctx._x.status) then
+  if count > plan.attempts or not C.mg_replayable(ctx._x) or not worth(ctx, plan, rc) then
     return false
   end
   if not backend.breaker or C.mg_breaker_may_retry(backend.breaker) then return true end
@@ -81,14 +85,14 @@ end
 local function again(ctx, route, backend, rc, try)
   local plan, tried, count = route.plan, {}, 1
   while may_retry(ctx, backend, plan, count, rc) do
-    tried[ctx.endpoint] = true
+    if plan.avoids_tried then tried[ctx.endpoint] = true end
     if rc ~= ETIMEOUT and rc ~= EFULL then ctx:sleep(retry.back_off(plan, count)) end
     count = count + 1
     route.on_retry:add(1)
     rc = try(ctx, route, backend, tried)
     if rc == nil or rc == EGONE then break end
   end
-  if count > plan.attempts and (rc ~= OK or retry.worth(plan, rc, ctx._x.status)) then ctx:flag("URX") end
+  if count > plan.attempts and (rc ~= OK or worth(ctx, plan, rc)) then ctx:flag("URX") end
   return rc, count > 1
 end
 

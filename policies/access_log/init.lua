@@ -60,32 +60,14 @@ local function json_line(ctx)
   return "{" .. table.concat(parts, ",") .. "}"
 end
 
--- A format string as a list of texts and functions; nil and why for what is no operator.
-local function parse(format)
-  local parts, at = {}, 1
-  while at <= #format do
-    local from, to, name = format:find("%%([^%%]*)%%", at)
-    if not from then break end
-    parts[#parts + 1] = format:sub(at, from - 1)
-    local get, why = "%", nil
-    if name ~= "" then get, why = operators.parse(name) end
-    if not get then return nil, why end
-    parts[#parts + 1], at = get, to + 1
-  end
-  local rest = format:sub(at)
-  if rest:find("%", 1, true) then return nil, "a % without its partner; %% is a percent sign" end
-  parts[#parts + 1] = rest
-  return parts
-end
-
 function access_log.check(conf)
   if conf.format == "json" then return nil end
-  local _, why = parse(conf.format)
+  local _, why = operators.template(conf.format)
   if why then return nil, "format: " .. why end
 end
 
 local function format_line(format)
-  local parts = parse(format)
+  local parts = operators.template(format)
   return function(ctx)
     local out = {}
     for i, part in ipairs(parts) do out[i] = type(part) == "string" and part or line_text(part(ctx)) end

@@ -98,4 +98,23 @@ function operators.parse(text)
   return length and cut(get, tonumber(length)) or get
 end
 
+--- A format string as a list of texts and functions, in which %% is a percent sign; nil and why where it has a
+-- mistake.
+function operators.template(format)
+  local parts, at = {}, 1
+  while at <= #format do
+    local from, to, name = format:find("%%([^%%]*)%%", at)
+    if not from then break end
+    parts[#parts + 1] = format:sub(at, from - 1)
+    local get, why = "%", nil
+    if name ~= "" then get, why = operators.parse(name) end
+    if not get then return nil, why end
+    parts[#parts + 1], at = get, to + 1
+  end
+  local rest = format:sub(at)
+  if rest:find("%", 1, true) then return nil, "a % without its partner; %% is a percent sign" end
+  parts[#parts + 1] = rest
+  return parts
+end
+
 return operators

@@ -1,20 +1,22 @@
 --- cors: tells browsers which other sites may call (the CORS protocol of the WHATWG's Fetch standard).
 -- An origin is "https://shop.example", with ":port" where it is not the scheme's usual one; "https://*.shop.example"
--- allows every name below it, "https://*" every host, "*" every origin.
+-- allows every name below it, "https://*" every host, "*" every origin.  Among them may stand { exact = }, { prefix = }
+-- and { regex = } (of the whole), which are compared with the text of the header.
 -- A preflight (OPTIONS with Origin and Access-Control-Request-Method) is answered here, 200, with headers that allow
 -- the call where its origin is allowed, and without any where it is not.  Another request goes on whatever its origin
 -- is: it is the browser that keeps the answer from the site.  "*" among methods and headers allows all of them; the
--- answer then repeats what was asked for, so that it holds with credentials too.
+-- answer then repeats what was asked for, so that it holds with credentials too.  With `literal` lists go out as they
+-- are written, joined by commas, as Envoy sends them.
 -- Phases: request (answers preflights), response (marks).
 -- Place it before policies that ask who the client is: a preflight carries no credentials.
-local field = require "moongate.field"
 local origins = require "policies.cors.origins"
 local cors = {}
 
 local function names(name, doc) return { name, type = "list", items = { type = "string" }, default = {}, doc = doc } end
 
 cors.schema = {
-  names("allow_origins", "Origins that may call."),
+  { "allow_origins", type = "list", default = {}, doc = "Origins that may call.",
+    items = { type = { "string", "record" }, fields = origins.fields } },
   names("allow_methods", "Methods they may use beside GET, HEAD and POST; \"*\": any."),
   names("allow_headers", "Headers they may send; \"*\": any."),
   names("expose_headers", "Headers of the answer that their scripts may read."),
@@ -22,6 +24,7 @@ cors.schema = {
   { "max_age", type = "duration", min = 0, doc = "How long a browser may keep a preflight's answer." },
   { "unmatched_preflights", type = "string", one_of = { "answer", "forward" }, default = "answer",
     doc = "What becomes of a preflight whose origin is not allowed." },
+  { "literal", type = "boolean", default = false, doc = "Send lists as they are written." },
 }
 
 function cors.check(conf)
@@ -30,27 +33,30 @@ function cors.check(conf)
       if name:find("[^%w!#$%%&'*+.^_`|~-]") or name == "" then
         return nil, ("%s.%d: %q is no token"):format(list, i, name)
       end
-      if name == "*" and #conf[list] > 1 then return nil, ("%s.%d: \"*\" stands alone"):format(list, i) end
+      if name == "*" and #conf[list] > 1 and not conf.literal then
+        return nil, ("%s.%d: \"*\" stands alone"):format(list, i)
+      end
     end
   end
-  if conf.allow_credentials and conf.expose_headers[1] == "*" then
+  if conf.allow_credentials and conf.expose_headers[1] == "*" and not conf.literal then
     return nil, "expose_headers.1: \"*\" means nothing with credentials"
   end
   for i, origin in ipairs(conf.allow_origins) do
-    local why = field.value_error(origin)
+    local why = origins.error(origin)
     if why then return nil, ("allow_origins.%d: %s"):format(i, why) end
-    if select(2, origin:gsub("%*", "")) > 1 then return nil, ("allow_origins.%d: more than one \"*\""):format(i) end
   end
 end
 
-local function joined(list) return #list > 0 and list[1] ~= "*" and table.concat(list, ", ") or nil end
-
 function cors.prepare(conf)
+  local comma = conf.literal and "," or ", "
+  local function joined(list) return #list > 0 and table.concat(list, comma) or nil end
+  local function allowed(list) return (conf.literal or list[1] ~= "*") and joined(list) or nil end
   return {
     origins = origins.new(conf.allow_origins),
-    methods = joined(conf.allow_methods), headers = joined(conf.allow_headers),
-    any_method = conf.allow_methods[1] == "*", any_header = conf.allow_headers[1] == "*",
-    expose = #conf.expose_headers > 0 and table.concat(conf.expose_headers, ", ") or nil,
+    methods = allowed(conf.allow_methods), headers = allowed(conf.allow_headers),
+    any_method = not conf.literal and conf.allow_methods[1] == "*",
+    any_header = not conf.literal and conf.allow_headers[1] == "*",
+    expose = joined(conf.expose_headers),
     credentials = conf.allow_credentials and "true" or nil, forward = conf.unmatched_preflights == "forward",
     max_age = conf.max_age and ("%d"):format(conf.max_age / 1000),
   }

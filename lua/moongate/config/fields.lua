@@ -197,6 +197,7 @@ local retries = {
   { "back_off", type = "duration", min = 1, doc = "First pause." },
   { "max_back_off", type = "duration", min = 1, doc = "Longest pause." },
   { "buffer", type = "size", max = 4294967295, doc = "Longest body kept to be sent again." },
+  { "avoid_tried", type = "boolean", doc = "Prefer endpoints that have not been tried." },
 }
 
 local backend = {

@@ -30,7 +30,7 @@ defaults.outlier_detection = {
 defaults.warmup = { minimum_percent = 10, aggression = 1 }
 
 -- Full jitter from 25 ms up to ten times that, as Envoy has it.
-defaults.retries = { attempts = 2, back_off = 25, max_back_off = 250, buffer = 65536 }
+defaults.retries = { attempts = 2, back_off = 25, max_back_off = 250, buffer = 65536, avoid_tried = true }
 defaults.retry_on = { "connect-failure", "503" }
 
 --- Fills what `target` (nil: a new table) lacks, one level deep.

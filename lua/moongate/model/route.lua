@@ -7,7 +7,8 @@ local suggest = require "moongate.suggest"
 
 local route_check = {}
 
-local RETRY_ON = { "connect-failure", "5xx", "gateway-error", "reset", "retriable-4xx" }
+local RETRY_ON = { "connect-failure", "5xx", "gateway-error", "reset", "retriable-4xx", "envoy-ratelimited",
+  "cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable" }
 local TOKEN = "^[%w!#$%%&'*+.^_`|~-]+$" -- RFC 9110 section 5.6.2
 
 local function check_hosts(route, path, report)

@@ -337,8 +337,9 @@ local BAD = {
   { "30-web-api-gw-vs", "value: 100", "value: 101",
     "16: VirtualService web-api-gw-vs: spec.http[0].fault.delay.percentage.value: "
     .. "expected a value of at most 100, got 101" },
-  { "30-web-api-gw-vs", "exact: Amy", "regex: Am.*",
-    "20: VirtualService web-api-gw-vs: spec.http[0].match[0].headers.user.regex: is not supported yet" },
+  { "30-web-api-gw-vs", "exact: Amy", "regex: A(m",
+    '20: VirtualService web-api-gw-vs: spec.http[0].match[0].headers.user.regex: bad regular expression "A(m"; '
+    .. "missing ): A(m" },
   { "30-web-api-gw-vs", "exact: Amy", "exact: true",
     "20: VirtualService web-api-gw-vs: spec.http[0].match[0].headers.user.exact: "
     .. "expected a string, got the boolean true" },

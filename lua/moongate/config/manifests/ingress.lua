@@ -1,4 +1,5 @@
 --- Listeners and routes of the ingress gateways: networking.istio.io Gateways and the VirtualServices that name them.
+local binding = require "moongate.config.manifests.virtual_services.binding"
 local names = require "moongate.config.manifests.names"
 local services = require "moongate.config.manifests.services"
 local suggest = require "moongate.suggest"
@@ -92,18 +93,13 @@ local function collect(context)
   return groups
 end
 
-local function names_gateway(object, gateway)
-  for _, text in ipairs(object.spec.gateways or {}) do
-    local namespace, name = names.reference(text, object.namespace)
-    if namespace == gateway.namespace and name == gateway.name then return true end
-  end
-end
-
 --- Hosts that a VirtualService and the servers of a group have in common.
 local function common_hosts(object, group)
   local list, seen = {}, {}
   for _, entry in ipairs(group.entries) do
-    for _, server in ipairs(names_gateway(object, entry.gateway) and entry.hosts or {}) do
+    local named = binding.names_gateway(object, entry.gateway.namespace, entry.gateway.name)
+      and binding.is_visible(object, group.workload and group.workload.namespace or entry.gateway.namespace)
+    for _, server in ipairs(named and entry.hosts or {}) do
       for _, host in ipairs(object.spec.hosts or {}) do
         local common = (not server.namespace or server.namespace == object.namespace)
           and names.host_intersection(server.host, host:lower())
@@ -134,7 +130,9 @@ end
 local function add_routes(context, group, listener)
   local identity = group.workload
     and workloads.identity(context.store, group.workload.namespace, group.workload.account)
-  local from = { port = group.port, gateways = group.gateways, identity = identity, backends = context.backends }
+  local from = { port = group.port, gateways = group.gateways, identity = identity, backends = context.backends,
+    tls = group.tls ~= nil, labels = group.workload and group.workload.labels,
+    namespace = group.workload and group.workload.namespace }
   local catch_alls = {}
   local function add(route, hosts, list)
     if not route then return end
@@ -148,7 +146,7 @@ local function add_routes(context, group, listener)
     local hosts = common_hosts(object, group)
     context.attached[object] = context.attached[object] or #hosts > 0
     if #hosts > 0 then object:attach("listener " .. listener) end
-    for _, route in ipairs(#hosts > 0 and virtual_services.routes(object, from) or {}) do
+    for _, route in ipairs(#hosts > 0 and virtual_services.routes(context, object, from) or {}) do
       route.name = listener .. " " .. route.name
       local first, last = split(route)
       add(first, hosts, context.draft.routes)
@@ -162,8 +160,9 @@ end
 local function check_references(context)
   for _, object in ipairs(context.store:all(VIRTUAL_SERVICE)) do
     local elsewhere = false
+    binding.check(object)
     for i, text in ipairs(object.spec.gateways or {}) do
-      local namespace, name = names.reference(text, object.namespace)
+      local namespace, name = names.reference(binding.gateway(text, object.namespace))
       if text == "mesh" then
         elsewhere = true
       elseif not context.store:get(GATEWAY, namespace, name) then

@@ -1,4 +1,5 @@
 --- A listener and routes for every Service: where the mesh takes calls to it, guards them, and sends them on.
+local binding = require "moongate.config.manifests.virtual_services.binding"
 local gateway_api = require "moongate.config.manifests.gateway_api"
 local names = require "moongate.config.manifests.names"
 local services = require "moongate.config.manifests.services"
@@ -9,22 +10,16 @@ local mesh = {}
 
 local VIRTUAL_SERVICE = "networking.istio.io/VirtualService"
 
-local function is_for_mesh(object)
-  if not object.spec.gateways or #object.spec.gateways == 0 then return true end
-  for _, gateway in ipairs(object.spec.gateways) do
-    if gateway == "mesh" then return true end
-  end
+-- Whether an object stands in the namespace of a service or of its waypoint.
+local function is_near(object, service)
+  return object.namespace == service.object.namespace
+    or service.waypoint ~= nil and object.namespace == service.waypoint.namespace
 end
 
-local function matches_host(object, service)
-  for _, host in ipairs(object.spec.hosts or {}) do
-    if names.host_matches(names.expand(host, object.namespace), service.fqdn) then return true end
-  end
-end
-
---- Whether a VirtualService speaks for a service; it must stand in the service's namespace.
+--- Whether a VirtualService speaks for a service; the waypoint must see it.
 local function speaks_for(object, service)
-  return object.namespace == service.object.namespace and is_for_mesh(object) and matches_host(object, service)
+  return is_near(object, service) and binding.is_for_mesh(object)
+    and binding.is_visible(object, service.waypoint.namespace) and binding.has_host(object, service)
 end
 
 local function tls_of(identity, strict)
@@ -73,7 +68,7 @@ local function routes_of(context, service, port, identity)
       local from = { port = port.number, gateway = "mesh", service = service, identity = identity,
         backends = context.backends }
       object:attach(("service %s:%d"):format(service.fqdn, port.number))
-      for _, route in ipairs(virtual_services.routes(object, from)) do list[#list + 1] = route end
+      for _, route in ipairs(virtual_services.routes(context, object, from)) do list[#list + 1] = route end
     end
   end
   if #list == 0 then list[1] = default_route(context, service, port) end
@@ -122,10 +117,10 @@ end
 --- Names what a VirtualService for the mesh does not do.
 local function warn_without_effect(context)
   for _, object in ipairs(context.store:all(VIRTUAL_SERVICE)) do
-    for i, host in ipairs(is_for_mesh(object) and object.spec.hosts or {}) do
+    for i, host in ipairs(binding.is_for_mesh(object) and object.spec.hosts or {}) do
       local pattern, found, served = names.expand(host, object.namespace), false, false
       for _, service in ipairs(context.services) do
-        if names.host_matches(pattern, service.fqdn) and object.namespace == service.object.namespace then
+        if names.host_matches(pattern, service.fqdn) and is_near(object, service) then
           found, served = true, served or service.waypoint ~= nil
         end
       end
