@@ -110,6 +110,25 @@ describe("examples", function()
     assert.equal(200, (get(8080, "/plain")))
   end)
 
+  it("retry", function()
+    start "retry.lua"
+    for _ = 1, 6 do
+      assert.same({ 200, "welcome\n" }, { get(8080, "/") })
+      assert.equal(503, (get(8080, "/busy")))
+    end
+    assert.truthy(read(folder .. "/log"):find("/busy 503 tries: 3", 1, true))
+  end)
+
+  it("redirect", function()
+    start "redirect.lua"
+    local location = "-o /dev/null -w '%{redirect_url}\n%{http_code}'"
+    assert.same({ 301, ("http://127.0.0.1:%d/shop/cart?id=7"):format(port(8080)) },
+      { get(8080, "/old/cart?id=7", location) })
+    assert.same({ 308, "https://shop.example/account" }, { get(8080, "/account", location) })
+    local asked = "-o /dev/null -w '%header{x-asked}\n%{http_code}'"
+    assert.same({ 200, "/items/7/v2" }, { get(8080, "/v2/items/7", asked) })
+  end)
+
   it("fault", function()
     start "fault.lua"
     assert.same({ 200, "at once\n" }, { get(8080, "/") })
