@@ -10,28 +10,47 @@ local SLASH = 47
 local byte, sub = string.byte, string.sub
 local find = bucket.find
 
-local function find_elements(self, path, req, best)
-  local lengths, buckets = self.element_lengths, self.elements
-  for i = 1, #lengths do
-    local length = lengths[i]
-    if #path == length or byte(path, length + 1) == SLASH then
-      local found = buckets[sub(path, 1, length)]
-      if found then best = find(found, req, best) end
-    end
+local ELEMENTS = [[
+if #path == $n or byte(path, $n + 1) == SLASH then
+  found = elements[sub(path, 1, $n)]
+  if found then best = find(found, req, best) end
+end]]
+local STARTS = [[
+if #path >= $n then
+  found = starts[sub(path, 1, $n)]
+  if found then best = find(found, req, best) end
+end]]
+local LOOP = [[
+for i = 1, #lengths do
+  local n = lengths[i]
+  $body
+end]]
+local MOST_LINES = 16 -- lengths, past which a loop is the better code
+
+local function steps(template, lengths, lengths_of)
+  if #lengths > MOST_LINES then
+    return (LOOP:gsub("lengths", lengths_of):gsub("$body", (template:gsub("$n", "n"))))
   end
-  return best
+  local lines = {}
+  for i, length in ipairs(lengths) do lines[i] = template:gsub("$n", length) end
+  return table.concat(lines, "\n")
 end
 
-local function find_starts(self, path, req, best)
-  local lengths, buckets = self.start_lengths, self.starts
-  for i = 1, #lengths do
-    local length = lengths[i]
-    if #path >= length then
-      local found = buckets[sub(path, 1, length)]
-      if found then best = find(found, req, best) end
-    end
-  end
-  return best
+local makers = {} -- by code: what has prefixes of the same lengths shares one prototype, and so its traces
+
+-- The look-up of prefixes as a straight line: a loop of its own would be a trace of its own, and what follows it in a
+-- request would be left to the interpreter.
+local function prefix_finder(self)
+  local code = ([[local byte, sub, find, SLASH = ...
+return function(self, path, req, best)
+local elements, starts, found = self.elements, self.starts
+%s
+%s
+return best
+end]]):format(steps(ELEMENTS, self.element_lengths, "self.element_lengths"),
+    steps(STARTS, self.start_lengths, "self.start_lengths"))
+  makers[code] = makers[code] or assert(load(code, "=router:prefixes", "t"))(byte, sub, find, SLASH)
+  return makers[code]
 end
 
 --- The route of the request among those of this host pattern, or nil.
@@ -42,8 +61,7 @@ function paths.find(self, req)
     local path = req.path
     local found = self.exact[path]
     if found then best = find(found, req, nil) end
-    best = find_elements(self, path, req, best)
-    best = find_starts(self, path, req, best)
+    best = self.find_prefix(self, path, req, best)
   end
   if self.always then best = find(self.always, req, best) end
   return best and best.route
@@ -99,11 +117,13 @@ local function is_plain(candidate)
   return not candidate.method and not candidate.headers and not candidate.query and not candidate.others
 end
 
---- The tables to look in: exact, elements and starts by path (their lengths longest first), always, only.
+--- The tables to look in: exact, elements and starts by path (their lengths longest first), always, only; and the
+-- function that looks for prefixes.
 function builder:build()
   local made = { exact = buckets_of(self.exact) }
   made.elements, made.element_lengths = buckets_of(self.elements)
   made.starts, made.start_lengths = buckets_of(self.starts)
+  made.find_prefix = prefix_finder(made)
   made.by_path = next(made.exact) ~= nil or #made.element_lengths > 0 or #made.start_lengths > 0
   made.always = #self.always > 0 and bucket.new(self.always) or false
   local first = made.always and made.always.plain[1]
