@@ -1,12 +1,18 @@
 #include "app/control.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/str.h"
+
+enum { PACKET_FDS = 250, PACKET_TEXT = 65536, PART_MS = 2000 };
 
 union ancillary {
     struct cmsghdr header; /* for its alignment */
-    char bytes[CMSG_SPACE(sizeof(int) * MG_PLAN_LISTENERS)];
+    char bytes[CMSG_SPACE(sizeof(int) * PACKET_FDS)];
 };
 
 int mg_control_pair(int fds[2])
@@ -14,15 +20,25 @@ int mg_control_pair(int fds[2])
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0 ? 0 : -errno;
 }
 
-int mg_control_send(int fd, const struct mg_control *message)
+static bool is_ready(int fd, short events)
 {
-    char type = (char)message->type;
-    struct iovec iov[2] = {{&type, 1}, {(char *)message->names, strlen(message->names)}};
+    struct pollfd p = {.fd = fd, .events = events};
+
+    return poll(&p, 1, PART_MS) == 1;
+}
+
+/* The rest of a message must follow what has been sent of it, so there (`waits`) the other side gets a
+ * while to read. */
+static int send_packet(int fd, enum mg_control_type what, const int *fds, uint32_t nfds,
+                       mg_str names, bool waits)
+{
+    char type = (char)what;
+    struct iovec iov[2] = {{&type, 1}, {(char *)names.ptr, names.len}};
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
     union ancillary extra;
 
-    if (message->nfds > 0) {
-        size_t size = sizeof(int) * message->nfds;
+    if (nfds > 0) {
+        size_t size = sizeof(int) * nfds;
         struct cmsghdr *header;
 
         memset(&extra, 0, sizeof(extra));
@@ -32,16 +48,53 @@ int mg_control_send(int fd, const struct mg_control *message)
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
         header->cmsg_len = CMSG_LEN(size);
-        memcpy(CMSG_DATA(header), message->fds, size);
+        memcpy(CMSG_DATA(header), fds, size);
     }
     /* Whoever does not read must not stop the others. */
-    return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+    while (sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        if (errno != EAGAIN || !waits || !is_ready(fd, POLLOUT))
+            return -errno;
+    return 0;
 }
 
-int mg_control_receive(int fd, struct mg_control *message)
+/* The names of the next packet; *n: how many they are. */
+static mg_str next_names(const char *names, uint32_t *n)
+{
+    const char *at = names, *end;
+
+    for (*n = 0; *n < PACKET_FDS && (end = strchr(at, '\n')) != NULL; ++*n) {
+        if (end + 1 - names > PACKET_TEXT)
+            break;
+        at = end + 1;
+    }
+    return mg_str_of(names, (size_t)(at - names));
+}
+
+int mg_control_send(int fd, const struct mg_control *message)
+{
+    const char *at = message->names;
+    uint32_t sent = 0, n;
+    mg_str names = next_names(at, &n);
+
+    while (n < message->nfds - sent) {
+        int rc = send_packet(fd, MG_CONTROL_PART, message->fds + sent, n, names, sent > 0);
+
+        if (rc != 0)
+            return rc;
+        sent += n;
+        at += names.len;
+        names = next_names(at, &n);
+    }
+    return send_packet(fd, message->type, message->fds + sent, message->nfds - sent, names,
+                       sent > 0);
+}
+
+/* Appends one packet to the message, whose names have `used` bytes so far. */
+static int receive_packet(int fd, struct mg_control *message, size_t *used)
 {
     char type;
-    struct iovec iov[2] = {{&type, 1}, {message->names, sizeof(message->names) - 1}};
+    struct iovec iov[2] = {{&type, 1},
+                           {message->names + *used, sizeof(message->names) - 1 - *used}};
     union ancillary extra;
     struct msghdr msg = {.msg_iov = iov,
                          .msg_iovlen = 2,
@@ -49,18 +102,37 @@ int mg_control_receive(int fd, struct mg_control *message)
                          .msg_controllen = sizeof(extra)};
     ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
     struct cmsghdr *header;
+    uint32_t nfds;
 
     if (n <= 0)
         return n == 0 ? -EPIPE : -errno;
     message->type = (enum mg_control_type)type;
-    message->names[n - 1] = '\0';
-    message->nfds = 0;
+    *used += (size_t)n - 1;
+    message->names[*used] = '\0';
     header = CMSG_FIRSTHDR(&msg);
-    if (header != NULL && header->cmsg_type == SCM_RIGHTS) {
-        message->nfds = (uint32_t)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-        memcpy(message->fds, CMSG_DATA(header), message->nfds * sizeof(int));
-    }
+    if (header == NULL || header->cmsg_type != SCM_RIGHTS)
+        return 0;
+    nfds = (uint32_t)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    if (nfds > MG_PLAN_LISTENERS - message->nfds)
+        return -EPROTO;
+    memcpy(message->fds + message->nfds, CMSG_DATA(header), nfds * sizeof(int));
+    message->nfds += nfds;
     return 0;
+}
+
+int mg_control_receive(int fd, struct mg_control *message)
+{
+    size_t used = 0;
+    int rc;
+
+    message->nfds = 0;
+    message->names[0] = '\0';
+    rc = receive_packet(fd, message, &used);
+    while (rc == 0 && message->type == MG_CONTROL_PART)
+        rc = is_ready(fd, POLLIN) ? receive_packet(fd, message, &used) : -EPROTO;
+    for (; rc != 0 && message->nfds > 0; message->nfds--)
+        close(message->fds[message->nfds - 1]);
+    return rc;
 }
 
 int mg_control_find(const struct mg_control *message, const char *name)

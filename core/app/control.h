@@ -1,9 +1,10 @@
-/* control.h -- What the master and its children tell each other, one packet a message.
+/* control.h -- What the master and its children tell each other, by packets.
  *
  * Owner:      the master makes a pair a child (SOCK_SEQPACKET); each side closes its own end.
  * Ownership:  received descriptors belong to the receiver.
- * Errors:     -errno; a closed other side reads as -EPIPE.
- * Invariant:  a message carries at most MG_PLAN_LISTENERS descriptors, in the order of its names.
+ * Errors:     -errno; a closed other side reads as -EPIPE, a message that ends early as -EPROTO.
+ * Invariant:  a message carries at most MG_PLAN_LISTENERS descriptors, in the order of its names; the kernel
+ *             takes 253 a packet, so a long one goes in parts of which the last has its type.
  */
 #ifndef MG_CONTROL_H
 #define MG_CONTROL_H
@@ -14,10 +15,11 @@ enum mg_control_type {
     MG_CONTROL_FAILED = 'f', /* child: a reload was refused, the old model serves on */
     MG_CONTROL_RELOAD = 'l', /* master: read the config again; sockets and names follow */
     MG_CONTROL_DRAIN = 'd',  /* master: accept no more, end what is in progress, stop */
-    MG_CONTROL_REOPEN = 'o'  /* master: reopen the logs */
+    MG_CONTROL_REOPEN = 'o', /* master: reopen the logs */
+    MG_CONTROL_PART = 'p'    /* the first part of what follows; nobody but control.c sees it */
 };
 
-enum { MG_CONTROL_TEXT = 32768 };
+enum { MG_CONTROL_NAME = 1024, MG_CONTROL_TEXT = 262144 }; /* bytes of one name, and of all */
 
 struct mg_control {
     enum mg_control_type type;

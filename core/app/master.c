@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -276,10 +277,12 @@ static void reload(struct master *m)
     m->reloading = m->nworkers; /* one that is being started again answers as well */
     for (uint32_t i = 0; i < m->nworkers; i++) {
         mg_sockets_message(&m->sockets, i, &message);
-        if (m->children[i].pid != 0)
-            mg_control_send(m->children[i].control, &message);
+        if (m->children[i].pid == 0 || mg_control_send(m->children[i].control, &message) == 0)
+            continue;
+        m->reloading--;
+        mg_log(MG_LOG_ERROR, "worker %u does not take the reload; its old config serves on", i);
     }
-    m->children[m->nworkers].retired = true; /* its successor holds the new config */
+    m->children[m->nworkers].retired = true; /* its successor holds the new config, and socket */
     stop_admin(m);
 }
 
@@ -364,9 +367,22 @@ static void kill_rest(struct master *m)
             kill(m->children[i].pid, SIGKILL);
 }
 
+/* As many sockets as the system lets us have: the usual limit of 1,024 is for those who use select(). */
+static void raise_files(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 static int setup(struct master *m)
 {
     sigset_t mask;
+
+    raise_files();
 
     sigemptyset(&mask);
     sigaddset(&mask, SIGCHLD);

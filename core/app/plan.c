@@ -48,6 +48,7 @@ static void read_plan(lua_State *L, struct mg_plan *plan)
     if (plan->workers > MG_PLAN_WORKERS)
         plan->workers = MG_PLAN_WORKERS;
     plan->admin = copy_field(L, "admin");
+    plan->admin_at = copy_field(L, "admin_at");
     plan->config = copy_field(L, "config");
     read_listeners(L, plan);
 }
@@ -102,6 +103,7 @@ void mg_plan_free(struct mg_plan *plan)
         free(plan->listeners[i].at);
     }
     free(plan->admin);
+    free(plan->admin_at);
     free(plan->config);
     memset(plan, 0, sizeof(*plan));
 }

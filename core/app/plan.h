@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { MG_PLAN_LISTENERS = 250, MG_PLAN_WORKERS = 64 };
+enum { MG_PLAN_LISTENERS = 1024, MG_PLAN_WORKERS = 64 };
 
 struct mg_plan_listener {
     char *name, *address; /* the address to bind, offset and --bind applied */
@@ -18,7 +18,8 @@ struct mg_plan_listener {
 
 struct mg_plan {
     uint32_t workers, nlisteners;
-    char *admin;  /* address to bind, or NULL */
+    char *admin; /* address to bind, or NULL */
+    char *admin_at;
     char *config; /* the model as JSON, for /config; secrets left out */
     struct mg_plan_listener listeners[MG_PLAN_LISTENERS];
 };

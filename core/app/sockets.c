@@ -27,49 +27,173 @@ static int refuse(const struct mg_plan_listener *l, int rc)
     return -1;
 }
 
-static int open_set(struct mg_socket_set *set, const struct mg_plan_listener *l, uint32_t slots)
+static const char *port_of(const char *address)
 {
-    int rc = mg_listener_probe(l->address);
-
-    if (rc != 0)
-        return refuse(l, rc);
-    *set = (struct mg_socket_set){.name = strdup(l->name), .address = strdup(l->address)};
-    for (uint32_t i = 0; i < slots; i++)
-        set->fds[i] = -1;
-    for (uint32_t i = 0; i < slots; i++) {
-        set->fds[i] = mg_listener_bind(l->address, BACKLOG);
-        if (set->fds[i] < 0) {
-            rc = refuse(l, set->fds[i]);
-            close_set(set, slots);
-            return rc;
-        }
-    }
-    return 0;
+    return strrchr(address, ':');
 }
 
-static int open_admin(struct mg_sockets *s, char *address)
+/* Whether we hold this port ourselves, at that address or another: then the probe would find nobody else. */
+static bool is_own_port(const struct mg_sockets *s, const char *address)
 {
-    const struct mg_plan_listener admin = {.name = "admin", .address = address};
-    int rc;
+    const char *port = port_of(address);
 
-    s->admin = -1;
-    if (address == NULL)
-        return 0;
-    rc = mg_listener_probe(address);
+    if (s->admin >= 0 && strcmp(port_of(s->admin_address), port) == 0)
+        return true;
+    for (uint32_t i = 0; i < s->n; i++)
+        if (strcmp(port_of(s->sets[i].address), port) == 0)
+            return true;
+    return false;
+}
+
+/* A bound and listening socket, or an error, which has been said. */
+static int open_one(const struct mg_sockets *s, const struct mg_plan_listener *l)
+{
+    int rc = is_own_port(s, l->address) ? 0 : mg_listener_probe(l->address);
+
     if (rc == 0)
-        rc = s->admin = mg_listener_bind(address, BACKLOG);
-    if (rc < 0)
-        return refuse(&admin, rc);
-    s->admin_address = strdup(address);
+        rc = mg_listener_bind(l->address, BACKLOG);
+    return rc < 0 ? refuse(l, rc) : rc;
+}
+
+static int open_set(const struct mg_sockets *s, struct mg_socket_set *set,
+                    const struct mg_plan_listener *l)
+{
+    int first = open_one(s, l);
+
+    if (first < 0)
+        return -1;
+    *set = (struct mg_socket_set){.name = strdup(l->name), .address = strdup(l->address)};
+    for (uint32_t i = 0; i < s->slots; i++)
+        set->fds[i] = i == 0 ? first : -1;
+    for (uint32_t i = 1; i < s->slots; i++) {
+        set->fds[i] = mg_listener_bind(l->address, BACKLOG);
+        if (set->fds[i] < 0) {
+            refuse(l, set->fds[i]);
+            close_set(set, s->slots);
+            return -1;
+        }
+    }
     return 0;
 }
 
 static struct mg_socket_set *find(struct mg_sockets *s, const char *address)
 {
     for (uint32_t i = 0; i < s->n; i++)
-        if (s->sets[i].address != NULL && strcmp(s->sets[i].address, address) == 0)
+        if (strcmp(s->sets[i].address, address) == 0)
             return &s->sets[i];
     return NULL;
+}
+
+/* What a change makes before it is sure to succeed. */
+struct change {
+    const struct mg_plan *plan;
+    struct mg_socket_set *made; /* by the plan's index; no address: one that stands is kept */
+    struct mg_socket_set *old[MG_PLAN_LISTENERS];
+    int admin; /* made anew, or -1 */
+    bool same_admin, failed;
+};
+
+static bool is_same(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static void open_admin(struct mg_sockets *s, struct change *c)
+{
+    const struct mg_plan_listener admin = {
+        .name = "admin", .address = c->plan->admin, .at = c->plan->admin_at};
+
+    c->admin = -1;
+    c->same_admin = is_same(s->admin_address, c->plan->admin);
+    if (c->same_admin || admin.address == NULL)
+        return;
+    c->admin = open_one(s, &admin);
+    c->failed = c->failed || c->admin < 0;
+}
+
+static void check_name(struct change *c, const struct mg_plan_listener *l, size_t *total)
+{
+    size_t len = strlen(l->name);
+
+    *total += len + 1;
+    if (len < MG_CONTROL_NAME && *total < MG_CONTROL_TEXT)
+        return;
+    c->failed = true;
+    fprintf(stderr, "%s%slistener %.64s...: its name, or all names together, are too long\n",
+            l->at != NULL ? l->at : "", l->at != NULL ? ": " : "", l->name);
+}
+
+/* Opens all that is new, and says what cannot be. */
+static void prepare(struct mg_sockets *s, struct change *c)
+{
+    size_t names = 0;
+
+    for (uint32_t i = 0; i < c->plan->nlisteners; i++) {
+        const struct mg_plan_listener *l = &c->plan->listeners[i];
+
+        check_name(c, l, &names);
+        c->old[i] = find(s, l->address);
+        if (c->old[i] == NULL && open_set(s, &c->made[i], l) != 0)
+            c->failed = true;
+    }
+    open_admin(s, c);
+}
+
+static void undo(struct mg_sockets *s, struct change *c)
+{
+    for (uint32_t i = 0; i < c->plan->nlisteners; i++)
+        if (c->made[i].address != NULL)
+            close_set(&c->made[i], s->slots);
+    if (c->admin >= 0)
+        close(c->admin);
+}
+
+static void change_admin(struct mg_sockets *s, struct change *c)
+{
+    if (c->same_admin)
+        return;
+    if (s->admin >= 0)
+        close(s->admin);
+    free(s->admin_address);
+    s->admin = c->admin;
+    s->admin_address = c->plan->admin != NULL ? strdup(c->plan->admin) : NULL;
+}
+
+static void commit(struct mg_sockets *s, struct change *c)
+{
+    for (uint32_t i = 0; i < c->plan->nlisteners; i++) {
+        struct mg_socket_set *old = c->old[i];
+
+        if (old == NULL)
+            continue;
+        c->made[i] = *old;
+        c->made[i].name = strdup(c->plan->listeners[i].name);
+        free(old->name);
+        *old = (struct mg_socket_set){0}; /* the rest lives on in the new set */
+        for (uint32_t j = 0; j < s->slots; j++)
+            old->fds[j] = -1;
+    }
+    for (uint32_t i = 0; i < s->n; i++)
+        close_set(&s->sets[i], s->slots);
+    s->n = c->plan->nlisteners;
+    memcpy(s->sets, c->made, s->n * sizeof(s->sets[0]));
+    change_admin(s, c);
+}
+
+int mg_sockets_change(struct mg_sockets *s, const struct mg_plan *plan)
+{
+    struct change c = {.plan = plan};
+
+    c.made = calloc(plan->nlisteners + 1, sizeof(*c.made));
+    if (c.made == NULL)
+        return -1;
+    prepare(s, &c);
+    if (c.failed)
+        undo(s, &c);
+    else
+        commit(s, &c);
+    free(c.made);
+    return c.failed ? -1 : 0;
 }
 
 int mg_sockets_open(struct mg_sockets *s, const struct mg_plan *plan, uint32_t slots)
@@ -77,54 +201,7 @@ int mg_sockets_open(struct mg_sockets *s, const struct mg_plan *plan, uint32_t s
     memset(s, 0, sizeof(*s));
     s->slots = slots;
     s->admin = -1;
-    if (mg_sockets_change(s, plan) != 0)
-        return -1;
-    return open_admin(s, plan->admin);
-}
-
-int mg_sockets_change(struct mg_sockets *s, const struct mg_plan *plan)
-{
-    struct mg_sockets *fresh = calloc(1, sizeof(*fresh));
-    bool kept[MG_PLAN_LISTENERS] = {false};
-
-    if (fresh == NULL)
-        return -1;
-    for (uint32_t i = 0; i < plan->nlisteners; i++) {
-        const struct mg_plan_listener *l = &plan->listeners[i];
-        struct mg_socket_set *old = find(s, l->address);
-
-        if (old != NULL) {
-            fresh->sets[fresh->n] = *old;
-            fresh->sets[fresh->n].name = strdup(l->name);
-            kept[fresh->n++] = true;
-        } else if (open_set(&fresh->sets[fresh->n], l, s->slots) == 0) {
-            fresh->n++;
-        } else {
-            while (fresh->n-- > 0)
-                if (!kept[fresh->n])
-                    close_set(&fresh->sets[fresh->n], s->slots);
-                else
-                    free(fresh->sets[fresh->n].name);
-            free(fresh);
-            return -1;
-        }
-    }
-    for (uint32_t i = 0; i < fresh->n; i++) {
-        struct mg_socket_set *old = kept[i] ? find(s, fresh->sets[i].address) : NULL;
-
-        if (old == NULL)
-            continue;
-        free(old->name); /* the rest lives on in the new set */
-        old->address = old->name = NULL;
-        for (uint32_t j = 0; j < s->slots; j++)
-            old->fds[j] = -1;
-    }
-    for (uint32_t i = 0; i < s->n; i++)
-        close_set(&s->sets[i], s->slots);
-    memcpy(s->sets, fresh->sets, sizeof(s->sets));
-    s->n = fresh->n;
-    free(fresh);
-    return 0;
+    return mg_sockets_change(s, plan);
 }
 
 void mg_sockets_keep(struct mg_sockets *s, int slot)

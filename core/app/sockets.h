@@ -20,7 +20,7 @@ struct mg_sockets {
     char *admin_address;
 };
 
-/* Opens those of all slots, and the admin's; 0 or -1. */
+/* Opens those of all slots, and the admin's; 0 or -1, when all that cannot be opened has been said. */
 int mg_sockets_open(struct mg_sockets *s, const struct mg_plan *plan, uint32_t slots);
 /* Opens what is new and closes what the plan no longer has; on failure nothing has changed. */
 int mg_sockets_change(struct mg_sockets *s, const struct mg_plan *plan);

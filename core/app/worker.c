@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -115,15 +116,26 @@ static bool is_listed(lua_State *L, const char *name)
     return found;
 }
 
-static void drop_listeners(struct mg_worker *w)
+/* A listener of the same name may have moved to another address: that is another socket. */
+static bool has_moved(const struct mg_front *f, int fd)
+{
+    struct stat own, given;
+
+    return fd >= 0 && fstat(f->fd, &own) == 0 && fstat(fd, &given) == 0 &&
+           own.st_ino != given.st_ino;
+}
+
+static void drop_listeners(struct mg_worker *w, const struct mg_control *sockets)
 {
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < w->nfronts; i++) {
-        if (is_listed(w->L, w->fronts[i]->name))
-            w->fronts[kept++] = w->fronts[i];
+        struct mg_front *f = w->fronts[i];
+
+        if (is_listed(w->L, f->name) && !has_moved(f, mg_control_find(sockets, f->name)))
+            w->fronts[kept++] = f;
         else
-            mg_front_drop(w->fronts[i]);
+            mg_front_drop(f);
     }
     w->nfronts = kept;
 }
@@ -167,7 +179,7 @@ static void reload(struct mg_worker *w, const struct mg_control *sockets)
     bool ok = load_config(w);
 
     if (ok) {
-        drop_listeners(w);
+        drop_listeners(w, sockets);
         ok = serve_listeners(w, sockets) == 0;
         lua_settop(w->L, 0);
     }
@@ -209,9 +221,12 @@ static void on_control(struct mg_watch *watch, uint32_t events)
 {
     struct mg_worker *w = MG_LIST_OF(watch, struct mg_worker, control);
     static struct mg_control message;
+    int rc = mg_control_receive(w->opts->control, &message);
 
     (void)events;
-    if (mg_control_receive(w->opts->control, &message) != 0) {
+    if (rc == -EPROTO)
+        return; /* the master gave up in the middle; it says so itself */
+    if (rc != 0) {
         mg_watch_stop(&w->loop, watch);
         w->master_gone = true;
         drain(w);

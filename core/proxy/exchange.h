@@ -31,7 +31,7 @@ struct mg_exchange_hooks {
     void *arg;
 };
 
-enum { MG_PROXY_LISTENERS = 256, MG_UPSTREAM_IDLE_MS = 300000, MG_TUNNEL_IDLE_MS = 3600000 };
+enum { MG_PROXY_LISTENERS = 1024, MG_UPSTREAM_IDLE_MS = 300000, MG_TUNNEL_IDLE_MS = 3600000 };
 
 /* One a worker: what all its exchanges share (made by downstream.c). */
 struct mg_proxy {

@@ -15,7 +15,7 @@ local suggest = require "moongate.suggest"
 local model = {}
 
 local ANY_ADDRESS = { ["0.0.0.0"] = true, ["::"] = true }
-local MOST_LISTENERS = 250 -- what the core can hand from the master to its workers
+local MOST_LISTENERS = 1024 -- MG_PLAN_LISTENERS of the core
 
 local function check_use(use, path, report)
   local module, err = policy.load(use.name)

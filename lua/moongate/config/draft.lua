@@ -176,7 +176,7 @@ function draft.make(checked, raw, context)
   context.origins = {}
   local made = {
     listeners = listeners(context, checked.listeners or {}),
-    admin = checked.admin,
+    admin = checked.admin and note(context, checked.admin, { "admin" }),
     services = services(context, checked.services or {}, type(raw.services) == "table" and raw.services or {}),
     policies = uses(context, checked.policies, { "policies" }),
     routes = routes(context, checked.routes or {}, count_of(raw.routes)),
