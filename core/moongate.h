@@ -61,6 +61,9 @@ enum { MG_REQUEST = 0, MG_RESPONSE = 1 };
 /* Algorithms of mg_digest() and mg_hmac(). */
 enum { MG_SHA1 = 1, MG_SHA256, MG_SHA384, MG_SHA512, MG_MD5 };
 
+/* Schemes of mg_key_verify(). */
+enum { MG_RSA_PKCS1 = 1, MG_RSA_PSS, MG_ECDSA };
+
 typedef struct {
     const char *ptr;
     uint32_t len;
@@ -345,6 +348,16 @@ bool mg_regex_find(const struct mg_regex *re, const char *text, uint32_t len);  
 bool mg_regex_check(const struct mg_regex *re, mg_str rewrite, mg_str *why);
 /* The number of replaced matches or MG_EINVAL; *out is good until the next call. */
 int mg_regex_replace(const struct mg_regex *re, mg_str text, mg_str rewrite, mg_str *out);
+
+/* ---- signatures -------------------------------------------------------------------- */
+
+/* core/net/signature.h has the contracts: NULL for a key that cannot be used, MG_EINVAL for a
+ * signature that does not fit.  A key is given back by mg_key_free(). */
+struct mg_key;
+struct mg_key *mg_key_rsa(mg_str modulus, mg_str exponent);
+struct mg_key *mg_key_ec(int bits, mg_str x, mg_str y);
+void mg_key_free(struct mg_key *key);
+int mg_key_verify(struct mg_key *key, int scheme, int digest, mg_str data, mg_str signature);
 
 /* ---- the rest ---------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/re2.h"
 #include "net/crypto.h"
+#include "net/signature.h"
 #include "script/abi.h"
 #include "script/lane.h"
 
@@ -286,6 +287,28 @@ bool mg_regex_check(const struct mg_regex *re, mg_str rewrite, mg_str *why)
 int mg_regex_replace(const struct mg_regex *re, mg_str from, mg_str rewrite, mg_str *out)
 {
     return mg_re2_replace(re, from, rewrite, out);
+}
+
+/* ---- signatures ---------------------------------------------------------------------------- */
+
+struct mg_key *mg_key_rsa(mg_str modulus, mg_str exponent)
+{
+    return mg_signature_rsa(modulus, exponent);
+}
+
+struct mg_key *mg_key_ec(int bits, mg_str x, mg_str y)
+{
+    return mg_signature_ec(bits, x, y);
+}
+
+void mg_key_free(struct mg_key *key)
+{
+    mg_signature_free(key);
+}
+
+int mg_key_verify(struct mg_key *key, int scheme, int digest, mg_str data, mg_str signature)
+{
+    return mg_signature_verify(key, scheme, digest, data, signature);
 }
 
 /* ---- the rest ------------------------------------------------------------------------------ */
