@@ -6,8 +6,8 @@ local policy = {}
 
 --- The policies that moongate brings, for suggestions.
 policy.stock = {
-  "access_log", "canary", "cors", "ext_authz", "fault", "headers", "metrics", "mirror", "misdirected", "normalize",
-  "rbac", "redirect", "request_id", "respond", "rewrite",
+  "access_log", "canary", "cors", "ext_authz", "fault", "headers", "jwt", "metrics", "mirror", "misdirected",
+  "normalize", "rbac", "redirect", "request_id", "respond", "rewrite",
 }
 
 local FIELDS = {

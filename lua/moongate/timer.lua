@@ -11,6 +11,7 @@ local last_id = 0
 
 -- Timers that a config's policies start while they are prepared end when the next config takes over.
 local loading, serving = nil, {}
+local loads = 0
 
 local function start(id, ms)
   local rc = C.mg_timer_start(id, ms)
@@ -47,7 +48,12 @@ end
 
 --- A config is being loaded; called by moongate.worker.
 function timer.begin_load()
-  loading = {}
+  loading, loads = {}, loads + 1
+end
+
+--- A number of its own for each load: what is to run once a load, however many policies ask for it, compares it.
+function timer.load_number()
+  return loads
 end
 
 --- It has been: `ok` says whether it serves from now on.

@@ -58,7 +58,7 @@ describe("examples", function()
   setup(function()
     if MOONGATE:sub(1, 1) ~= "/" then MOONGATE = sh("pwd"):gsub("\n", "") .. "/" .. MOONGATE end
     folder = sh("mktemp -d"):gsub("\n", "")
-    sh(("cp -r examples/*.lua examples/tls examples/custom_policy %s"):format(folder))
+    sh(("cp -r examples/*.lua examples/jwt-token examples/tls examples/custom_policy %s"):format(folder))
     for path in sh(("find %s -name '*.lua'"):format(folder)):gmatch("[^\n]+") do move_ports(path) end
   end)
   after_each(function()
@@ -86,6 +86,21 @@ describe("examples", function()
     assert.same({ 401, "who are you?\n" }, { get(8080, "/cart") })
     assert.same({ 200, "hello, ada\n" }, { get(8080, "/cart", "-H 'authorization: Bearer ada'") })
     assert.equal(200, (get(8080, "/open")))
+  end)
+
+  it("jwt", function()
+    start "jwt.lua"
+    local function ask(subject, expiry, options)
+      local token = sh(("sh %s/jwt-token %s %d"):format(folder, subject, expiry)):gsub("\n", "")
+      return get(8080, "/", ("-H 'authorization: Bearer %s' %s"):format(token, options or ""))
+    end
+    assert.same({ 200, "nobody\n" }, { get(8080, "/") })
+    assert.same({ 200, "ada\n" }, { ask("ada", 4102444800) })
+    assert.same({ 401, "Jwt is expired" }, { ask("ada", 1) })
+    assert.equal(401, (get(8080, "/", "-H 'authorization: Bearer x'")))
+    assert.equal(403, (get(8080, "/", "-X DELETE")))
+    assert.equal(403, (ask("bob", 4102444800, "-X DELETE")))
+    assert.equal(200, (ask("ada", 4102444800, "-X DELETE")))
   end)
 
   it("normalize", function()

@@ -81,6 +81,18 @@ for name, base in pairs { get = "new", put = "free", match = "match", find = "fi
   calls["mg_regex_" .. name] = function(...) return native.re2()["mg_re2_" .. base](...) end
 end
 
+function calls.mg_digest(algorithm, data, out, size)
+  return native.crypto().mg_crypto_digest(algorithm, data.ptr, data.len, out, size)
+end
+
+function calls.mg_hmac(algorithm, key, data, out, size)
+  return native.crypto().mg_crypto_hmac(algorithm, key.ptr, key.len, data.ptr, data.len, out, size)
+end
+
+for _, name in ipairs { "rsa", "ec", "free", "verify" } do
+  calls["mg_key_" .. name] = function(...) return native.crypto()["mg_signature_" .. name](...) end
+end
+
 --- The value of the series with these labels: a counter's count, a gauge's value, a histogram's count and sum;
 -- 0 or nil when there is none.
 function fake_abi.value(name, ...)

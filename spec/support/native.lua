@@ -28,6 +28,25 @@ function native.re2()
   return native.loaded
 end
 
+local CRYPTO = [[
+int mg_crypto_digest(int algorithm, const void *data, size_t len, uint8_t *out, uint32_t *outlen);
+int mg_crypto_hmac(int algorithm, const void *key, size_t keylen, const void *data, size_t len, uint8_t *out,
+                   uint32_t *outlen);
+struct mg_key *mg_signature_rsa(mg_str modulus, mg_str exponent);
+struct mg_key *mg_signature_ec(int bits, mg_str x, mg_str y);
+void mg_signature_free(struct mg_key *key);
+int mg_signature_verify(struct mg_key *key, int scheme, int digest, mg_str data, mg_str signature);
+]]
+
+--- The functions of core/net/crypto.h and core/net/signature.h; fake_abi has declared their types.
+function native.crypto()
+  if not native.crypto_loaded then
+    ffi.cdef(CRYPTO)
+    native.crypto_loaded = compiled("cc -std=c11", "core/net/crypto.c core/net/signature.c", "-lmbedcrypto", ffi.load)
+  end
+  return native.crypto_loaded
+end
+
 for name, module in pairs(MODULES) do
   package.preload[name] = package.preload[name] or function()
     return compiled("cc -std=c11", module.sources, module.libs, function(file)

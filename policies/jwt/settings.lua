@@ -1,0 +1,137 @@
+--- settings: what a config may say to policy jwt, checked and made ready.
+local claims = require "moongate.claims"
+local field = require "moongate.field"
+local jwk = require "moongate.jwk"
+local jwks = require "moongate.jwks"
+local tokens = require "moongate.jwt"
+local settings = {}
+
+local function strings(name, doc)
+  return { name, type = "list", items = { type = "string", min = 1 }, default = {}, doc = doc }
+end
+
+local rule = {
+  { "issuer", type = "string", min = 1, doc = "Who signs (`iss`); any issuer when absent." },
+  strings("audiences", "Whom tokens may be meant for (`aud`): one of these; anybody when absent."),
+  { "jwks", type = "string", doc = "The keys: text of a JSON Web Key Set." },
+  { "jwks_file", type = "string", doc = "File that holds them." },
+  { "jwks_url", type = "string", doc = "Address (http or https) that gives them." },
+  { "jwks_service", type = "record", doc = "Service of the config that gives them.", fields = {
+    { "service", type = "string", required = true, doc = "Its name." },
+    { "path", type = "string", pattern = "^/", default = "/", doc = "Path to ask for." },
+    { "authority", type = "string", doc = "Host to ask for; the service's name when absent." } } },
+  { "timeout", type = "duration", min = 1, max = 600000, default = "5s", doc = "Time of one fetch." },
+  { "refresh", type = "duration", min = 1000, default = "5m", doc = "Age at which keys are fetched again." },
+  { "keep", type = "duration", min = 1000, default = "24h", doc = "How long keys outlive fetches that fail." },
+  { "refetch", type = "duration", min = 100, default = "10s",
+    doc = "Least time between two fetches that tokens with an unknown key cause." },
+  { "from_headers", type = "list", default = {}, doc = "Headers with a token.", items = { type = "record", fields = {
+    { "name", type = "string", required = true, doc = "Name of the header." },
+    { "prefix", type = "string", default = "", doc = "What stands before the token, in this case, blanks included." },
+  } } },
+  strings("from_params", "Query parameters with a token."),
+  strings("from_cookies", "Cookies with a token."),
+  { "forward", type = "boolean", default = false, doc = "Whether the service gets the token too." },
+  { "payload_header", type = "string", doc = "Request header that gets the token's middle part, as base64url." },
+  { "claim_headers", type = "list", default = {}, doc = "Claims as request headers.", items = { type = "record",
+    fields = {
+      { "header", type = "string", required = true, doc = "Name of the header." },
+      { "claim", type = "string", required = true, min = 1, doc = "Name of the claim; dots lead inside." } } } },
+  strings("space_delimited", "Claims that are lists written as one text, beside scope and permission."),
+}
+
+settings.schema = {
+  { "rules", type = "list", required = true, min = 1, items = { type = "record", fields = rule },
+    doc = "Whose tokens are good, in order." },
+  { "required", type = "boolean", default = false, doc = "Whether requests without a token are refused." },
+  { "clock_skew", type = "duration", min = 0, default = "60s", doc = "How far clocks may differ." },
+}
+
+-- ---- check --------------------------------------------------------------------------------
+
+local SOURCES = { "jwks", "jwks_file", "jwks_url", "jwks_service" }
+local ANY_SOURCE = table.concat(SOURCES, ", ")
+
+local function read(path)
+  local file, why = io.open(path, "rb")
+  if not file then return nil, why end
+  local text = file:read("*a")
+  file:close()
+  return text or nil, "cannot be read"
+end
+
+local function source_error(one)
+  local given = {}
+  for _, name in ipairs(SOURCES) do given[#given + 1] = one[name] and name or nil end
+  if #given > 1 then return ("%s: stands beside %s; one is enough"):format(given[2], given[1]) end
+  if not given[1] and not one.issuer then return "issuer: expected it, or one of " .. ANY_SOURCE end
+  if not given[1] and not one.issuer:find "^https?://[^/?#]+[^?#]*$" then
+    return "issuer: is no URL, so its keys cannot be found; expected one of " .. ANY_SOURCE
+  end
+  if one.jwks_url and not one.jwks_url:find "^https?://[^/?#@]+[^#]*$" then
+    return ("jwks_url: expected http://... or https://..., got %q"):format(one.jwks_url)
+  end
+  for _, name in ipairs { "jwks", "jwks_file" } do
+    local text, why = one[name], nil
+    if text and name == "jwks_file" then text, why = read(text) end
+    if text then text, why = jwk.read(text) end
+    if one[name] and not text then return name .. ": " .. why end
+  end
+end
+
+local function name_error(name, path)
+  local why = field.name_error(name) or name:lower() == "host" and "the host cannot be a token or a claim"
+  return why and ("%s: %s"):format(path, why)
+end
+
+local function rule_error(one)
+  local why = source_error(one) or one.payload_header and name_error(one.payload_header, "payload_header")
+  for i, place in ipairs(one.from_headers) do
+    why = why or name_error(place.name, ("from_headers.%d.name"):format(i))
+  end
+  for i, output in ipairs(one.claim_headers) do
+    why = why or name_error(output.header, ("claim_headers.%d.header"):format(i))
+  end
+  return why
+end
+
+--- What the schema cannot say.
+function settings.check(conf)
+  for i, one in ipairs(conf.rules) do
+    local why = rule_error(one)
+    if why then return nil, ("rules.%d.%s"):format(i, why) end
+  end
+end
+
+-- ---- prepare ------------------------------------------------------------------------------
+
+local function source_of(one)
+  local text = one.jwks
+  if one.jwks_file then text = assert(read(one.jwks_file)) end
+  if text then return assert(jwks.fixed(text)) end
+  local service = one.jwks_service
+  return jwks.remote {
+    url = one.jwks_url, service = service and service.service, path = service and service.path,
+    authority = service and service.authority, issuer = not one.jwks_url and not service and one.issuer or nil,
+    timeout = one.timeout, refresh = one.refresh, keep = one.keep, gap = one.refetch,
+  }
+end
+
+local function split_claims(one)
+  local names = { scope = true, permission = true }
+  for _, name in ipairs(one.space_delimited) do names[name] = true end
+  return names
+end
+
+--- A checked rule, made ready; skew in seconds.
+function settings.prepare(one, skew)
+  local ready = { issuer = one.issuer, source = source_of(one), skew = skew, forward = one.forward,
+    audiences = tokens.audiences(one.audiences), payload_header = one.payload_header, claim_headers = {},
+    split = split_claims(one), facts = setmetatable({}, { __mode = "k" }) }
+  for i, output in ipairs(one.claim_headers) do
+    ready.claim_headers[i] = { header = output.header:lower(), find = claims.finder(output.claim) }
+  end
+  return ready
+end
+
+return settings
