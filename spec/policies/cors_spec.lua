@@ -37,6 +37,28 @@ describe("policy cors", function()
     assert.is_nil(allowed({}, "https://a.example"))
   end)
 
+  it("compares the header's text where told how", function()
+    local rules = { { exact = "https://a.example" }, { prefix = "https://b." }, { regex = "https://[cd]\\.example" },
+      "http://e.example" }
+    for origin, is_allowed in pairs {
+      ["https://a.example"] = true, ["https://A.example"] = false, ["https://a.example:443"] = false,
+      ["https://b.any"] = true, ["https://d.example"] = true, ["https://d.example.evil"] = false,
+      ["http://E.example"] = true,
+    } do
+      assert.equal(is_allowed and origin or nil, allowed(rules, origin), origin)
+    end
+    assert.equal("null", allowed({ { exact = "*" } }, "null"))
+    for rule, message in pairs { [{}] = "expected one of", [{ regex = "(" }] = "missing )" } do
+      assert.truthy(fake.mistakes(cors, { allow_origins = { rule } })[1]:find(message, 1, true))
+    end
+  end)
+
+  it("sends lists as they are written where told so", function()
+    local _, headers = asked({ allow_origins = { "*" }, allow_methods = { "GET", "*" }, allow_headers = { "*" },
+      literal = true }, "https://a.example", true)
+    assert.same({ "GET,*", "*" }, { headers["access-control-allow-methods"], headers["access-control-allow-headers"] })
+  end)
+
   it("answers a preflight of an allowed origin", function()
     local answer, headers = asked({ allow_origins = { "https://a.example" }, allow_methods = { "GET", "PUT" },
       allow_headers = { "x-a" }, expose_headers = { "x-c", "x-d" }, allow_credentials = true, max_age = "1h" },

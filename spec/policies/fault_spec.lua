@@ -30,6 +30,15 @@ describe("policy fault", function()
     assert.same({ "fault filter abort", "text/plain" }, { answer.body, answer.headers["content-type"] })
   end)
 
+  it("aborts with a gRPC status in place of one of HTTP", function()
+    local status, _, flags, _, answer = run({ abort = { grpc_status = 14 } }, { 0 })
+    assert.same({ 200, "FI", "14", "fault filter abort" },
+      { status, flags, answer.headers["grpc-status"], answer.headers["grpc-message"] })
+    for _, abort in ipairs { {}, { status = 503, grpc_status = 14 } } do
+      assert.equal("abort: needs one of status and grpc_status", fake.mistakes(fault, { abort = abort })[1])
+    end
+  end)
+
   it("draws delay and abort apart, delay first", function()
     for _, case in ipairs {
       { { 0.4, 0.05 }, 503, 5000, "DI,FI" }, { { 0.4, 0.5 }, nil, 5000, "DI" }, { { 0.6, 0.05 }, 503, nil, "FI" },

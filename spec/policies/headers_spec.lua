@@ -30,6 +30,22 @@ describe("policy headers", function()
     assert.equal("inner:81", changed({ request = { set = { Host = "inner:81" } } }).req.authority)
   end)
 
+  it("fills in templates, and changes nothing by an empty one", function()
+    local ctx = changed({ templates = true, request = {
+      set = { ["x-a"] = "%REQ(USER)%-%REQ(:METHOD)%", ["x-b"] = "100%%", ["x-c"] = "%REQ(NONE)%",
+        host = "%REQ(USER)%" },
+      add = { ["x-d"] = { "plain", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%" } } },
+      response = { set = { ["x-e"] = "%RESP(X-F)%!" } } },
+      { headers = { user = "amy", ["x-c"] = "kept" }, response_headers = { ["x-f"] = "f" } })
+    local sent = ctx.req.headers
+    assert.same({ "amy-GET", "100%", "kept", "amy", "f!" },
+      { sent["x-a"], sent["x-b"], sent["x-c"], ctx.req.authority, ctx.res.headers["x-e"] })
+    assert.same({ "plain", "127.0.0.1" }, sent:get_all "x-d")
+    assert.equal("%REQ(USER)%", changed({ request = { set = { a = "%REQ(USER)%" } } }).req.headers.a)
+    assert.equal("request.set.a: unknown operator %NONE%",
+      fake.mistakes(headers, { templates = true, request = { set = { a = "%NONE%" } } })[1])
+  end)
+
   it("refuses what could not stand in a message", function()
     for path, settings in pairs {
       ["request.set"] = { request = { set = { ["x y"] = "1" } } },

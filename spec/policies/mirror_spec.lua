@@ -51,6 +51,16 @@ describe("policy mirror", function()
     assert.same({ answered = 1 }, counted)
   end)
 
+  it("calls the copy's host a shadow where told to", function()
+    for given, expected in pairs { ["a.example"] = "a.example-shadow", ["a.example:81"] = "a.example-shadow:81",
+      ["[::1]:80"] = "[::1]-shadow:80" } do
+      sent = {}
+      mirror.request(conf { shadow_host = true }, fake.new { authority = given })
+      run_jobs()
+      assert.equal(expected, sent[1].authority)
+    end
+  end)
+
   it("copies a body once it is whole, and none that is too long", function()
     local settings = conf { body_limit = 6 }
     local function ask(parts)

@@ -26,6 +26,21 @@ describe("policy redirect", function()
     assert.equal("http://shop.example/", location({ port = 80 }, at_8080))
   end)
 
+  it("keeps the port of the client's Host where told to", function()
+    local request = { path = "/", port = 80, authority = "Shop.example:8080" }
+    assert.equal("http://Shop.example:8080/", location({ client_port = true }, request))
+    assert.equal("https://Shop.example:8080/", location({ client_port = true, scheme = "https" }, request))
+    assert.equal("http://a.example/", location({ client_port = true, host = "a.example" }, request))
+    assert.equal("http://shop.example/", location({ client_port = true, port = 80 }, request))
+    local usual = { path = "/", port = 80, authority = "shop.example:80" }
+    assert.equal("https://shop.example/", location({ client_port = true, scheme = "https" }, usual))
+    assert.equal("http://shop.example:80/", location({ client_port = true, path = "/" }, usual))
+  end)
+
+  it("writes another query", function()
+    assert.equal("http://shop.example/a?b=c", location({ path = "/a", query = "b=c" }, { query = "q", port = 80 }))
+  end)
+
   it("replaces a prefix by whole elements", function()
     local settings = { prefix = { from = "/old", to = "/new" } }
     assert.equal("http://shop.example/new/x", location(settings))
