@@ -325,7 +325,7 @@ describe("VirtualServices rewrite", function()
     for rewrite, message in pairs {
       ["{}"] = "expected uri, authority or uriRegexRewrite",
       ["{uri: /a, uriRegexRewrite: {match: a, rewrite: b}}"] = "expected one of uri and uriRegexRewrite, found both",
-      ["{uriRegexRewrite: {match: '(', rewrite: b}}"] = "regex.match: missing ): (",
+      ["{uriRegexRewrite: {match: '(', rewrite: b}}"] = 'uriRegexRewrite.match: bad regular expression "("',
       [ [[{uriRegexRewrite: {match: 'a', rewrite: '\1'}}]] ] = "regex.rewrite: ",
     } do
       assert.truthy(refusal("  - rewrite: " .. rewrite .. ROUTE):find(message, 1, true), message)
@@ -577,6 +577,18 @@ describe("VirtualServices count", function()
     assert.truthy(warnings[1]:find("spec.tls: needs connections to be passed on as they are", 1, true))
     local _, errors = load(virtual_service("v", "  hosts: [a]\n  tls: [{match: [{sni: [a]}]}]\n"))
     assert.truthy(errors[1]:find("unknown key 'sni'", 1, true))
+  end)
+
+  it("nowhere, and are still checked", function()
+    local function first(name, spec)
+      local model, errors, warnings = load(virtual_service(name, spec, "elsewhere"))
+      return model and warnings[1] or errors[1]
+    end
+    local bad = "  http:\n  - match: [{uri: {regex: '('}}]" .. ROUTE
+    assert.truthy(first("v", "  hosts: [x]\n" .. bad):find("bad regular expression", 1, true))
+    assert.truthy(first("leaf", bad):find("bad regular expression", 1, true))
+    assert.truthy(first("leaf", "  http:\n  - name: x" .. ROUTE):find("no VirtualService delegates to it", 1, true))
+    assert.truthy(first("v", "  hosts: [x]\n  http:\n  - name: x" .. ROUTE):find("these routes take nothing", 1, true))
   end)
 
   it("unless their hosts make no sense", function()

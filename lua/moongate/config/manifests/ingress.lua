@@ -158,9 +158,9 @@ end
 
 --- Refuses gateways that do not exist, and names VirtualServices whose hosts no server serves.
 local function check_references(context)
+  virtual_services.check(context)
   for _, object in ipairs(context.store:all(VIRTUAL_SERVICE)) do
     local elsewhere = false
-    binding.check(object)
     for i, text in ipairs(object.spec.gateways or {}) do
       local namespace, name = names.reference(binding.gateway(text, object.namespace))
       if text == "mesh" then

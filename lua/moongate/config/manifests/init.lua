@@ -26,7 +26,7 @@ local GATEWAY = "gateway.networking.k8s.io/Gateway"
 local ADMIN = "127.0.0.1:15020" -- where Istio's agent serves /stats/prometheus
 
 local function gather(objects, options)
-  local context = { store = store.new(objects), origins = {}, mesh_listeners = {},
+  local context = { store = store.new(objects), origins = {}, mesh_listeners = {}, looked_at = {},
     draft = { admin = { address = ADMIN }, listeners = {}, routes = {},
       policies = { { name = "metrics" } } } }
   context.store.mesh = mesh_config.read(context.store)

@@ -3,6 +3,7 @@
 -- (networking.istio.io).
 local base64 = require "moongate.base64"
 local path_to = require "moongate.config.manifests.path"
+local pattern = require "moongate.config.manifests.pattern"
 
 local actions = {}
 
@@ -96,7 +97,8 @@ function actions.rewrite(object, path, said, match, authority)
   end
   if regex then
     if (said.uri or "") ~= "" then object:refuse(path, "expected one of uri and uriRegexRewrite, found both") end
-    conf.regex = { match = regex.match, rewrite = regex.rewrite }
+    local checked = pattern.check(object, path_to(path, "uriRegexRewrite", "match"), regex.match)
+    conf.regex = checked and { match = checked, rewrite = regex.rewrite }
   elseif said and (said.uri or "") ~= "" then
     new_path(object, path_to(path, "uri"), match, said.uri, conf)
   end

@@ -104,6 +104,7 @@ end
 
 local function add_delegated(context, object, path, http, list)
   local found = find(context, object, path_to(path, "delegate"), http.delegate)
+  if found then context.looked_at[found] = true end
   for i, leaf in ipairs(found and found.spec.http or {}) do
     local at = { "spec", "http", i }
     local matches = merge_matches(http.match, leaf.match)
@@ -119,7 +120,7 @@ local function add_delegated(context, object, path, http, list)
 end
 
 --- The routes of a VirtualService in order.
--- @param context { store }
+-- @param context { store, looked_at = set of VirtualServices, added to }
 -- @return array of { object = whose words count, path = of the route there, http = HTTPRoute }
 function delegates.routes(context, object)
   local list = {}

@@ -1,6 +1,7 @@
 --- Turns the HTTP routes of a VirtualService into routes of the model, for one listener.
 -- Rules: VirtualService and HTTPRoute (networking.istio.io).
 local actions = require "moongate.config.manifests.virtual_services.actions"
+local binding = require "moongate.config.manifests.virtual_services.binding"
 local changes = require "moongate.config.manifests.virtual_services.changes"
 local delegates = require "moongate.config.manifests.virtual_services.delegates"
 local match = require "moongate.config.manifests.virtual_services.match"
@@ -8,6 +9,8 @@ local path_to = require "moongate.config.manifests.path"
 local retries = require "moongate.config.manifests.virtual_services.retries"
 
 local virtual_services = {}
+
+local KIND = "networking.istio.io/VirtualService"
 
 virtual_services.is_catch_all = match.is_catch_all
 
@@ -152,13 +155,14 @@ local function name_of(entry, group)
 end
 
 --- Routes of one VirtualService at one listener, in the order written.
--- @param context { store }
+-- @param context { store, looked_at = set of VirtualServices, added to }
 -- @param from { port, gateway = "mesh" or nil, gateways = set of "ns/name" or nil, labels and namespace of the
 -- gateway's pods, tls = whether the listener ends TLS for clients, service, identity, backends }
 -- @return array of draft routes (without hosts and listeners); what cannot be reached is left out with a warning
 function virtual_services.routes(context, object, from)
   local list, entries, done = {}, delegates.routes(context, object), false
   for i, entry in ipairs(entries) do
+    context.looked_at[entry.object] = true
     local usable = check_kind(entry.object, entry.path, entry.http)
     for _, group in ipairs(usable and groups_of(entry, from) or {}) do
       local route = convert(entry, name_of(entry, group), group.matches, group.first, from)
@@ -174,6 +178,28 @@ function virtual_services.routes(context, object, from)
     end
   end
   return list
+end
+
+-- In place of the services: what is nowhere used need not be there.
+local UNUSED = { port = 80, anywhere = true, backends = { resolve = function() return nil end } }
+
+--- Refuses what no VirtualService may say, also in those that are used nowhere; to be called after all are used.
+function virtual_services.check(context)
+  local delegated = {}
+  for _, object in ipairs(context.store:all(KIND)) do
+    binding.check(object)
+    if binding.is_delegate(object) then
+      delegated[#delegated + 1] = object
+    elseif not context.looked_at[object] then
+      virtual_services.routes(context, object, UNUSED)
+    end
+  end
+  for _, object in ipairs(delegated) do
+    if not context.looked_at[object] then
+      virtual_services.routes(context, object, UNUSED)
+      object:warn({ "spec" }, "has no hosts, and no VirtualService delegates to it: it takes nothing")
+    end
+  end
 end
 
 return virtual_services

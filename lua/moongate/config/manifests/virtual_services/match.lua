@@ -94,8 +94,10 @@ local function is_from(spec, from)
 end
 
 --- Whether a match counts at a listener.
--- @param from { port, gateway = "mesh" or nil, gateways = set of "ns/name" or nil, labels and namespace of its pods }
+-- @param from { port, gateway = "mesh" or nil, gateways = set of "ns/name" or nil, labels and namespace of its pods,
+-- anywhere = true: every match counts }
 function match.counts(object, path, spec, from)
+  if from.anywhere then return true end
   if spec.port and spec.port ~= from.port then return false end
   if not spec.gateways or #spec.gateways == 0 then
     local counts = is_from(spec, from)
