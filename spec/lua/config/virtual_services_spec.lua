@@ -402,7 +402,7 @@ describe("VirtualServices send", function()
     end
     assert.same({ "connect-failure", "unavailable", "cancelled" }, retries " timeout: 0s".on)
     assert.equal(2, retries " timeout: 0s".attempts)
-    assert.is_nil(retries " retries: {attempts: 0}")
+    assert.same({}, { retries " retries: {attempts: 0, perTryTimeout: 1s}" })
     local made, per_try = retries(" retries: {attempts: 3, perTryTimeout: 2s, backoff: 40ms, retryIgnorePreviousHosts: "
       .. "false, retryRemoteLocalities: true, retryOn: 'gateway-error, 503,refused-stream,internal,"
       .. "reset-before-request'}")
@@ -553,6 +553,10 @@ describe("VirtualServices count", function()
       .. virtual_service("two", "  hosts: [a.shop.svc.cluster.local]\n  http:\n  - name: two" .. ROUTE))
     assert.equal("one", taken(model, MESH, { path = "/ab" }))
     assert.equal("two", taken(model, MESH, { path = "/b", authority = "whatever.test" })) -- Host chooses nothing there
+    local three = virtual_service("three", "  hosts: [a]\n  http:\n  - match: [{uri: {exact: /c}}]" .. ROUTE)
+    local _, warnings = loaded(virtual_service("two", "  hosts: [a]\n  http:\n  - name: two" .. ROUTE) .. three)
+    assert.equal("15: VirtualService three: spec.hosts: is never asked: the route shop/two/two, before it, takes every "
+      .. "request", warnings[1])
   end)
 
   it("together at a gateway's host, catch-alls last, and never for a less specific one", function()
@@ -563,6 +567,8 @@ describe("VirtualServices count", function()
     end
     local model = loaded(spec("x.test", "all") .. spec("x.test", "some", "uri: {prefix: /a}")
       .. spec("*.test", "wild") .. spec("y.test", "narrow", "uri: {prefix: /a}"))
+    local _, warnings = loaded(spec("x.test", "all") .. spec("x.test", "more"))
+    assert.truthy(warnings[1]:find("its route for every request is never asked at x.test: that of shop/all", 1, true))
     assert.equal("some", taken(model, INGRESS, { authority = "x.test", path = "/a" }))
     assert.equal("all", taken(model, INGRESS, { authority = "x.test:80", path = "/b" }))
     assert.equal("wild", taken(model, INGRESS, { authority = "z.test", path = "/b" }))

@@ -133,7 +133,7 @@ local function add_routes(context, group, listener)
   local from = { port = group.port, gateways = group.gateways, identity = identity, backends = context.backends,
     tls = group.tls ~= nil, labels = group.workload and group.workload.labels,
     namespace = group.workload and group.workload.namespace }
-  local catch_alls = {}
+  local catch_alls, taken = {}, {}
   local function add(route, hosts, list)
     if not route then return end
     local guard = context.authorization:guard(group.pods, context.origins)
@@ -151,6 +151,7 @@ local function add_routes(context, group, listener)
       local first, last = split(route)
       add(first, hosts, context.draft.routes)
       add(last, hosts, catch_alls)
+      if last then virtual_services.note_catch_all(object, hosts, taken) end
     end
   end
   for _, route in ipairs(catch_alls) do table.insert(context.draft.routes, route) end

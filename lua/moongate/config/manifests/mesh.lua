@@ -68,7 +68,7 @@ local function routes_of(context, service, port, identity)
       local from = { port = port.number, gateway = "mesh", service = service, identity = identity,
         backends = context.backends }
       object:attach(("service %s:%d"):format(service.fqdn, port.number))
-      for _, route in ipairs(virtual_services.routes(context, object, from)) do list[#list + 1] = route end
+      virtual_services.add(list, object, virtual_services.routes(context, object, from))
     end
   end
   if #list == 0 then list[1] = default_route(context, service, port) end

@@ -180,6 +180,30 @@ function virtual_services.routes(context, object, from)
   return list
 end
 
+--- Adds routes of a VirtualService behind those of others that speak for the same requests; it is warned of what the
+-- others leave nothing to.
+-- @param list array of draft routes, added to
+function virtual_services.add(list, object, routes)
+  if #list > 0 and virtual_services.takes_all(list[#list]) then
+    return object:warn({ "spec", "hosts" }, ("is never asked: the route %s, before it, takes every request")
+      :format(list[#list].name))
+  end
+  for _, route in ipairs(routes) do list[#list + 1] = route end
+end
+
+--- Notes who takes everything that is asked of these hosts at a gateway; who does so behind another is warned.
+-- @param taken map of host to VirtualService, added to
+function virtual_services.note_catch_all(object, hosts, taken)
+  for _, host in ipairs(hosts) do
+    local first = taken[host] or object
+    if first ~= object then
+      object:warn({ "spec", "hosts" }, ("its route for every request is never asked at %s: that of %s/%s is before it")
+        :format(host, first.namespace, first.name))
+    end
+    taken[host] = first
+  end
+end
+
 -- In place of the services: what is nowhere used need not be there.
 local UNUSED = { port = 80, anywhere = true, backends = { resolve = function() return nil end } }
 

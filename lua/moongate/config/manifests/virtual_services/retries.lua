@@ -53,7 +53,8 @@ function retries.convert(object, path, said)
   if not said then return retries.default() end
   local text = (said.retryOn or "") ~= "" and said.retryOn or DEFAULT.on
   local on = conditions(object, path_to(path, "retryOn"), text)
-  if said.attempts == 0 or #on == 0 then return nil, said.perTryTimeout end
+  if said.attempts == 0 then return nil end -- and no time limit of a try, which is part of Envoy's retry policy
+  if #on == 0 then return nil, said.perTryTimeout end
   local made = plan(said.attempts, on, said.backoff or DEFAULT.back_off)
   made.avoid_tried = said.retryIgnorePreviousHosts
   return made, said.perTryTimeout
