@@ -124,7 +124,7 @@ function compiled.new(model, before)
     listeners = model.listeners, normalizers = normalizers_of(model.listeners),
     tls = {}, balancers = {}, health = {}, breakers = {},
     backends = {}, prepared = {}, chains = {}, backend_chains = {},
-    source = model,
+    source = model, explaining = false,
     retries = metrics.counter { name = "moongate_upstream_retries_total", labels = { "route" },
       help = "Tries beyond the first, by route." },
   }, mt)
@@ -138,6 +138,7 @@ function compiled.beside(self, model, prepared)
   local other = {}
   for name, value in pairs(self) do other[name] = value end
   other.source, other.prepared, other.chains, other.backend_chains = model, prepared, {}, {}
+  other.explaining = false
   return compile_routes(setmetatable(other, mt), model)
 end
 

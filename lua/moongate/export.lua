@@ -156,6 +156,9 @@ function export.tree(model)
   for _, name in ipairs(suggest.keys(model.services)) do add(services, name, service_of(model.services[name])) end
   local tree = { kind = "map", apart = {}, { "listeners", listeners } }
   if model.admin then add(tree, "admin", map_of({ address = model.admin.address }, {})) end
+  if model.explain then
+    add(tree, "explain", map_of({ token = model.explain.token }, field_of(fields.config, "explain").fields))
+  end
   add(tree, "order", model.order)
   add(tree, "services", services)
   add(tree, "policies", uses_of(model.policies))

@@ -93,6 +93,10 @@ end
 local function enter(ctx)
   context.begin(ctx, current)
   local state, model = ctx._s, current
+  if model.explaining then -- somebody may ask why: see moongate.explain.live
+    model = model.explaining(ctx)
+    state.model = model
+  end
   state.chain = model.no_route_chain -- should there be an error before there is a route
   if model.normalizers and not model:normalize(ctx) then return failure.bad_path(ctx), 0 end
   local route = model:match(ctx)

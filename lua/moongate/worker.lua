@@ -49,6 +49,7 @@ end
 local function start(words)
   local model = load_model(words)
   local ready = compiled.new(model, runtime.model())
+  if model.explain then ready.explaining = require("moongate.explain.live").new(ready, model.explain.token) end
   local contexts = open_contexts(model)
   local names = {}
   for i, listener in ipairs(model.listeners) do

@@ -11,11 +11,17 @@
 -- Place it first, before whatever costs or changes something; after a policy that verifies tokens, if rules ask for
 -- request_principals or claims (ctx.shared.jwt).
 local compile = require "policies.rbac.compile"
+local metrics = require "moongate.metrics"
 local explain = require "policies.rbac.explain"
 local mistakes = require "policies.rbac.mistakes"
 local settings = require "policies.rbac.settings"
 local shadow = require "policies.rbac.shadow"
 local rbac = {}
+
+local refusals = metrics.counter {
+  name = "moongate_rbac_denied_total", labels = { "rule" },
+  help = "Requests that rules refused, by the rule: its id, or none where no rule allows.",
+}
 
 local BODY = "RBAC: access denied"
 local HEADERS = { ["content-type"] = "text/plain" }
@@ -49,7 +55,7 @@ local function details(id)
 end
 
 function rbac.prepare(conf)
-  local prepared = { details = {}, shadow = shadow.new(conf), given = conf }
+  local prepared = { details = {}, shadow = shadow.new(conf), given = conf, counts = {} }
   if conf.deny then
     table.sort(conf.deny, shadow.by_id)
     for i, rule in ipairs(conf.deny) do prepared.details[i] = details(rule.id) end
@@ -60,16 +66,23 @@ function rbac.prepare(conf)
   return prepared
 end
 
-local function refuse(ctx, why)
+-- A denial is counted under the name that the log has for it.
+local function refuse(conf, ctx, why)
   ctx.details = why
+  local series = conf.counts[why]
+  if not series then
+    series = refusals:with(why:match("%[(.*)%]$"))
+    conf.counts[why] = series
+  end
+  series:add(1)
   return ctx:respond(403, BODY, HEADERS)
 end
 
 function rbac.request(conf, ctx)
   if conf.shadow then conf.shadow(ctx) end
   local denied = conf.deny and conf.deny(ctx)
-  if denied then return refuse(ctx, conf.details[denied]) end
-  if conf.allow and not conf.allow(ctx) then return refuse(ctx, conf.nothing_allowed) end
+  if denied then return refuse(conf, ctx, conf.details[denied]) end
+  if conf.allow and not conf.allow(ctx) then return refuse(conf, ctx, conf.nothing_allowed) end
 end
 
 --- Which rule decided, and what the others lacked.

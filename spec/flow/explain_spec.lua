@@ -131,3 +131,83 @@ describe("moongate explain", function()
     assert.truthy(text:find('path: wanted prefix "/old", found "/gone"', 1, true), text)
   end)
 end)
+
+describe("x-moongate-explain", function()
+  local TOKEN = "0123456789abcdef"
+  local gw, up
+
+  local LIVE = [[
+    return {
+      listeners = { web = { address = "127.0.0.1:$web" } }, admin = { address = "127.0.0.1:$admin" },
+      explain = { token = "0123456789abcdef" },
+      services = { up = { endpoints = { { address = "127.0.0.1:$up" } } } },
+      policies = { { "headers", request = { set = { ["x-seen"] = "1" } } } },
+      routes = {
+        { name = "guarded", match = { path = { prefix = "/guarded" } },
+          policies = { { "rbac", deny = { { id = "secret", paths = { "/guarded/secret" } } } } },
+          backends = { { service = "up" } } },
+        { name = "big", match = { path = { exact = "/big" } },
+          policies = { { "headers", request = { set = { ["x-big"] = ("b"):rep(6000) } } } },
+          backends = { { service = "up" } } },
+      },
+    }]]
+
+  setup(function()
+    up = upstream.start()
+    gw = gateway.start { config = LIVE, values = { up = up.port } }
+  end)
+
+  teardown(gateway.stop_all)
+
+  local function ask(path, token)
+    local response = assert(gw:ask { path = path, headers = token and { ["x-moongate-explain"] = token } or {} })
+    return response, response.headers["x-moongate-explain"]
+  end
+
+  it("tells who has the token what decided", function()
+    local response, said = ask("/guarded/a", TOKEN)
+    assert.equal(200, response.status)
+    assert.truthy(said:find("status=200; listener=web; route=guarded@", 1, true), said)
+    assert.truthy(said:find("backend=up; endpoint=127.0.0.1:" .. up.port, 1, true), said)
+    assert.truthy(said:find("passes: no rule that denies matches", 1, true), said)
+    response, said = ask("/guarded/secret", TOKEN)
+    assert.equal(403, response.status)
+    assert.truthy(said:find("details=rbac_access_denied_matched_policy[secret]", 1, true), said)
+    assert.truthy(said:find("denied by secret", 1, true), said)
+    response, said = ask("/none", TOKEN)
+    assert.same({ 404, true }, { response.status, said:find("route=none", 1, true) ~= nil })
+    assert.truthy(said:find('lost=guarded@', 1, true) and said:find('found "/none"', 1, true), said)
+  end)
+
+  it("tells nobody else, sends the token nowhere, and stays short", function()
+    assert.is_nil(select(2, ask("/guarded/a")))
+    assert.is_nil(select(2, ask("/guarded/a", TOKEN .. "x")))
+    assert.is_nil(up:last().headers["x-moongate-explain"])
+    local _, said = ask("/big", TOKEN)
+    assert.is_nil(up:last().headers["x-moongate-explain"])
+    assert.equal("1", up:last().headers["x-seen"])
+    assert.is_true(#said == 2000 and said:sub(-3) == "...")
+  end)
+
+  it("takes a token of a file, for configs that cannot hold one", function()
+    local folder = gateway.folder()
+    local function with(text, command, path)
+      local file = gateway.write(folder .. "/token", text)
+      return gateway.run(command, "--explain-token", file, path)
+    end
+    assert.equal(2, (with("short\n", "check", gw.path)))
+    assert.equal(2, (with("0123456789 abcdef\n", "check", gw.path)))
+    assert.equal(0, (with(TOKEN .. "\n", "check", "examples/walkthrough")))
+    local code, text = with(TOKEN .. "\n", "config", "examples/walkthrough")
+    assert.same({ 0, nil }, { code, text:find(TOKEN, 1, true) })
+    assert.truthy(text:find('explain = { token = "(masked)" }', 1, true))
+  end)
+
+  it("counts refusals under the rule that the log names", function()
+    local labels = { rule = "secret" }
+    local before = gw:metric("moongate_rbac_denied_total", labels)
+    ask "/guarded/secret"
+    ask("/guarded/secret", TOKEN)
+    assert.equal(before + 2, gw:counts("moongate_rbac_denied_total", labels, before + 2))
+  end)
+end)

@@ -14,6 +14,7 @@ Options of run and check:
   --workers N         worker processes (default: one a core)
   --admin ADDRESS     serve metrics and health here instead of at the config's address
   --port-offset N     bind every port that the config declares N higher
+  --explain-token F   explain live requests to who sends the token in file F as x-moongate-explain
   --bind ADDRESS      bind listeners to this IP address instead of their own
 
 The request of explain; what is left out is GET / of localhost, from 127.0.0.1:

@@ -13,10 +13,31 @@ load.OPTIONS = {
   ["admin"] = { key = "admin", type = "text" },
   ["port-offset"] = { key = "port_offset", type = "count", min = 0, max = 65534 },
   ["bind"] = { key = "bind", type = "text" },
+  ["explain-token"] = { key = "explain_token", type = "text" },
   ["policy-path"] = { key = "policy_path", type = "text", list = true },
 }
 
+local SHORTEST = 16 -- bytes of a token
+
+-- The token in a file, without the line's end; or nil and what is wrong.
+local function read_token(path)
+  local file, err = io.open(path, "rb")
+  local text = file and file:read("*a")
+  if file then file:close() end
+  if not text then return nil, ("--explain-token: cannot read %s"):format(err or path) end
+  text = text:gsub("%s+$", "")
+  if #text < SHORTEST or text:find("[^\33-\126]") then
+    return nil, ("--explain-token: expected at least %d characters without a blank in %s"):format(SHORTEST, path)
+  end
+  return text
+end
+
 local function value_error(values)
+  if values.explain_token then
+    local err
+    values.explain_token, err = read_token(values.explain_token)
+    if err then return err end
+  end
   if values.admin then
     local host, err = address.parse_ip(values.admin)
     if not host then return ("--admin: %s, got %q"):format(err, values.admin) end
@@ -100,6 +121,7 @@ function load.model(values, err, thorough)
   local model, entries = config.load(values.paths, values)
   local tried, mistakes = model, {}
   if model then warn(model, entries) end
+  if model and values.explain_token then model.explain = { token = values.explain_token } end
   if model and thorough then tried, mistakes = try(model) end
   for _, entry in ipairs(mistakes) do err(config.message(entry) .. "\n") end
   for _, entry in ipairs(entries) do

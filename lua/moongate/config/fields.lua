@@ -225,6 +225,8 @@ fields.config = {
     doc = "Where clients connect, by name." },
   { "admin", type = "record", fields = { { "address", type = "string", required = true } },
     doc = "Where metrics and health are served." },
+  { "explain", type = "record", fields = { { "token", type = "string", min = 16, required = true, secret = true,
+    doc = "Who sends it in x-moongate-explain is told why." } }, doc = "Explanations of live requests." },
   { "services", type = "map", values = { type = "record", fields = service }, doc = "Upstreams by name." },
   uses("Around every route."),
   list_of({ type = "record", fields = route }, "routes", "Tried in the order that `order` says."),
