@@ -24,6 +24,7 @@ describe("moongate config", function()
     it("of " .. path .. " reads as the same", function()
       local text = printed(path)
       assert.equal(text, printed(path)) -- one order
+      if text:find("(masked)", 1, true) then return end -- nobody can run that
       local again = saved(text)
       local first = without_places(text)
       assert.equal(first, without_places(printed(again)))

@@ -177,7 +177,6 @@ function draft.make(checked, raw, context)
   local made = {
     listeners = listeners(context, checked.listeners or {}),
     admin = checked.admin and note(context, checked.admin, { "admin" }),
-    admin = checked.admin,
     explain = checked.explain,
     services = services(context, checked.services or {}, type(raw.services) == "table" and raw.services or {}),
     policies = uses(context, checked.policies, { "policies" }),
