@@ -1,5 +1,7 @@
 --- Listeners and routes of the ingress gateways: networking.istio.io Gateways and the VirtualServices that name them.
 local binding = require "moongate.config.manifests.virtual_services.binding"
+local gateway_servers = require "moongate.config.manifests.gateway_servers"
+local gateway_tls = require "moongate.config.manifests.gateway_tls"
 local names = require "moongate.config.manifests.names"
 local services = require "moongate.config.manifests.services"
 local suggest = require "moongate.suggest"
@@ -10,7 +12,6 @@ local ingress = {}
 
 local GATEWAY = "networking.istio.io/Gateway"
 local VIRTUAL_SERVICE = "networking.istio.io/VirtualService"
-local MIN_VERSION = { TLS_AUTO = "1.2", TLSV1_2 = "1.2", TLSV1_3 = "1.3" }
 
 --- The workloads that a Gateway's selector picks, in any namespace.
 local function pods_of(context, gateway)
@@ -23,58 +24,46 @@ local function pods_of(context, gateway)
   return found
 end
 
-local function certificate_of(context, gateway, path, tls, workload)
-  local namespace = workload and workload.namespace or gateway.namespace
-  local secret = context.store:get("/Secret", namespace, tls.credentialName)
-  if not secret then
-    path[#path + 1] = "credentialName"
-    return gateway:refuse(path, ("there is no Secret %s in the namespace %s"):format(tls.credentialName, namespace))
-  end
-  local values = workloads.secret_values(secret, "kubernetes.io/tls", { cert = "tls.crt", key = "tls.key" })
-  if values then values.name = secret:place() end
-  return values
-end
-
-local function add_certificate(context, gateway, path, server, group)
-  local tls = server.tls
-  local https = server.port.protocol == "HTTPS"
-  if https ~= (tls ~= nil) then
-    return gateway:refuse(path, https and "HTTPS needs tls" or "tls stands with HTTPS only")
-  end
-  if not tls then return end
-  path[#path + 1] = "tls"
-  local cert = certificate_of(context, gateway, path, tls, group.workload)
-  group.tls = group.tls or { certs = {}, min_version = MIN_VERSION[tls.minProtocolVersion], tickets = true }
-  if cert then table.insert(group.tls.certs, cert) end
-end
-
---- Hosts of a server: { namespace = nil for any, host = }. "./host" is the Gateway's own namespace.
-local function server_hosts(gateway, server)
-  local list = {}
-  for i, text in ipairs(server.hosts) do
-    local namespace, host = text:match("^([^/]*)/(.*)$")
-    if namespace == "." then namespace = gateway.namespace end
-    if namespace == "*" then namespace = nil end
-    list[i] = { namespace = namespace, host = (host or text):lower() }
-  end
-  return list
-end
-
 --- Several servers may share an address, also those of several Gateways, if they speak the same as the same.
-local function group_of(context, groups, gateway, i, server, workload)
+-- @return the group, or nil when the server cannot be one of it, which is refused
+local function group_of(context, groups, gateway, i, protocol, workload)
+  local server = gateway.spec.servers[i]
   local address = services.join_address(server.bind or "0.0.0.0", server.port.number)
   local group = groups[address]
   local path = { "spec", "servers", i }
   if not group then
-    group = { address = address, port = server.port.number, protocol = server.port.protocol, workload = workload,
+    group = { address = address, port = server.port.number, protocol = protocol, workload = workload,
       at = gateway:place(path), entries = {}, gateways = {}, pods = workload and context.pods[gateway] or {} }
     groups[address], groups[#groups + 1] = group, group
-  elseif group.protocol ~= server.port.protocol then
-    gateway:refuse(path, ("%s speaks %s already, by %s"):format(address, group.protocol, group.at))
+  elseif group.protocol ~= protocol then
+    return gateway:refuse(path, ("%s speaks %s already, by %s"):format(address, group.protocol, group.at))
   elseif group.workload ~= workload then
-    gateway:refuse(path, ("%s is served by other pods already, by %s"):format(address, group.at))
+    return gateway:refuse(path, ("%s is served by other pods already, by %s"):format(address, group.at))
   end
   return group
+end
+
+local function add_tls(context, group, gateway, i)
+  local path = { "spec", "servers", i, "tls" }
+  local own = gateway_tls.settings(context, gateway, path, gateway.spec.servers[i].tls, group.workload)
+  local all, field
+  if own then all, field = gateway_tls.merge(group.tls, own) end
+  if field then
+    gateway:refuse(path, ("%s takes other clients already (%s), by %s; one port has one way")
+      :format(group.address, field, group.at))
+  end
+  group.tls = all or group.tls
+end
+
+local function add_server(context, groups, gateway, i, workload)
+  local server, protocol = gateway.spec.servers[i], gateway_servers.protocol(gateway, i)
+  local group = protocol and group_of(context, groups, gateway, i, protocol, workload)
+  if not group then return end
+  if protocol == "HTTPS" then add_tls(context, group, gateway, i) end
+  group.gateways[gateway.namespace .. "/" .. gateway.name] = true
+  table.insert(group.entries, { gateway = gateway, hosts = gateway_servers.hosts(gateway, server),
+    redirect = protocol == "HTTP" and server.tls ~= nil and server.tls.httpsRedirect,
+    at = gateway:place { "spec", "servers", i, "tls", "httpsRedirect" } })
 end
 
 local function collect(context)
@@ -83,23 +72,20 @@ local function collect(context)
   for _, gateway in ipairs(context.store:all(GATEWAY)) do
     local pods = pods_of(context, gateway)
     context.pods[gateway] = pods
-    for i, server in ipairs(gateway.spec.servers) do
-      local group = group_of(context, groups, gateway, i, server, pods[1])
-      add_certificate(context, gateway, { "spec", "servers", i }, server, group)
-      group.gateways[gateway.namespace .. "/" .. gateway.name] = true
-      table.insert(group.entries, { gateway = gateway, hosts = server_hosts(gateway, server) })
-    end
+    gateway_servers.check(gateway)
+    for i in ipairs(gateway.spec.servers) do add_server(context, groups, gateway, i, pods[1]) end
   end
   return groups
 end
 
 --- Hosts that a VirtualService and the servers of a group have in common.
-local function common_hosts(object, group)
+-- @param redirecting true: those of servers alone that redirect
+local function common_hosts(object, group, redirecting)
   local list, seen = {}, {}
   for _, entry in ipairs(group.entries) do
     local named = binding.names_gateway(object, entry.gateway.namespace, entry.gateway.name)
       and binding.is_visible(object, group.workload and group.workload.namespace or entry.gateway.namespace)
-    for _, server in ipairs(named and entry.hosts or {}) do
+    for _, server in ipairs(named and (entry.redirect or not redirecting) and entry.hosts or {}) do
       for _, host in ipairs(object.spec.hosts or {}) do
         local common = (not server.namespace or server.namespace == object.namespace)
           and names.host_intersection(server.host, host:lower())
@@ -127,13 +113,46 @@ local function split(route)
   return route, copy
 end
 
+-- Whoever asks for a host of a server that redirects is sent to https, whatever other servers of the port say of it.
+-- @return set of these hosts
+local function add_redirects(context, group, listener)
+  local hosts, list, at = {}, {}, nil
+  local function add(host)
+    if not hosts[host] then list[#list + 1] = host end
+    hosts[host] = true
+  end
+  for _, entry in ipairs(group.entries) do
+    for _, server in ipairs(entry.redirect and entry.hosts or {}) do
+      add(server.host)
+      at = at or entry.at
+    end
+  end
+  for _, object in ipairs(at and context.store:all(VIRTUAL_SERVICE) or {}) do
+    for _, host in ipairs(common_hosts(object, group, true)) do add(host) end
+  end
+  if not at then return hosts end
+  local uses = { { name = "redirect", conf = { scheme = "https", status = 301, client_port = true }, at = at } }
+  context.authorization.prepend(uses, context.authorization:guard(group.pods, context.origins))
+  table.insert(context.draft.routes, { name = listener .. " to https", at = at, hosts = list, listeners = { listener },
+    policies = uses })
+  return hosts
+end
+
+local function without(hosts, set)
+  local list = {}
+  for _, host in ipairs(hosts) do
+    if not set[host] then list[#list + 1] = host end
+  end
+  return list
+end
+
 local function add_routes(context, group, listener)
   local identity = group.workload
     and workloads.identity(context.store, group.workload.namespace, group.workload.account)
   local from = { port = group.port, gateways = group.gateways, identity = identity, backends = context.backends,
     tls = group.tls ~= nil, labels = group.workload and group.workload.labels,
     namespace = group.workload and group.workload.namespace }
-  local catch_alls, taken = {}, {}
+  local catch_alls, taken, redirected = {}, {}, add_redirects(context, group, listener)
   local function add(route, hosts, list)
     if not route then return end
     local guard = context.authorization:guard(group.pods, context.origins)
@@ -146,6 +165,7 @@ local function add_routes(context, group, listener)
     local hosts = common_hosts(object, group)
     context.attached[object] = context.attached[object] or #hosts > 0
     if #hosts > 0 then object:attach("listener " .. listener) end
+    hosts = without(hosts, redirected)
     for _, route in ipairs(#hosts > 0 and virtual_services.routes(context, object, from) or {}) do
       route.name = listener .. " " .. route.name
       local first, last = split(route)

@@ -101,16 +101,21 @@ function workloads.of_pod(all, pod, namespace)
   end
 end
 
-local function secret_value(secret, key)
+--- The value of a Secret's key as text; nil when it is not there, or no base64, which is refused.
+function workloads.secret_text(secret, key)
   local plain, coded = secret.body.stringData[key], secret.body.data[key]
-  if plain then return plain end
-  if not coded then
-    secret:refuse({ "data" }, ("'%s' is missing"):format(key))
-    return nil
-  end
+  if plain or not coded then return plain end
   local value = base64.decode((coded:gsub("%s", "")))
   if not value then secret:refuse({ "data", key }, "expected base64") end
   return value
+end
+
+local function secret_value(secret, key)
+  if not secret.body.stringData[key] and not secret.body.data[key] then
+    secret:refuse({ "data" }, ("'%s' is missing"):format(key))
+    return nil
+  end
+  return workloads.secret_text(secret, key)
 end
 
 --- Values of a Secret, by name; nil when one is missing or the Secret is of another type, which is refused.

@@ -1,33 +1,6 @@
 --- Fields of Istio's kinds.
 local fields = require "moongate.config.manifests.kinds.fields"
-local kind, later, strings = fields.kind, fields.later, fields.strings
-
-local tls = {
-  { "mode", type = "string", one_of = { "SIMPLE" }, required = true, doc = "TLS is ended here." },
-  { "credentialName", type = "string", required = true, doc = "Secret of type kubernetes.io/tls." },
-  { "minProtocolVersion", type = "string", one_of = { "TLS_AUTO", "TLSV1_2", "TLSV1_3" }, default = "TLSV1_2",
-    doc = "Oldest version taken." },
-}
-for name in ([[httpsRedirect serverCertificate privateKey caCertificates caCrl subjectAltNames credentialNames
-    caCertCredentialName tlsCertificates verifyCertificateSpki verifyCertificateHash maxProtocolVersion cipherSuites]])
-    :gmatch("%S+") do
-  tls[#tls + 1] = later(name)
-end
-
-local gateway = {
-  { "selector", type = "map", values = { type = "string" }, default = {}, doc = "Labels of the ingress pods." },
-  { "servers", type = "list", required = true, doc = "Ports and hosts served.", items = { type = "record", fields = {
-    { "name", type = "string", doc = "Name of the server." },
-    { "port", type = "record", required = true, doc = "Where it listens.", fields = {
-      { "number", type = "integer", min = 1, max = 65535, required = true, doc = "Port." },
-      { "name", type = "string", required = true, doc = "Name of the port." },
-      { "protocol", type = "string", one_of = { "HTTP", "HTTPS" }, required = true, doc = "HTTP, or HTTP in TLS." },
-      fields.ignored "targetPort" } },
-    { "hosts", type = "list", items = { type = "string" }, required = true, doc = "Hosts, each with or without ns/." },
-    { "bind", type = "string", doc = "Address to listen on; every one when absent." },
-    { "tls", type = "record", fields = tls, doc = "Needed by HTTPS." },
-    later "defaultEndpoint" } } },
-}
+local kind, strings = fields.kind, fields.strings
 
 local source = {}
 for _, field in ipairs {
@@ -78,8 +51,6 @@ local authorization_policy = {
     { "name", type = "string", required = true, min = 1, doc = "An extension provider of the mesh." } } },
 }
 
-local networking = fields.NETWORKING
 return {
-  Gateway = kind(networking, gateway, true),
   AuthorizationPolicy = kind({ "security.istio.io/v1", "security.istio.io/v1beta1" }, authorization_policy, false),
 }

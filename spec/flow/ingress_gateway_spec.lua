@@ -1,0 +1,74 @@
+--- Istio's Gateway on real sockets: which clients each mode takes, and what is sent on to https.
+local certs = require "spec.support.certs"
+local gateway = require "spec.support.gateway"
+local net = require "spec.support.net"
+local process = require "spec.support.process"
+
+local function indented(path)
+  return (process.file(path):gsub("[^\n]+", "    %0"))
+end
+
+describe("an Istio Gateway", function()
+  local gw, folder
+
+  setup(function()
+    folder = certs.make(gateway.folder())
+    gw = gateway.start { name = "mesh.yaml", args = { "--admin", "127.0.0.1:" .. net.free_port() },
+      values = { cert = indented(folder .. "/a.test.crt"), key = indented(folder .. "/a.test.key"),
+        ca = indented(folder .. "/ca.crt") }, config = [[
+apiVersion: v1
+kind: Secret
+metadata: {name: shop}
+type: kubernetes.io/tls
+stringData:
+  tls.crt: |
+$cert
+  tls.key: |
+$key
+  ca.crt: |
+$ca
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gw}
+spec:
+  servers:
+  - {port: {number: $simple, name: a, protocol: HTTPS}, hosts: [a.test], tls: {mode: SIMPLE, credentialName: shop}}
+  - {port: {number: $mutual, name: b, protocol: HTTPS}, hosts: [a.test], tls: {mode: MUTUAL, credentialName: shop}}
+  - port: {number: $optional, name: c, protocol: HTTPS}
+    hosts: [a.test]
+    tls: {mode: OPTIONAL_MUTUAL, credentialName: shop}
+  - {port: {number: $clear, name: d, protocol: HTTP}, hosts: [a.test], tls: {httpsRedirect: true}}
+  - {port: {number: $clear, name: e, protocol: HTTP}, hosts: [b.test]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec: {hosts: [a.test, b.test], gateways: [gw], http: [{directResponse: {status: 200}}]}
+]] }
+  end)
+
+  teardown(gateway.stop_all)
+
+  -- The status that curl gets at a port; "000" when there is no answer.
+  local function status(port, as)
+    local number = gw.ports[port]
+    return process.read(("curl -s --max-time 20 -o /dev/null -w '%%{http_code}' --cacert '%s/ca.crt' %s "
+      .. "--resolve 'a.test:%d:127.0.0.1' https://a.test:%d/"):format(folder,
+      as and ("--cert '%s/%s.crt' --key '%s/%s.key'"):format(folder, as, folder, as) or "", number, number))
+  end
+
+  it("takes the clients that the mode of a server says", function()
+    assert.same({ "200", "200" }, { status "simple", status("simple", "sleep") })
+    assert.same({ "000", "200", "000" }, { status "mutual", status("mutual", "sleep"), status("mutual", "stranger") })
+    assert.same({ "200", "200", "000" },
+      { status "optional", status("optional", "sleep"), status("optional", "stranger") })
+  end)
+
+  it("sends the hosts of a server that redirects on to https", function()
+    local response = assert(gw:ask({ path = "/x?q=1", host = "a.test" }, "clear"))
+    assert.same({ 301, "https://a.test/x?q=1" }, { response.status, response.headers.location })
+    assert.equal(200, assert(gw:ask({ host = "b.test" }, "clear")).status)
+    assert.equal(404, assert(gw:ask({ host = "c.test" }, "clear")).status)
+  end)
+end)
