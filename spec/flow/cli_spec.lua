@@ -1,5 +1,6 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
+local json = require "moongate.json"
 local process = require "spec.support.process"
 local upstream = require "spec.support.upstream"
 
@@ -50,6 +51,30 @@ describe("the command line", function()
       routes = { { backends = { { service = "a" } } } } }]])
     assert.equal(0, code)
     assert.equal("ok: 1 listener, 1 route, 1 service\n", text)
+  end)
+
+  it("prints the conditions of the Gateway API's objects", function()
+    gateway.write(folder .. "/gw.yaml", [[
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw, generation: 2}
+spec: {gatewayClassName: istio, listeners: [{name: http, port: 80, protocol: HTTP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: r}
+spec: {parentRefs: [{name: gone}]}
+]])
+    local code, text = gateway.run("check", "--status", folder)
+    assert.equal(0, code)
+    assert.truthy(text:find("kind: Gateway\n  metadata:\n    generation: 2\n    name: gw\n", 1, true), text)
+    assert.truthy(text:find('reason: NoMatchingParent\n        status: "False"\n        type: Accepted\n', 1, true),
+      text)
+    code, text = gateway.run("check", "--status", "--json", folder)
+    local list = json.decode(text)
+    assert.same({ 0, "List", "Gateway", "HTTPRoute" }, { code, list.kind, list.items[1].kind, list.items[2].kind })
+    assert.equal(2, (gateway.run("check", "--status=yes", folder)))
+    assert.equal(1, (gateway.run("check", "--status", config "return {}")))
   end)
 
   it("says all mistakes at once, each with file, line and the name that may be meant", function()

@@ -1,8 +1,15 @@
 --- check: says whether a config could run, what becomes of each resource, and every mistake.
 local load = require "moongate.cli.load"
 local resources = require "moongate.cli.resources"
+local status = require "moongate.cli.status"
 
 local check = {}
+
+local OPTIONS = {
+  status = { key = "status", type = "flag" },
+  json = { key = "json", type = "flag" },
+}
+for name, option in pairs(load.OPTIONS) do OPTIONS[name] = option end
 
 check.usage = "check PATH..."
 check.summary = "check a config: what becomes of each resource, and all that is wrong"
@@ -19,8 +26,9 @@ end
 
 --- @return 0, or 1 when the config has mistakes (they are on the error stream), or 2 for bad usage
 function check.main(words, streams)
-  local values, err = load.options(words)
+  local values, err = load.options(words, OPTIONS)
   if not values then return streams.refuse(err, check) end
+  if values.status then return status.main(values, streams) end
   values.on_objects = function(objects) streams.out(resources.text(objects)) end
   local model = load.model(values, streams.err, true)
   if not model then return 1 end

@@ -17,6 +17,10 @@ Options of run and check:
   --explain-token F   explain live requests to who sends the token in file F as x-moongate-explain
   --bind ADDRESS      bind listeners to this IP address instead of their own
 
+Options of check:
+  --status            print the conditions of the Gateway API's objects, as YAML
+  --json              print that as JSON
+
 The request of explain; what is left out is GET / of localhost, from 127.0.0.1:
   --method METHOD     its method
   --host AUTHORITY    its host, with a port if it has one

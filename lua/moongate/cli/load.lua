@@ -53,9 +53,10 @@ local function value_error(values)
 end
 
 --- Reads the words after the command.
+-- @param known the options that this command takes, in the form of load.OPTIONS, if others than those
 -- @return values with `paths`; or nil and what is wrong
-function load.options(words)
-  local values, rest = options.parse(words, load.OPTIONS)
+function load.options(words, known)
+  local values, rest = options.parse(words, known or load.OPTIONS)
   if not values then return nil, rest end
   local err = value_error(values)
   if err then return nil, err end

@@ -54,6 +54,17 @@ function config.load(paths, options)
   return model, warnings or {}
 end
 
+--- The conditions of the Gateway API's objects in the YAML files at `paths` (see manifests/gateway_api/status.lua), and
+-- an array of mistakes; nil and mistakes when there is nothing to read.
+function config.status(paths, options)
+  local files, err = expand(paths)
+  if not files then return nil, err end
+  for _, file in ipairs(files) do
+    if not is_yaml(file) then return nil, mistake(file, "expected YAML: a config in Lua has no conditions") end
+  end
+  return require("moongate.config.manifests").status(files, options)
+end
+
 --- A mistake or warning as people read it: "file:line: what".
 function config.message(entry)
   return ("%s:%d: %s"):format(entry.file, entry.line or 1, entry.message)

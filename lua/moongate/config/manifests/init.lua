@@ -16,6 +16,7 @@ local model = require "moongate.model"
 local peer_authentication = require "moongate.config.manifests.peer_authentication"
 local reader = require "moongate.config.manifests.reader"
 local services = require "moongate.config.manifests.services"
+local status = require "moongate.config.manifests.gateway_api.status"
 local store = require "moongate.config.manifests.store"
 local waypoints = require "moongate.config.manifests.waypoints"
 local workloads = require "moongate.config.manifests.workloads"
@@ -111,7 +112,15 @@ local function build(objects, options, notes)
       message = "nothing to serve: expected a Service with a clusterIP and ports, or a Gateway with servers" })
   end
   return #notes.errors == 0 and model.check(context.draft, reporter(context, notes), { by_specificity = false,
-    may_be_idle = may_be_idle }) or nil
+    may_be_idle = may_be_idle }) or nil, context
+end
+
+local function read(files, options)
+  local notes = { errors = {}, warnings = {}, objects = {} }
+  local objects = reader.read(files, notes)
+  local made, context = build(objects, { port_offset = options and options.port_offset, source = files[1] }, notes)
+  if options and options.on_objects then options.on_objects(notes.objects) end
+  return made, tidy(notes.errors), tidy(notes.warnings), context
 end
 
 --- Reads files of manifests.
@@ -120,12 +129,15 @@ end
 -- function(objects), called with all that was read (object.lua), those with mistakes too }
 -- @return the model, or nil when there are errors; errors and warnings, arrays of { file =, line =, message = }
 function manifests.load(files, options)
-  local notes = { errors = {}, warnings = {}, objects = {} }
-  local objects = reader.read(files, notes)
-  local made = build(objects, { port_offset = options and options.port_offset, source = files[1] }, notes)
-  if options and options.on_objects then options.on_objects(notes.objects) end
-  local errors = tidy(notes.errors)
-  return #errors == 0 and made or nil, errors, tidy(notes.warnings)
+  local made, errors, warnings = read(files, options)
+  return #errors == 0 and made or nil, errors, warnings
+end
+
+--- The conditions of the Gateway API's objects in files of manifests, as gateway_api/status.lua gives them; and the
+-- errors, as of load().
+function manifests.status(files, options)
+  local _, errors, _, context = read(files, options)
+  return status.of(context), errors
 end
 
 return manifests

@@ -82,6 +82,7 @@ local function count(list, wanted)
   return number
 end
 
+local function is_resolved(section) return section.conditions:holds "ResolvedRefs" end
 local function is_accepted(section) return section.conditions:holds "Accepted" end
 
 -- A set is taken when one of its listeners is served.
@@ -106,7 +107,13 @@ function gateways.finish(gateway, sets)
   local own = gateway.conditions
   if not own:holds "Accepted" then
     own:fail("Programmed", "Invalid", "is not accepted")
+    for _, section in ipairs(gateway.sections) do
+      section.conditions:fail("Programmed", "Pending", "the Gateway is not accepted")
+    end
     return
+  end
+  if count(gateway.sections, is_resolved) < #gateway.sections then
+    own:fail("ResolvedRefs", "ListenersNotResolved", "some of its listeners refer to what cannot be used")
   end
   local accepted = count(gateway.sections, is_accepted)
   if accepted == 0 and gateway.attached_sets == 0 then

@@ -34,13 +34,14 @@ end
 -- The kinds of route that it takes; those that it allows and nobody here serves are named.
 local function judge_kinds(section)
   local kinds = section.spec.allowedRoutes.kinds or {}
-  if not SERVED[section.spec.protocol] then return end
   for i, entry in ipairs(kinds) do
-    if entry.group ~= GROUP or entry.kind ~= ROUTES[1] and entry.kind ~= ROUTES[2] then
-      sections.fail(section, "ResolvedRefs", "InvalidRouteKinds", ("routes of kind %s (%s) are not supported")
-        :format(entry.kind, entry.group), path_of(section.path, "allowedRoutes", "kinds", i))
+    local known = entry.group == GROUP and (entry.kind == ROUTES[1] or entry.kind == ROUTES[2])
+    if not known or not SERVED[section.spec.protocol] then
+      sections.fail(section, "ResolvedRefs", "InvalidRouteKinds", ("%s takes no routes of kind %s (%s)"):format(
+        section.spec.protocol, entry.kind, entry.group), path_of(section.path, "allowedRoutes", "kinds", i))
     end
   end
+  if not SERVED[section.spec.protocol] then return end
   for _, name in ipairs(ROUTES) do
     if #kinds == 0 or allows(kinds, name) then
       section.kinds[name] = true
