@@ -15,13 +15,14 @@ local function generate(lines, functions, confs, name)
   return makers[code](functions, confs)
 end
 
+-- In the lines "$i" is a policy's position in the chain, "$n" the one by which its notes are known.
 local function each(uses, phase, line, first, last, step)
   local functions, confs, lines = {}, {}, {}
   for i = first, last, step do
     local use = uses[i]
     if use.policy[phase] then
       functions[i], confs[i] = use.policy[phase], use.prepared
-      lines[#lines + 1] = line:gsub("%$i", i)
+      lines[#lines + 1] = line:gsub("%$%a", { ["$i"] = i, ["$n"] = uses.offset + i })
     end
   end
   return lines, functions, confs
@@ -29,20 +30,20 @@ end
 
 local function request_phase(uses)
   local lines, functions, confs = each(uses, "request",
-    "state.i = $i; do local answer = P[$i](K[$i], ctx); if answer ~= nil then return answer, $i end end", 1, #uses, 1)
+    "state.i = $n; do local answer = P[$i](K[$i], ctx); if answer ~= nil then return answer, $i end end", 1, #uses, 1)
   lines[#lines + 1] = "return nil, " .. #uses
   return generate(lines, functions, confs, "request")
 end
 
 -- Answers run back up the list, through the policies whose request phase was entered.
 local function response_phase(uses)
-  local lines, functions, confs = each(uses, "response", "if entered >= $i then state.i = $i; P[$i](K[$i], ctx) end",
+  local lines, functions, confs = each(uses, "response", "if entered >= $i then state.i = $n; P[$i](K[$i], ctx) end",
     #uses, 1, -1)
   return generate(lines, functions, confs, "response")
 end
 
 local function log_phase(uses)
-  local line = "if from <= $i then state.i = $i; P[$i](K[$i], ctx) end"
+  local line = "if from <= $i then state.i = $n; P[$i](K[$i], ctx) end"
   local lines, functions, confs = each(uses, "log", line, 1, #uses, 1)
   if #lines == 0 then return false end
   return generate(lines, functions, confs, "log")
@@ -59,7 +60,7 @@ local function body_phase(uses, side)
         whole, limit = true, math.min(limit or math.huge, body.limit)
       end
       if use.policy[phase] then
-        local step = { i = i, fn = use.policy[phase], conf = use.prepared }
+        local step = { i = uses.offset + i, fn = use.policy[phase], conf = use.prepared }
         table.insert(steps, side == "response" and 1 or #steps + 1, step)
       end
     end
@@ -96,10 +97,12 @@ end
 --- The chain of `uses` (see moongate.model): names, and request(ctx) → answer or nil, position reached;
 -- response(ctx, entered); log(ctx, from): those from position `from` on, or false; request_body and response_body (nil
 -- when no policy declares them).
+-- A chain that runs inside another one gets an `offset` (0 when absent) greater than any position there: names and the
+-- notes of its policies are kept by position plus offset.
 -- `known` maps uses to what they were prepared to: prepare() runs once a worker for each use, that is once for a route
 -- (and once in all for the policies around every route).  Raises "file:line: why" when one fails.
-function chain.new(uses, known)
-  local prepared, names = {}, {}
+function chain.new(uses, known, offset)
+  local prepared, names = { offset = offset or 0 }, {}
   for i, use in ipairs(uses) do
     if not known[use] then
       local ok, conf = chain.prepare(use)
@@ -107,7 +110,7 @@ function chain.new(uses, known)
       known[use] = { policy = use.policy, prepared = conf }
     end
     prepared[i] = known[use]
-    names[i] = use.name
+    names[prepared.offset + i] = use.name
   end
   return {
     names = names,

@@ -41,20 +41,22 @@ end
 
 -- ---- routes -------------------------------------------------------------------------------
 
+local INSIDE = 1000 -- more than a route has policies: a backend's have their notes apart from those
+
 -- Those with the same uses of policies share a chain, which is found step by step in a tree of uses.
-local function chain_of(tree, uses, own, prepared)
+local function chain_of(tree, uses, own, prepared, offset)
   for _, use in ipairs(own) do
     tree[use] = tree[use] or {}
     tree = tree[use]
   end
-  tree.chain = tree.chain or chain.new(concat(uses, own), prepared)
+  tree.chain = tree.chain or chain.new(concat(uses, own), prepared, offset)
   return tree.chain
 end
 
 local function route_backend(self, backend)
   local plain = assert(self:backend(backend.service, backend.subset))
   if not backend.policies or #backend.policies == 0 then return plain end
-  local own = { chain = chain_of(self.backend_chains, {}, backend.policies, self.prepared) }
+  local own = { chain = chain_of(self.backend_chains, {}, backend.policies, self.prepared, INSIDE) }
   for name, value in pairs(plain) do own[name] = value end
   return own
 end

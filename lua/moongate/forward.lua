@@ -16,8 +16,9 @@ local forward = {}
 
 local function gone() error(ctx_module.GONE, 0) end
 
--- Sends the request's body chunk by chunk through the policies that want it so.
-local function pump(ctx, body)
+-- Sends the request's body chunk by chunk through the policies that want it so: the route's (`body`, or false), then
+-- those of the backend (`own`, or false).
+local function pump(ctx, body, own)
   local x = ctx._x
   while true do
     local rc = C.mg_request_body_next(x, span)
@@ -26,7 +27,8 @@ local function pump(ctx, body)
       if rc < 0 then return rc end
     elseif rc == OK or rc == END then
       local bytes = rc == OK and ffi_string(span[0].ptr, span[0].len) or ""
-      bytes = body.run(ctx, bytes, rc == END)
+      if body then bytes = body.run(ctx, bytes, rc == END) end
+      if own then bytes = own.run(ctx, bytes, rc == END) end
       if #bytes > 0 then
         local sent = C.mg_upstream_send(x, bytes, #bytes)
         if sent == AGAIN then sent = yield() end
@@ -40,11 +42,11 @@ local function pump(ctx, body)
   end
 end
 
-local function try_streaming(ctx, handle, timeout, body)
+local function try_streaming(ctx, handle, timeout, body, own)
   local x = ctx._x
   local rc = C.mg_forward(x, handle, timeout, true)
   if rc == AGAIN then rc = yield() end
-  if rc == OK then rc = pump(ctx, body) end
+  if rc == OK then rc = pump(ctx, body, own) end
   if rc == OK or rc == EPHASE then
     rc = C.mg_upstream_wait(x)
     if rc == AGAIN then rc = yield() end
@@ -57,11 +59,11 @@ end
 -- since a trace cannot return into a function that is not compiled.
 
 -- Which endpoint next; the request is on its way, unless a streamed body needs more steps.
-local function send(ctx, route, backend, tried, body)
+local function send(ctx, route, backend, tried, streams)
   local endpoint = backend.picker:pick(ctx, tried)
   if not endpoint then return nil end
   ctx._s.endpoint = endpoint
-  if body then return AGAIN end
+  if streams then return AGAIN end
   local rc = C.mg_forward(ctx._x, endpoint.handle, route.per_try_timeout, false)
   return rc
 end
@@ -98,11 +100,15 @@ end
 
 -- One try: its outcome, an MG_ code; nil: no endpoint.
 local function try(ctx, route, backend, tried)
-  local body = route.chain.request_body
-  body = body and not body.whole and ctx._x.has_body and body or nil
-  local rc = send(ctx, route, backend, tried, body)
-  if body and rc then
-    rc = try_streaming(ctx, ctx.endpoint.handle, route.per_try_timeout, body)
+  local body, own = false, false
+  if ctx._x.has_body then
+    body, own = route.chain.request_body, backend.chain and backend.chain.request_body
+    if body and body.whole then body = false end
+  end
+  local streams = body or own
+  local rc = send(ctx, route, backend, tried, streams)
+  if streams and rc then
+    rc = try_streaming(ctx, ctx.endpoint.handle, route.per_try_timeout, body, own)
   elseif rc == AGAIN then
     rc = yield()
   end

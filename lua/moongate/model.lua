@@ -89,11 +89,13 @@ local function check_listeners(draft, options, report)
   return known
 end
 
--- A backend is chosen when the request's body may have been read already, and the log is the route's.
+-- A backend is chosen when the request's body may have been read whole already, and the log is the route's.
 local function check_backend_uses(uses, path, report)
   for i, use in ipairs(check_uses(uses, path, report)) do
+    local body = use.policy and use.policy.body
     for _, phase in ipairs { "request_body", "response_body", "log" } do
-      if use.policy and use.policy[phase] then
+      local streams = phase == "request_body" and body and body.request == "chunks"
+      if use.policy and use.policy[phase] and not streams then
         local text = "policy '%s' has the phase %s, which runs for routes only; expected it among the route's policies"
         report(join(path, i), text:format(use.name, phase))
         break

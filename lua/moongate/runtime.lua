@@ -184,7 +184,8 @@ end
 
 local function blame(ctx, phase, err)
   local chain = ctx._s.chain
-  local policy = chain and chain.names[ctx._s.i] or "moongate"
+  local inner = ctx._s.backend and ctx._s.backend.chain
+  local policy = chain and chain.names[ctx._s.i] or inner and inner.names[ctx._s.i] or "moongate"
   policy_errors:with(policy, phase):add(1)
   log.error("a policy raised", { policy = policy, phase = phase, request_id = ctx.request_id, error = err })
 end
