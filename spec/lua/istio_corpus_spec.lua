@@ -7,8 +7,10 @@ require "spec.support.native"
 require "spec.support.fake_abi"
 local attachment = require "moongate.config.manifests.attachment"
 local compile = require "policies.rbac.compile"
+local fake_abi = require "spec.support.fake_abi"
 local fake = require "spec.support.fake_ctx"
 local json = require "moongate.json"
+local jwt = require "policies.jwt"
 local manifests = require "moongate.config.manifests"
 local names = require "moongate.config.manifests.names"
 local normalize = require "moongate.normalize"
@@ -61,12 +63,13 @@ local function as_json(value)
   return copy
 end
 
+local function text_of(name) return read(DEFAULT .. "/" .. name) or read(FOLDER .. "/" .. name) end
+
 -- Of the files of a case only the AuthorizationPolicies count here; the case says what the others make of the request.
 local function policies_of(case)
   local list = json.array()
   for _, name in ipairs(case.policies) do
-    local text = assert(read(DEFAULT .. "/" .. name) or read(FOLDER .. "/" .. name), name)
-    for _, document in ipairs(assert(yaml.parse(text))) do
+    for _, document in ipairs(assert(yaml.parse(assert(text_of(name), name)))) do
       local object = document.value
       if type(object) == "table" and object.kind == "AuthorizationPolicy" then
         object = as_json(object)
@@ -209,6 +212,115 @@ describe("Istio's cases: AuthorizationPolicy", function()
     end
   end
   if tcp > 0 then pending(("%d rows are about TCP, which is not served"):format(tcp)) end
+end)
+
+-- ---- requestauthn.json: policies jwt and rbac, as the front end for manifests orders them -------------------
+
+local KEYS = "http://keys.example/jwks"
+local B = { matchLabels = { app = "b" } }
+
+local function believes(name, ...)
+  local rules = json.array { ... }
+  for _, rule in ipairs(rules) do rule.issuer, rule.jwksUri = ("test-issuer-%d@istio.io"):format(rule.issuer), KEYS end
+  return { apiVersion = "security.istio.io/v1", kind = "RequestAuthentication", metadata = { name = name },
+    spec = { selector = B, jwtRules = rules } }
+end
+
+local FIRST_ONLY = { apiVersion = "security.istio.io/v1", kind = "AuthorizationPolicy", metadata = { name = "first" },
+  spec = { selector = B, rules = json.array { {
+    to = json.array { { operation = { methods = json.array { "GET" } } } },
+    from = json.array { { source = { requestPrincipals = json.array { "test-issuer-1@istio.io/sub-1" } } } } } } } }
+
+-- What the policies that the cases name say, where their files are absent.
+local IN_OTHER_WORDS = {
+  ["policies/ra-authn-only.yaml"] = { believes("only", { issuer = 1, outputPayloadToHeader = "x-test-payload",
+    outputClaimToHeaders = json.array {
+      { header = "x-jwt-iss", claim = "iss" }, { header = "x-jwt-iat", claim = "iat" },
+      { header = "x-jwt-nested-claim", claim = "nested.nested-2.key2" } } },
+    { issuer = 2, outputPayloadToHeader = "x-test-payload" }) },
+  ["policies/ra-authn-authz.yaml"] = { believes("both", { issuer = 1 }), FIRST_ONLY },
+  ["policies/ra-forward.yaml"] = { believes("forward", { issuer = 1, forwardOriginalToken = true }) },
+  ["policies/ra-aud.yaml"] = { believes("part-1", { issuer = 1, audiences = json.array { "foo" } },
+    { issuer = 2, audiences = json.array { "bar" } }), believes("part-2", { issuer = 2 }) },
+  ["policies/ra-headers-params.yaml"] = { believes("places", { issuer = 1, fromHeaders = json.array {
+    { name = "x-jwt-token", prefix = "Value " }, { name = "auth-token", prefix = "Token " } },
+    fromParams = json.array { "token", "secondary_token" } }), FIRST_ONLY },
+}
+
+local function objects_of(case)
+  local list = json.array()
+  for _, name in ipairs(case.policies) do
+    local text = text_of(name)
+    local objects = text and {} or IN_OTHER_WORDS[name]
+    if not objects then return nil, name end
+    for _, document in ipairs(text and assert(yaml.parse(text)) or {}) do
+      if type(document.value) == "table" then objects[#objects + 1] = as_json(document.value) end
+    end
+    for _, object in ipairs(objects) do
+      object.metadata.namespace = object.metadata.namespace or "echo1"
+      list[#list + 1] = object
+    end
+  end
+  return list
+end
+
+local TOKENS, KEY_SET = FOLDER .. "/jwt-tokens.json", FOLDER .. "/jwks.json"
+
+local function shared_file(path) return read(path) or read(DEFAULT .. path:match "/[^/]*$") end
+
+local known_tokens
+
+-- Tokens in place of their names.
+local function fill(text)
+  known_tokens = known_tokens or assert(json.decode(assert(shared_file(TOKENS))))
+  return (text:gsub("{(%w+)}", function(name) return assert(known_tokens[name], name).token end))
+end
+
+local function request_of(case)
+  local request, headers = case.request, {}
+  for name, value in pairs(request.headers or {}) do headers[name] = fill(value) end
+  local path, query = fill(request.path):match "^([^?]*)%??(.*)$"
+  return fake.new { method = request.method, path = path, query = query ~= "" and query or nil, headers = headers }
+end
+
+local POLICIES = { jwt = jwt, rbac = rbac }
+
+-- The answer of the first policy that gives one. What the keys' address would give is put in its place.
+local function answer_of(model, ctx)
+  for _, use in ipairs(model.routes[1].policies) do
+    for _, rule in ipairs(use.name == "jwt" and use.conf.rules or {}) do
+      if not rule.jwks then rule.jwks, rule.jwks_url, rule.jwks_service = shared_file(KEY_SET), nil, nil end
+    end
+    local policy = POLICIES[use.name]
+    local answer = policy and policy.request(policy.prepare(use.conf), ctx)
+    if answer then return answer end
+  end
+end
+
+local function check_authentication(case)
+  local objects, absent = objects_of(case)
+  if not objects then return pending("there is no " .. absent) end
+  local model, errors = load({ context = { namespace = "echo1", labels = { app = "b" }, rootNamespace = "istio-system",
+    trustDomain = "cluster.local", trustDomainAliases = {}, pathNormalization = "DEFAULT" },
+    request = { destination = { ip = "10.10.1.9", port = 80 } } }, objects)
+  assert(model, errors[1] and errors[1].message)
+  local ctx, expected = request_of(case), case.expect
+  local answer = answer_of(model, ctx)
+  assert.equal(expected.status, answer and answer.status or 200)
+  if expected.body then assert.equal(expected.body, answer and answer.body) end
+  for name, value in pairs(expected.upstreamHeaders or {}) do
+    assert.equal(value ~= json.null and fill(value) or nil, ctx.req.headers[name])
+  end
+end
+
+describe("Istio's cases: RequestAuthentication", function()
+  before_each(function() fake_abi.wall_time = 1800000000 end)
+
+  local text = read(FOLDER .. "/requestauthn.json")
+  if not text then return pending("there is no requestauthn.json in " .. FOLDER) end
+  for _, case in ipairs(assert(json.decode(text)).cases) do
+    it(("%s: %s"):format(case.id, case.name), function() check_authentication(case) end)
+  end
 end)
 
 -- ---- the other tables ---------------------------------------------------------------------

@@ -4,6 +4,7 @@
 -- waypoint, refs_only = true where selectors mean nothing (waypoints), services = { { kind, name, namespace } } }.
 -- Without `gateway` it is a workload of its own, which selectors alone reach.
 local names = require "moongate.config.manifests.names"
+local path_to = require "moongate.config.manifests.path"
 
 local attachment = {}
 
@@ -58,6 +59,40 @@ function attachment.attaches(policy, proxy, root)
   if #refs > 0 or proxy.refs_only then return false end
   local selector = policy.spec.selector
   return names.selects(selector and selector.matchLabels or {}, proxy.labels)
+end
+
+-- ---- what is refused ----------------------------------------------------------------------
+
+local function check_refs(policy)
+  local spec = policy.spec
+  if (spec.selector and 1 or 0) + (spec.targetRefs and #spec.targetRefs > 0 and 1 or 0)
+    + (spec.targetRef and 1 or 0) > 1 then
+    policy:refuse({ "spec", spec.targetRef and "targetRef" or "targetRefs" },
+      "expected one of selector, targetRefs and targetRef")
+  end
+  for i, ref in ipairs(attachment.refs(spec)) do
+    local path = spec.targetRef == ref and { "spec", "targetRef" } or { "spec", "targetRefs", i }
+    if not attachment.is_known(ref) then
+      policy:refuse(path_to(path, "kind"), ("%s of group %q is nothing that a policy attaches to; "
+        .. "Gateway, GatewayClass, Service and ServiceEntry are"):format(ref.kind, ref.group))
+    elseif ref.namespace and ref.namespace ~= policy.namespace then
+      policy:refuse(path_to(path, "namespace"), "expected the policy's own namespace")
+    end
+  end
+end
+
+local function check_selector(policy)
+  for name, value in pairs(policy.spec.selector and policy.spec.selector.matchLabels or {}) do
+    if value:find("*", 1, true) or name:find("*", 1, true) or name == "" then
+      policy:refuse({ "spec", "selector", "matchLabels", name }, "expected a label and its whole value")
+    end
+  end
+end
+
+--- Refuses a selector and references that a policy cannot have.
+function attachment.check(policy)
+  check_refs(policy)
+  check_selector(policy)
 end
 
 return attachment

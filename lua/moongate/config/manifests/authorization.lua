@@ -1,14 +1,15 @@
---- AuthorizationPolicies as settings of policy rbac: which of them count where, together.
+--- AuthorizationPolicies and RequestAuthentications as uses of policies: which of them count where, together.
 -- Rules: security.istio.io AuthorizationPolicy; the policies of one proxy count together, those of each action as one.
+-- Tokens are checked after CUSTOM and before what may ask whose they are.
 local attachment = require "moongate.config.manifests.attachment"
 local custom = require "moongate.config.manifests.custom_authorization"
-local path_to = require "moongate.config.manifests.path"
+local request_authentication = require "moongate.config.manifests.request_authentication"
 local rules = require "moongate.config.manifests.authorization_rules"
 local workloads = require "moongate.config.manifests.workloads"
 
 local authorization = {}
 
-local KIND = "security.istio.io/AuthorizationPolicy"
+local KINDS = { "security.istio.io/AuthorizationPolicy", "security.istio.io/RequestAuthentication" }
 local DRY_RUN = "istio.io/dry-run" -- annotation
 local GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name" -- label of a Gateway's pods
 local WAYPOINT = "istio-waypoint"
@@ -30,42 +31,23 @@ local function check_dry_run(policy)
   end
 end
 
-local function check_refs(policy)
-  local spec = policy.spec
-  if (spec.selector and 1 or 0) + (spec.targetRefs and #spec.targetRefs > 0 and 1 or 0)
-    + (spec.targetRef and 1 or 0) > 1 then
-    policy:refuse({ "spec", spec.targetRef and "targetRef" or "targetRefs" },
-      "expected one of selector, targetRefs and targetRef")
-  end
-  for i, ref in ipairs(attachment.refs(spec)) do
-    local path = spec.targetRef == ref and { "spec", "targetRef" } or { "spec", "targetRefs", i }
-    if not attachment.is_known(ref) then
-      policy:refuse(path_to(path, "kind"), ("%s of group %q is nothing that a policy attaches to; "
-        .. "Gateway, GatewayClass, Service and ServiceEntry are"):format(ref.kind, ref.group))
-    elseif ref.namespace and ref.namespace ~= policy.namespace then
-      policy:refuse(path_to(path, "namespace"), "expected the policy's own namespace")
-    end
-  end
-end
-
-local function check_selector(policy)
-  for name, value in pairs(policy.spec.selector and policy.spec.selector.matchLabels or {}) do
-    if value:find("*", 1, true) or name:find("*", 1, true) or name == "" then
-      policy:refuse({ "spec", "selector", "matchLabels", name }, "expected a label and its whole value")
-    end
-  end
-end
-
-local function check(policy, mesh)
+local function check_authorization(policy, mesh)
   local action, list = policy.spec.action, policy.spec.rules or {}
   custom.check(policy, mesh.providers)
   check_dry_run(policy)
-  check_refs(policy)
-  check_selector(policy)
   if action ~= "ALLOW" and #list == 0 then
     policy:refuse({ "spec" }, ("expected rules: %s without any never matches"):format(action))
   end
   for i in ipairs(list) do rules.check(policy, i, mesh) end
+end
+
+local function check(policy, self)
+  attachment.check(policy)
+  if policy.kind == "RequestAuthentication" then
+    request_authentication.check(policy, self.backends)
+  else
+    check_authorization(policy, self.mesh)
+  end
 end
 
 -- ---- all policies -------------------------------------------------------------------------
@@ -91,10 +73,13 @@ end
 
 --- @param store all objects, with the mesh's settings; @param all every workload; @param backends of the model
 function authorization.new(store, all, backends)
-  local self = { policies = store:all(KIND), ranks = {}, by_workload = {}, by_ref = {}, used = {}, guards = {},
+  local self = { policies = {}, ranks = {}, by_workload = {}, by_ref = {}, used = {}, guards = {},
     mesh = store.mesh, backends = backends }
+  for _, kind in ipairs(KINDS) do
+    for _, policy in ipairs(store:all(kind)) do table.insert(self.policies, policy) end
+  end
   for rank, policy in ipairs(self.policies) do
-    check(policy, self.mesh)
+    check(policy, self)
     self.ranks[policy] = rank
     index(self, policy, all)
   end
@@ -162,9 +147,12 @@ end
 -- CUSTOM is asked first.  An ALLOW policy without rules gives an empty list, which allows nothing; no ALLOW policy
 -- gives no list.
 local function uses_of(self, found, origins)
-  local conf, uses, asking, asked, first = {}, {}, {}, {}, nil
+  local conf, uses, asking, asked, believing, first = {}, {}, {}, {}, {}, nil
   for _, policy in ipairs(in_order(self, found)) do
-    if policy.spec.action == "CUSTOM" then
+    if policy.kind == "RequestAuthentication" then
+      self.used[policy] = true
+      believing[#believing + 1] = policy
+    elseif policy.spec.action == "CUSTOM" then
       add_rules(self, asked, policy, origins)
       asking[#asking + 1] = policy.spec.provider and policy
     else
@@ -173,6 +161,7 @@ local function uses_of(self, found, origins)
     end
   end
   if asking[1] then uses[1] = custom.use(asking, asked, self.mesh.providers, self.backends) end
+  uses[#uses + 1] = request_authentication.use(believing, self.backends)
   if first then uses[#uses + 1] = { name = "rbac", conf = conf, at = first:place { "spec" } } end
   return uses[1] and uses
 end

@@ -44,4 +44,25 @@ function fields.kind(group, spec, required)
   }
 end
 
+local target_ref = {
+  { "group", type = "string", default = "", doc = "Group of the kind; the core group when empty." },
+  { "kind", type = "string", required = true, doc = "Gateway, GatewayClass, Service or ServiceEntry." },
+  { "name", type = "string", required = true, min = 1, doc = "Its name." },
+  { "namespace", type = "string", doc = "The policy's own namespace; no other one may be named." },
+}
+
+--- The fields of a policy's spec, with those that say for what it counts added to `list`.
+function fields.attached(list)
+  for _, field in ipairs {
+    { "selector", type = "record", doc = "Workloads it counts for; all of the namespace when absent.", fields = {
+      { "matchLabels", type = "map", values = { type = "string" }, default = {}, doc = "Labels of the workload." } } },
+    { "targetRefs", type = "list", items = { type = "record", fields = target_ref }, max = 16,
+      doc = "What it counts for, in place of selector." },
+    { "targetRef", type = "record", fields = target_ref, doc = "Old form of targetRefs." },
+  } do
+    list[#list + 1] = field
+  end
+  return list
+end
+
 return fields

@@ -30,23 +30,11 @@ local authorization_rule = {
     strings("values", "Any of these."), strings("notValues", "None of these.") } } },
 }
 
-local target_ref = {
-  { "group", type = "string", default = "", doc = "Group of the kind; the core group when empty." },
-  { "kind", type = "string", required = true, doc = "Gateway, GatewayClass, Service or ServiceEntry." },
-  { "name", type = "string", required = true, min = 1, doc = "Its name." },
-  { "namespace", type = "string", doc = "The policy's own namespace; no other one may be named." },
-}
-
-local authorization_policy = {
-  { "selector", type = "record", doc = "Workloads it counts for; all of the namespace when absent.", fields = {
-    { "matchLabels", type = "map", values = { type = "string" }, default = {}, doc = "Labels of the workload." } } },
+local authorization_policy = fields.attached {
   { "action", type = "string", one_of = { "ALLOW", "DENY", "AUDIT", "CUSTOM" }, default = "ALLOW",
     doc = "What a matching request gets." },
   { "rules", type = "list", items = { type = "record", fields = authorization_rule }, max = 512,
     doc = "Any of these." },
-  { "targetRefs", type = "list", items = { type = "record", fields = target_ref }, max = 16,
-    doc = "What it counts for, in place of selector." },
-  { "targetRef", type = "record", fields = target_ref, doc = "Old form of targetRefs." },
   { "provider", type = "record", doc = "Who decides, for CUSTOM.", fields = {
     { "name", type = "string", required = true, min = 1, doc = "An extension provider of the mesh." } } },
 }

@@ -1,0 +1,134 @@
+require "spec.support.native"
+require "spec.support.fake_abi"
+local manifests = require "moongate.config.manifests"
+
+local MESH = [[
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {clusterIP: 127.0.20.1, selector: {app: shop}, ports: [{name: http, port: 80}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec: {selector: {}, template: {metadata: {labels: {app: shop}}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: keys, namespace: idp}
+spec: {clusterIP: 127.0.20.2, selector: {app: keys}, ports: [{name: http, port: 8000}]}
+---
+]]
+
+local KEYS = '\'{"keys":[{"kty":"oct","k":"' .. ("a"):rep(44) .. '"}]}\''
+
+local function load(text)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(MESH .. text)
+  file:close()
+  local model, errors, warnings = manifests.load { path }
+  os.remove(path)
+  return model, errors, warnings
+end
+
+local function object(kind, name, spec, namespace)
+  return ("apiVersion: security.istio.io/v1\nkind: %s\nmetadata: {name: %s, namespace: %s}\nspec: %s\n---\n")
+    :format(kind, name, namespace or "default", spec)
+end
+
+local function believes(rules, name, more, namespace)
+  return object("RequestAuthentication", name or "r", ("{%sjwtRules: [%s]}"):format(more or "", rules), namespace)
+end
+
+local function uses_of(model, listener)
+  for _, route in ipairs(model.routes) do
+    if route.listeners[1]:find(listener, 1, true) then
+      local list = {}
+      for i, use in ipairs(route.policies) do list[i] = use.name end
+      return table.concat(list, " "), route.policies
+    end
+  end
+end
+
+local function rules_at(text, listener)
+  local model, errors = load(text)
+  assert.same({}, errors)
+  local _, uses = uses_of(model, listener or "shop")
+  for _, use in ipairs(uses) do
+    if use.name == "jwt" then return use.conf.rules, model end
+  end
+end
+
+describe("RequestAuthentication", function()
+  it("checks tokens before rules ask whose they are", function()
+    local model, errors = load(believes("{issuer: me, jwks: " .. KEYS .. "}")
+      .. object("AuthorizationPolicy", "a", "{rules: [{from: [{source: {requestPrincipals: ['*']}}]}]}"))
+    assert.same({}, errors)
+    assert.matches("jwt rbac", (uses_of(model, "shop")))
+    assert.is_nil((uses_of(model, "keys"):find("jwt", 1, true)))
+  end)
+
+  it("means every field", function()
+    local rule = rules_at(believes("{issuer: me, audiences: [a, b], jwksUri: 'https://idp.test/k', timeout: 2s, "
+      .. "fromHeaders: [{name: X-A, prefix: 'T '}, {name: x-b}], fromParams: [p], fromCookies: [c], "
+      .. "outputPayloadToHeader: x-p, outputClaimToHeaders: [{header: x-s, claim: sub}], forwardOriginalToken: true, "
+      .. "spaceDelimitedClaims: [teams]}"))[1]
+    assert.same({ "me", { "a", "b" }, "https://idp.test/k", 2000, { { name = "X-A", prefix = "T " },
+      { name = "x-b", prefix = "" } }, { "p" }, { "c" }, "x-p", { { header = "x-s", claim = "sub" } }, true,
+      { "teams" } },
+      { rule.issuer, rule.audiences, rule.jwks_url, rule.timeout, rule.from_headers, rule.from_params,
+        rule.from_cookies, rule.payload_header, rule.claim_headers, rule.forward, rule.space_delimited })
+    assert.equal(5000, rules_at(believes "{issuer: 'https://idp.test'}")[1].timeout)
+  end)
+
+  it("asks a Service of the files for keys by its endpoints", function()
+    local rule, model = rules_at(believes "{issuer: me, jwksUri: 'http://keys.idp.svc.cluster.local:8000/jwks?a=b'}")
+    assert.same({ service = "keys.idp.svc.cluster.local:8000", path = "/jwks?a=b",
+      authority = "keys.idp.svc.cluster.local:8000" }, rule[1].jwks_service)
+    assert.is_table(model.services["keys.idp.svc.cluster.local:8000"])
+    assert.equal("http://idp.test:8000/jwks", rules_at(believes "{jwksUri: 'http://idp.test:8000/jwks'}")[1].jwks_url)
+  end)
+
+  it("adds up, where it counts", function()
+    local one, two = "{issuer: one, jwks: " .. KEYS .. "}", "{issuer: two, jwks: " .. KEYS .. "}"
+    local list = rules_at(believes(one) .. believes(two, "s", "selector: {matchLabels: {app: shop}}, ")
+      .. believes(one, "other", "selector: {matchLabels: {app: x}}, ") .. believes(two, "mesh", "", "istio-system"))
+    assert.equal(3, #list)
+    assert.is_nil((rules_at "" or {})[1])
+    assert.is_nil((rules_at(object("RequestAuthentication", "none", "{}")) or {})[1])
+  end)
+
+  it("says where it counts for nothing", function()
+    local _, _, warnings = load(believes("{issuer: one, jwks: " .. KEYS .. "}", "r",
+      "selector: {matchLabels: {a: x}}, "))
+    local found = false
+    for _, warning in ipairs(warnings) do
+      found = found or warning.message:find("RequestAuthentication r: spec.selector: guards nothing", 1, true)
+    end
+    assert.is_truthy(found)
+  end)
+
+  it("is refused by name and place where it cannot work", function()
+    local function refusal(text)
+      local model, errors = load(text)
+      assert.is_nil(model)
+      return errors[1].message, errors[1].line
+    end
+    local AT = "^RequestAuthentication r: spec%.jwtRules%[0%]%."
+    assert.matches(AT .. "issuer: ", (refusal(believes "{audiences: [a]}")))
+    assert.matches(AT .. "issuer: is no URL", (refusal(believes "{issuer: me}")))
+    assert.matches(AT .. "jwksUri: expected http", (refusal(believes "{jwksUri: 'ftp://a/b'}")))
+    assert.matches(AT .. "jwks: no JSON object", (refusal(believes "{issuer: me, jwks: garbage}")))
+    assert.matches(AT .. "audiences%[0%]: ", (refusal(believes("{issuer: me, jwks: " .. KEYS .. ", audiences: ['']}"))))
+    assert.matches(AT .. "outputPayloadToHeader: ",
+      (refusal(believes("{issuer: me, jwks: " .. KEYS .. ", outputPayloadToHeader: 'a b'}"))))
+    assert.matches(AT .. "fromHeaders%[0%]%.name: ",
+      (refusal(believes("{issuer: me, jwks: " .. KEYS .. ", fromHeaders: [{name: ''}]}"))))
+    assert.matches("unknown key 'issuers'; did you mean 'issuer'", (refusal(believes "{issuers: me}")))
+    local message, line = refusal(believes("{issuer: me, jwks: " .. KEYS .. "}", "r",
+      "targetRefs: [{kind: Pod, name: x}], "))
+    assert.matches("nothing that a policy attaches to", message)
+    assert.equal(select(2, MESH:gsub("\n", "")) + 4, line)
+  end)
+end)
