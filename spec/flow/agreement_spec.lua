@@ -135,19 +135,21 @@ local function compare(gw, path, offset, asked)
   end
 end
 
-local function run_case(case)
+-- The requests that both sides can be asked.
+local function requests_of(case)
+  local list = {}
+  for _, asked in ipairs(case.phases[1] and case.phases[1].requests or {}) do
+    if asked.request.protocol == "http1" and asked.request.scheme == "http" then list[#list + 1] = asked end
+  end
+  return list
+end
+
+local function run_case(case, requests)
   local offset = net.free_port() - 80
   local gw = gateway.start { name = "case.yaml", config = yaml_of(case),
     args = { "--port-offset", tostring(offset), "--bind", "127.0.0.1", "--admin", "127.0.0.1:" .. net.free_port() } }
-  local count = 0
-  for _, asked in ipairs(case.phases[1].requests) do
-    if asked.request.protocol == "http1" and asked.request.scheme == "http" then
-      compare(gw, gw.path, offset, asked)
-      count = count + 1
-    end
-  end
+  for _, asked in ipairs(requests) do compare(gw, gw.path, offset, asked) end
   gw:stop()
-  return count
 end
 
 -- ---- the walk-through -----------------------------------------------------------------------
@@ -230,9 +232,8 @@ describe("explain and the gateway agree on", function()
 
   for path in process.read("ls " .. FOLDER .. "/*.json 2>/dev/null"):gmatch "[^\n]+" do
     local case = assert(json.decode(assert(process.file(path))))
-    if fits(case) and #case.phases > 0 then
-      it(case.name, function() assert.is_true(run_case(case) > 0) end)
-    end
+    local requests = fits(case) and requests_of(case) or {}
+    if #requests > 0 then it(case.name, function() run_case(case, requests) end) end
   end
 
   it("the walk-through's steps", walk)
