@@ -160,6 +160,24 @@ describe("Gateway API files:", function()
     assert.equal("infra/r/root", taken(model, { path = "/", query = "num=12" }))
   end)
 
+  it("try the older of two equal routes first, then go by namespace and name", function()
+    local rule = "  rules: [{name: one, " .. BACKEND .. "}]"
+    local function at(name, time)
+      return (route(name, rule):gsub("namespace: infra}\nspec", "namespace: infra, creationTimestamp: '" .. time
+        .. "'}\nspec", 1))
+    end
+    assert.equal("infra/a/one", taken(loaded(gateway(HTTP) .. route("b", rule) .. route("a", rule)), {}))
+    assert.equal("infra/b/one", taken(loaded(gateway(HTTP) .. at("a", "2024-01-02T00:00:00Z")
+      .. at("b", "2024-01-01T00:00:00Z")), {}))
+    assert.equal("infra/b/one", taken(loaded(gateway(HTTP) .. route("a", rule) .. at("b", "2024-01-01T00:00:00Z")), {}))
+  end)
+
+  it("may be many", function()
+    local many = {}
+    for i = 1, 9000 do many[i] = object("HTTPRoute", "r" .. i, "  parentRefs: [{name: gw}]\n  hostnames: [h.test]") end
+    assert.equal(9000, #loaded(gateway(HTTP) .. table.concat(many)).routes)
+  end)
+
   it("hide the routes of a listener behind a more specific one of the same port", function()
     local model = loaded(gateway(HTTP .. '  - {name: wild, port: 80, protocol: HTTP, hostname: "*.a.test"}\n'
       .. "  - {name: one, port: 80, protocol: HTTP, hostname: x.a.test}\n")

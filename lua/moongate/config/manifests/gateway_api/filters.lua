@@ -123,8 +123,8 @@ end
 --- Judges filters for the status of their route: sets route.unsupported and route.unresolved.
 -- @return whether one of them answers every request
 function filters.judge(context, route, path, list)
-  local found = by_type(route, path, list or {})
-  for i, filter in ipairs(list or {}) do
+  local found = by_type(route, path, list)
+  for i, filter in ipairs(list) do
     local at = path_of(path, i)
     if UNSUPPORTED[filter.type] then
       local message = ("filters of type %s are not supported"):format(filter.type)
@@ -142,11 +142,11 @@ function filters.judge(context, route, path, list)
 end
 
 --- @param context { store, services_by_name, backends, ... }
--- @param path of the list; @param list of filters or nil
+-- @param path of the list; @param list of filters
 -- @param matched { prefix = the path prefix that the rule's match has, or nil }
 -- @return array of uses of policies
 function filters.uses(context, route, path, list, matched)
-  local uses, found = {}, by_type(route, path, list or {})
+  local uses, found = {}, by_type(route, path, list)
   for _, kind in ipairs(ORDER) do
     for _, i in ipairs(found[kind] or {}) do
       local at = path_of(path, i, FIELD[kind])

@@ -29,7 +29,7 @@ end
 -- Of several entries with one name the first counts.
 local function value_matches(route, path, list, any_case)
   local values, seen = {}, {}
-  for i, entry in ipairs(list or {}) do
+  for i, entry in ipairs(list) do
     local name = any_case and entry.name:lower() or entry.name
     local is_pattern = entry.type == "RegularExpression"
     local regex = is_pattern and pattern.check(route, path_of(path, i, "value"), entry.value) or nil
@@ -44,13 +44,13 @@ end
 local function convert_match(route, path, spec)
   if route.kind == "GRPCRoute" then
     return { path = grpc_match.path(route, path_of(path, "method"), spec.method), method = "POST", query = {},
-      headers = value_matches(route, path_of(path, "headers"), spec.headers, true) }
+      headers = spec.headers and value_matches(route, path_of(path, "headers"), spec.headers, true) or {} }
   end
   return {
     path = path_match(route, path_of(path, "path"), spec.path or { type = "PathPrefix", value = "/" }),
     method = spec.method,
-    headers = value_matches(route, path_of(path, "headers"), spec.headers, true),
-    query = value_matches(route, path_of(path, "queryParams"), spec.queryParams, false),
+    headers = spec.headers and value_matches(route, path_of(path, "headers"), spec.headers, true) or {},
+    query = spec.queryParams and value_matches(route, path_of(path, "queryParams"), spec.queryParams, false) or {},
   }
 end
 
@@ -92,8 +92,10 @@ end
 local function convert(context, route, i, match, at)
   local path, rule = { "spec", "rules", i }, route.spec.rules[i]
   local matched = { prefix = match.path and match.path.prefix }
-  local function uses_of(where, list) return filters.uses(context, route, where, list, matched) end
-  local uses, timeouts = uses_of(path_of(path, "filters"), rule.filters), rule.timeouts or {}
+  local function uses_of(where, list)
+    return list and filters.uses(context, route, path_of(where, "filters"), list, matched) or {}
+  end
+  local uses, timeouts = uses_of(path, rule.filters), rule.timeouts or {}
   local guard = context.pods and context.authorization:guard(context.pods, context.origins)
   context.authorization.prepend(uses, guard)
   return {
@@ -107,13 +109,14 @@ end
 
 local function judge_rule(context, route, path, rule)
   if rule.timeouts then check_timeouts(route, path, rule) end
-  if filters.judge(context, route, path_of(path, "filters"), rule.filters) and #(rule.backendRefs or {}) > 0 then
+  local redirects = rule.filters and filters.judge(context, route, path_of(path, "filters"), rule.filters)
+  if redirects and #(rule.backendRefs or {}) > 0 then
     route:refuse(path_of(path, "backendRefs"), "RequestRedirect stands without backendRefs")
   end
   for i, ref in ipairs(rule.backendRefs or {}) do
     local at = path_of(path, "backendRefs", i)
     backend_refs.check(context, route, at, ref)
-    filters.judge(context, route, path_of(at, "filters"), ref.filters)
+    if ref.filters then filters.judge(context, route, path_of(at, "filters"), ref.filters) end
   end
 end
 
