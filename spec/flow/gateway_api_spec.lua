@@ -171,6 +171,22 @@ describe("Gateway API files on real sockets:", function()
     assert.equal(2, #shadow.requests)
   end)
 
+  it("another service says whether a request may pass", function()
+    local asked = upstream.start(function(request)
+      return { status = request.headers["x-token"] == "good" and 200 or 401, headers = { ["x-user"] = "amy" } }
+    end)
+    up.answer = function(request) return { body = "for " .. (request.headers["x-user"] or "nobody") } end
+    local gw = start(gateway_of(HTTP) .. service("up", up.address:match ":(%d+)$")
+      .. service("asked", asked.address:match ":(%d+)$")
+      .. route("r", "rules: [{filters: [{type: ExternalAuth, externalAuth: {protocol: HTTP, backendRef: {name: asked, "
+        .. "port: 8080}, http: {path: /check, allowedHeaders: [x-token], allowedResponseHeaders: [x-user]}}}], "
+        .. "backendRefs: [{name: up, port: 8080}]}]"))
+    assert.equal("for amy", assert(gw:ask { path = "/a", host = "x", headers = { ["x-token"] = "good" } }).body)
+    assert.equal("/check/a", asked:last().target)
+    assert.equal(401, assert(gw:ask { path = "/a", host = "x" }).status)
+    assert.equal(1, #up.requests)
+  end)
+
   it("GRPCRoutes route calls by service and method", function()
     up.answer = function(request) return { body = "got " .. request:read().target } end
     local gw = start(gateway_of(HTTP) .. service("up", up.address:match ":(%d+)$")

@@ -297,6 +297,21 @@ spec: {selector: {matchLabels: {app: web}}, rules: [{to: [{operation: {methods: 
     assert.same({ { "cors", "headers", "rewrite", "mirror" }, { "/a", "/b" } }, { names, froms })
   end)
 
+  it("ask a service whether requests may pass, and let nobody pass where it cannot be asked", function()
+    local function uses(ref, more)
+      return loaded(gateway(HTTP) .. route("r", ("  rules: [{filters: [{type: ExternalAuth, externalAuth: {protocol: "
+        .. "HTTP, backendRef: %s%s}}], %s}]"):format(ref, more or "", BACKEND))).routes[1].policies
+    end
+    local use = uses("{name: web, port: 8080}", ", http: {path: /check/, allowedHeaders: [x-a], "
+      .. "allowedResponseHeaders: [x-b]}, forwardBody: {maxSize: 10}")[1]
+    assert.same({ "ext_authz", "web.infra.svc.cluster.local:8080", "/check", { "x-a" }, { "x-b" }, 10 }, { use.name,
+      use.conf.service, use.conf.path_prefix, use.conf.request_headers, use.conf.upstream_headers,
+      use.conf.body.limit })
+    assert.is_nil(uses("{name: web, port: 8080}")[1].conf.body)
+    use = uses("{name: gone, port: 8080}")[1]
+    assert.same({ "respond", 500 }, { use.name, use.conf.status })
+  end)
+
   -- What is wrong with the rules of a route, and what is said of it; lines count from the first rule.
   local RULES = 15
   for text, expected in pairs {

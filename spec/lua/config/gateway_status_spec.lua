@@ -238,7 +238,7 @@ describe("the status of a route", function()
 
   it("refuses filters that nobody here has, by name", function()
     for _, filter in ipairs { "{type: ExtensionRef, extensionRef: {group: a.test, kind: Kind, name: f}}",
-      "{type: ExternalAuth, externalAuth: {protocol: HTTP}}" } do
+      "{type: ExternalAuth, externalAuth: {protocol: GRPC, backendRef: {name: web, port: 8080}}}" } do
       local said, errors = parent("{parentRefs: [{name: gw}], rules: [{filters: [" .. filter .. "]}]}")
       assert.equal("!Accepted=UnsupportedValue", said)
       assert.matches("filters of type Ext%a+ are not supported", errors[1].message)

@@ -1,5 +1,6 @@
 --- filters: turns the filters of a rule, or of one backend, into uses of policies.
--- They take effect in one order, whatever order they are written in: CORS, headers, redirect, rewrite, mirror.
+-- They take effect in one order, whatever order they are written in: CORS, external authorization, headers, redirect,
+-- rewrite, mirror.
 local backend_refs = require "moongate.config.manifests.gateway_api.backend_refs"
 local path_of = require "moongate.config.manifests.path"
 
@@ -92,11 +93,30 @@ function makers.CORS(_, _, _, spec)
     allow_credentials = spec.allowCredentials, max_age = spec.maxAge }
 end
 
-local ORDER = { "CORS", "RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite",
-  "RequestMirror" }
+-- Who cannot be asked lets nobody pass.
+function makers.ExternalAuth(context, route, path, spec)
+  local at = path_of(path, "backendRef")
+  local service, guard = backend_refs.service(context, route, at, spec.backendRef, "all is answered 500")
+  if guard then
+    route:warn(at, "AuthorizationPolicies guard it and it has no clusterIP where they could; all is answered 500")
+  end
+  if not service or guard then return "respond", { status = 500 } end
+  local http, size = spec.http or {}, spec.forwardBody and spec.forwardBody.maxSize or 0
+  if #(http.allowedResponseHeaders or {}) == 0 then
+    route:warn(path, "without http.allowedResponseHeaders no header of its answer goes to the backend")
+  end
+  return "ext_authz", { service = service, path_prefix = (http.path or ""):gsub("/+$", ""),
+    request_headers = http.allowedHeaders, upstream_headers = http.allowedResponseHeaders,
+    body = size > 0 and { limit = size } or nil }
+end
+
+local ORDER = { "CORS", "ExternalAuth", "RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect",
+  "URLRewrite", "RequestMirror" }
 
 -- Filters that are known by name and not supported: the rule cannot be served without them.
-local UNSUPPORTED = { ExtensionRef = true, ExternalAuth = true }
+local function is_unsupported(filter)
+  return filter.type == "ExtensionRef" or filter.externalAuth and filter.externalAuth.protocol ~= "HTTP"
+end
 
 -- The filters by type, each with its index; a mistake in their form is refused.
 local function by_type(route, path, list)
@@ -126,12 +146,14 @@ function filters.judge(context, route, path, list)
   local found = by_type(route, path, list)
   for i, filter in ipairs(list) do
     local at = path_of(path, i)
-    if UNSUPPORTED[filter.type] then
-      local message = ("filters of type %s are not supported"):format(filter.type)
+    if is_unsupported(filter) then
+      local message = ("filters of type %s are not supported%s"):format(filter.type,
+        filter.externalAuth and " with the protocol " .. filter.externalAuth.protocol or "")
       route.unsupported = route.unsupported or { reason = "UnsupportedValue", message = message }
       route:refuse(path_of(at, "type"), message)
-    elseif filter.requestMirror then
-      backend_refs.check(context, route, path_of(at, "requestMirror", "backendRef"), filter.requestMirror.backendRef)
+    elseif filter.requestMirror or filter.externalAuth then
+      local field = filter.requestMirror and "requestMirror" or "externalAuth"
+      backend_refs.check(context, route, path_of(at, field, "backendRef"), filter[field].backendRef)
     end
   end
   if found.RequestRedirect and found.URLRewrite then

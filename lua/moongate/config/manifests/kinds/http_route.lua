@@ -76,6 +76,19 @@ local cors = { "cors", type = "record", doc = "Who may call from a browser.", fi
   { "maxAge", type = "integer", min = 1, default = 5, doc = "Seconds that a preflight's answer holds." },
 } }
 
+local external_auth = { "externalAuth", type = "record", doc = "Asks a service whether a request may pass.", fields = {
+  { "protocol", type = "string", one_of = { "HTTP", "GRPC" }, required = true, doc = "HTTP; GRPC is refused." },
+  { "backendRef", type = "record", required = true, fields = backend_ref(), doc = "Who is asked." },
+  { "http", type = "record", doc = "How it is asked.", fields = {
+    { "path", type = "string", pattern = "^[%w/._~!$&'()*+,;=:@%%-]*$", doc = "Stands before the request's path." },
+    strings("allowedHeaders", "Headers that are sent too."),
+    strings("allowedResponseHeaders", "Headers of its answer that go to the backend."),
+  } },
+  { "grpc", type = "any", doc = "For GRPC; refused with it." },
+  { "forwardBody", type = "record", doc = "Sends the request's body too.", fields = {
+    { "maxSize", type = "integer", min = 0, default = 0, doc = "Longest body sent; a longer one is answered 413." } } },
+} }
+
 local filter = {
   { "type", type = "string", required = true, doc = "Which of the filters below.", one_of = {
     "RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite", "RequestMirror", "CORS",
@@ -84,7 +97,7 @@ local filter = {
   header_modifier("responseHeaderModifier", "Changes headers that go to the client."),
   redirect, rewrite, mirror, cors,
   { "extensionRef", type = "any", doc = "A filter of another implementation's; refused." },
-  { "externalAuth", type = "any", doc = "Asks a service; refused." },
+  external_auth,
 }
 
 local filters = { "filters", type = "list", items = { type = "record", fields = filter }, doc = "What is done." }
