@@ -18,10 +18,11 @@
 enum { COORDINATE_MOST = 66 }; /* bytes, of P-521 */
 
 struct mg_key {
+    unsigned refs;
     bool rsa;
     size_t size; /* bytes: of an RSA signature, or of one coordinate */
     mbedtls_rsa_context modulus;
-    mbedtls_ecp_group group;
+    mbedtls_ecp_group group; /* with its table: see prime() */
     mbedtls_ecp_point point;
 };
 
@@ -36,6 +37,7 @@ static struct mg_key *key_new(bool rsa)
 
     if (key == NULL)
         return NULL;
+    key->refs = 1;
     key->rsa = rsa;
     RSA_INIT(&key->modulus);
     mbedtls_ecp_group_init(&key->group);
@@ -43,9 +45,15 @@ static struct mg_key *key_new(bool rsa)
     return key;
 }
 
+struct mg_key *mg_signature_share(struct mg_key *key)
+{
+    key->refs++;
+    return key;
+}
+
 void mg_signature_free(struct mg_key *key)
 {
-    if (key == NULL)
+    if (key == NULL || --key->refs > 0)
         return;
     mbedtls_rsa_free(&key->modulus);
     mbedtls_ecp_point_free(&key->point);
@@ -106,6 +114,22 @@ static mbedtls_ecp_group_id curve_of(int bits)
     }
 }
 
+/* The first check with a group leaves a table there that halves the time of the others, and after
+ * which they only read: so one, of a signature that is none, is made before any thread may. */
+static bool prime(struct mg_key *key)
+{
+    static const unsigned char hash[32] = {[0] = 1, [31] = 2};
+    mbedtls_mpi one;
+    int rc;
+
+    mbedtls_mpi_init(&one);
+    rc = mbedtls_mpi_lset(&one, 1);
+    if (rc == 0)
+        rc = mbedtls_ecdsa_verify(&key->group, hash, sizeof(hash), &key->point, &one, &one);
+    mbedtls_mpi_free(&one);
+    return rc == 0 || rc == MBEDTLS_ERR_ECP_VERIFY_FAILED;
+}
+
 static bool import_ec(struct mg_key *key, mbedtls_ecp_group_id id, mg_str x, mg_str y)
 {
     unsigned char point[1 + 2 * COORDINATE_MOST];
@@ -119,7 +143,7 @@ static bool import_ec(struct mg_key *key, mbedtls_ecp_group_id id, mg_str x, mg_
     memcpy(point + 1, x.ptr, x.len);
     memcpy(point + 1 + x.len, y.ptr, y.len);
     return mbedtls_ecp_point_read_binary(&key->group, &key->point, point, 1 + x.len + y.len) == 0 &&
-           mbedtls_ecp_check_pubkey(&key->group, &key->point) == 0;
+           mbedtls_ecp_check_pubkey(&key->group, &key->point) == 0 && prime(key);
 }
 
 struct mg_key *mg_signature_ec(int bits, mg_str x, mg_str y)

@@ -3,7 +3,9 @@
  * Owner:      none; the caller owns a key and frees it.
  * Errors:     a key that cannot be (off its curve, too short, too long) is NULL; a signature that does
  *             not fit, for whatever reason, is MG_EINVAL.
- * Invariant:  a key checks the family of signatures that it was made for, and no other.
+ * Invariant:  a key checks the family of signatures that it was made for, and no other.  Nothing in it
+ *             is written after it was made but what locks itself (RSA), so several threads may check
+ *             with one key; how many own it is counted on the loop alone.
  */
 #ifndef MG_SIGNATURE_H
 #define MG_SIGNATURE_H
@@ -20,6 +22,8 @@ struct mg_key *mg_signature_rsa(mg_str modulus, mg_str exponent);
 /* A point of the curve with that many bits (256, 384, 521), its coordinates in full length,
  * big-endian; NULL: no such curve, or no point of it. */
 struct mg_key *mg_signature_ec(int bits, mg_str x, mg_str y);
+/* One more owner of the key, in this or another thread; each frees it. */
+struct mg_key *mg_signature_share(struct mg_key *key);
 void mg_signature_free(struct mg_key *key);
 /* Whether `signature` is that of `data`, which is hashed by `digest` (MG_SHA256, ...).  `scheme`:
  * MG_RSA_PKCS1 (RFC 8017, 8.2), MG_RSA_PSS (8.1; a salt as long as the digest, RFC 7518, 3.5), or

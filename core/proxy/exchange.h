@@ -45,6 +45,7 @@ struct mg_proxy {
     struct mg_x *running;       /* whose lane runs now; set by script/lane.c */
     uint32_t active, conns;     /* exchanges in progress, downstream connections */
     uint32_t background;        /* of the exchanges: those without a request */
+    uint32_t checks;            /* struct mg_check under way */
     bool draining;
 };
 
@@ -56,7 +57,8 @@ enum mg_wait {
     MG_WAIT_UPSTREAM, /* room to send more of a streamed request body */
     MG_WAIT_RESPONSE_BODY,
     MG_WAIT_REPLY, /* the response's end (or room, when it is streamed by the lane) */
-    MG_WAIT_CALL
+    MG_WAIT_CALL,
+    MG_WAIT_CHECK /* of a signature */
 };
 
 struct mg_x {
@@ -86,6 +88,7 @@ struct mg_x {
     struct mg_deferred flush; /* writes a head that no body followed in this turn */
     struct mg_lane *lane;     /* bound for good: script/lane.c */
     struct mg_list calls;     /* struct mg_call */
+    struct mg_check *check;   /* MG_WAIT_CHECK */
     struct mg_x *next;
 };
 
@@ -118,6 +121,6 @@ int mg_exchange_may_wait(struct mg_x *x);
 void mg_exchange_settle(struct mg_x *x);
 /* The lane is through: frees everything, and lets the connection go on. */
 void mg_exchange_finish(struct mg_x *x);
-/* For call.c: wakes the lane if that is what it waits for. */
+/* For call.c and check.c: wakes the lane if that is what it waits for. */
 void mg_exchange_wake(struct mg_x *x, enum mg_wait what, int rc);
 #endif

@@ -1,6 +1,7 @@
 #include "proxy/exchange_state.h"
 
 #include "proxy/call.h"
+#include "proxy/check.h"
 
 /* ---- waiting: the lane stops here and is woken by what it waits for ------------------ */
 
@@ -9,6 +10,8 @@ void mg_exchange_wake(struct mg_x *x, enum mg_wait what, int rc)
     if (x->wait != what)
         return;
     x->wait = MG_WAIT_NONE;
+    if (x->check != NULL)
+        mg_check_forget(x);
     x->proxy->hooks.wake(x, rc);
 }
 
@@ -92,7 +95,7 @@ void mg_exchange_fail(struct mg_x *x, int err)
     mg_exchange_stop_try(x, false);
     mg_relay_cut(&x->body_out);
     x->broken = err; /* for a lane that waits for something else: its next op says so */
-    if (x->wait != MG_WAIT_SLEEP && x->wait != MG_WAIT_CALL &&
+    if (x->wait != MG_WAIT_SLEEP && x->wait != MG_WAIT_CALL && x->wait != MG_WAIT_CHECK &&
         (x->wait != MG_WAIT_REQUEST_BODY || mg_exchange_is_pumping(x)))
         mg_exchange_wake_any(x, err);
 }

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include "proxy/call.h"
+#include "proxy/check.h"
 
 static struct mg_x *x_of(mg_exchange *pub)
 {
@@ -308,6 +309,12 @@ int mg_reply_end(mg_exchange *x)
 int mg_sleep(mg_exchange *x, uint32_t ms)
 {
     return mg_exchange_sleep(x_of(x), ms);
+}
+
+int mg_key_verify_wait(mg_exchange *x, struct mg_key *key, int scheme, int digest, mg_str data,
+                       mg_str signature)
+{
+    return mg_check_start(x_of(x), key, scheme, digest, data, signature);
 }
 
 void mg_settle(mg_exchange *x)

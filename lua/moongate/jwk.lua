@@ -5,10 +5,12 @@
 local abi = require "moongate.abi"
 local base64 = require "moongate.base64"
 local bit = require "bit"
+local context = require "moongate.ctx"
 local hash = require "moongate.hash"
 local json = require "moongate.json"
 
 local C = abi.C
+local yield = coroutine.yield
 
 local jwk = {}
 
@@ -52,12 +54,21 @@ local function bytes_of(entry, field)
   return bytes
 end
 
-local function by_handle(handle, why)
-  if handle == nil then return nil, why end
-  handle = abi.gc(handle, C.mg_key_free)
-  return function(algorithm, data, signature)
-    return C.mg_key_verify(handle, algorithm.scheme, algorithm.digest, abi.str(data), abi.str(signature)) == 0
-  end
+local function owned(handle) return handle ~= nil and abi.gc(handle, C.mg_key_free) or nil end
+
+local function verify(handle, algorithm, data, signature)
+  return C.mg_key_verify(handle, algorithm.scheme, algorithm.digest, abi.str(data), abi.str(signature)) == 0
+end
+
+-- A curve takes milliseconds, in which other requests go on (`ctx` nil: they do not).
+local function verify_aside(handle, algorithm, data, signature, ctx)
+  local x = ctx and ctx._x
+  if not x then return verify(handle, algorithm, data, signature) end
+  local rc = C.mg_key_verify_wait(x, handle, algorithm.scheme, algorithm.digest, abi.str(data), abi.str(signature))
+  if rc == C.MG_EFULL then return verify(handle, algorithm, data, signature) end
+  if rc == C.MG_AGAIN then rc = yield() end
+  if rc == C.MG_EGONE then error(context.GONE, 0) end
+  return rc == C.MG_OK
 end
 
 -- Takes as long wherever the first difference is.
@@ -68,14 +79,15 @@ local function is_same(a, b)
   return difference == 0
 end
 
--- Each gives check(algorithm, data, signature) and fits(algorithm); or nil and why there is no such key.
+-- Each gives check(algorithm, data, signature, ctx) and fits(algorithm); or nil and why there is no such key.
 local makers = {}
 
 function makers.RSA(entry)
   local n, e = bytes_of(entry, "n"), bytes_of(entry, "e")
   if not n or not e then return nil, "[n] or [e] is missing, or no base64url" end
-  local check, why = by_handle(C.mg_key_rsa(abi.str(n), abi.str(e)), RSA_BITS)
-  return check, check and function() return true end or why
+  local handle = owned(C.mg_key_rsa(abi.str(n), abi.str(e)))
+  if not handle then return nil, RSA_BITS end
+  return function(...) return verify(handle, ...) end, function() return true end
 end
 
 function makers.EC(entry)
@@ -83,8 +95,10 @@ function makers.EC(entry)
   if not bits then return nil, "[crv] is none of P-256, P-384, P-521" end
   local x, y = bytes_of(entry, "x"), bytes_of(entry, "y")
   if not x or not y then return nil, "[x] or [y] is missing, or no base64url" end
-  local check, why = by_handle(C.mg_key_ec(bits, abi.str(x), abi.str(y)), "no point of its curve")
-  return check, check and function(algorithm) return algorithm.crv == entry.crv end or why
+  local handle = owned(C.mg_key_ec(bits, abi.str(x), abi.str(y)))
+  if not handle then return nil, "no point of its curve" end
+  return function(...) return verify_aside(handle, ...) end,
+    function(algorithm) return algorithm.crv == entry.crv end
 end
 
 function makers.oct(entry)

@@ -123,14 +123,14 @@ function jwt.is_for(token, allowed)
   return false
 end
 
---- Whether a key of `set` (moongate.jwk) signed the token.
+--- Whether a key of `set` (moongate.jwk) signed the token.  May wait, if it gets the ctx of a request.
 -- @return true, or nil and the reason: NO_KEY when no key could have, else FAILS
-function jwt.check(token, set)
+function jwt.check(token, set, ctx)
   local candidates = set:candidates(token.alg, token.kid)
   if #candidates == 0 then return nil, jwt.NO_KEY end
   for i = 1, math.min(#candidates, MOST_TRIED) do
     local key = candidates[i]
-    if key.check(key.algorithms[token.alg], token.signed, token.signature) then return true end
+    if key.check(key.algorithms[token.alg], token.signed, token.signature, ctx) then return true end
   end
   return nil, jwt.FAILS
 end

@@ -59,11 +59,11 @@ end
 local function signed_by(rule, ctx, token)
   local set = jwks.set(rule.source, ctx)
   if not set then return nil, tokens.NO_KEYS end
-  local good, why = tokens.check(token, set)
+  local good, why = tokens.check(token, set, ctx)
   if why == tokens.NO_KEY then
     set = jwks.renewed(rule.source, ctx, set)
     if not set then return nil, why end
-    good, why = tokens.check(token, set)
+    good, why = tokens.check(token, set, ctx)
   end
   if not good then return nil, why end
   return set

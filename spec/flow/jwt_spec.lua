@@ -1,6 +1,8 @@
 --- Tokens that npm's jose has made, and keys from a server that changes them, leaves, dawdles or talks nonsense.
 local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
 local loop = require "spec.support.loop"
+local stream = require "spec.support.stream"
 local tokens = require "spec.support.tokens"
 local upstream = require "spec.support.upstream"
 
@@ -121,6 +123,23 @@ describe("policy jwt", function()
   it("fetches keys once, however many ask", function()
     for _ = 1, 5 do assert.equal(200, ask("/service", "RS256").status) end
     assert.equal(1, fetched "/service")
+  end)
+
+  it("stands clients that leave while their tokens are checked, and many at a time", function()
+    -- One that no key has signed is checked each time.
+    local token = made.tokens.ES384:gsub("%.([^.])([^.]*)$", function(first, rest)
+      return "." .. (first == "A" and "B" or "A") .. rest
+    end)
+    local request = { path = "/public", headers = { authorization = "Bearer " .. token } }
+    for _ = 1, 100 do
+      local conn = stream.connect(gw.ports.web)
+      conn:send(http.format(request))
+      conn:close()
+    end
+    local asks = {}
+    for i = 1, 100 do asks[i] = function() return assert(gw:ask(request)).status end end
+    for _, status in ipairs(loop.all(unpack(asks))) do assert.equal(401, status) end
+    assert.equal(200, ask("/public", "ES512").status)
   end)
 
   it("has the keys fetched again for a key that is new, no more than once in a while", function()
