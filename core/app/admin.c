@@ -1,13 +1,14 @@
 #include "app/admin.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/buf.h"
 #include "base/log.h"
 #include "http/server.h"
 #include "net/listener.h"
 
-enum { ADMIN_CONNECTIONS = 64 };
+enum { ADMIN_CONNECTIONS = 64, ADMIN_NICE = 10 };
 
 struct admin {
     const struct mg_admin_opts *opts;
@@ -247,6 +248,8 @@ int mg_admin_run(const struct mg_admin_opts *o)
     if (mg_listener_open(&a->loop, &opts, &a->listener) != 0 ||
         mg_watch_start(&a->loop, &a->control, o->control, EPOLLIN, on_control) != 0)
         return 1;
+    /* Adding up many series must not keep the workers waiting; one that cannot be lowered serves too. */
+    setpriority(PRIO_PROCESS, 0, ADMIN_NICE);
     mg_control_send(o->control, &message);
     mg_loop_run(&a->loop);
     return 0;
