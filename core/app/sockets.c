@@ -152,8 +152,11 @@ static void change_admin(struct mg_sockets *s, struct change *c)
 {
     if (c->same_admin)
         return;
-    if (s->admin >= 0)
+    if (s->admin >= 0) {
+        /* Not only closed: the admin process that has it too may take its time to end. */
+        shutdown(s->admin, SHUT_RD);
         close(s->admin);
+    }
     free(s->admin_address);
     s->admin = c->admin;
     s->admin_address = c->plan->admin != NULL ? strdup(c->plan->admin) : NULL;

@@ -236,7 +236,8 @@ static void pause_accepting(struct mg_listener *l, int err)
 {
     uint64_t now = mg_loop_now(l->loop);
 
-    if (l->logged == 0 || now - l->logged >= LOG_EVERY_MS) {
+    /* EINVAL: the socket was shut, and whoever did that will have this listener closed. */
+    if (err != EINVAL && (l->logged == 0 || now - l->logged >= LOG_EVERY_MS)) {
         mg_log(MG_LOG_WARN, "cannot accept: %s", strerror(err));
         l->logged = now;
     }
