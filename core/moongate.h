@@ -266,6 +266,9 @@ struct mg_tls_pem {
 struct mg_tls *mg_tls_server(const struct mg_tls_pem *certs, uint32_t ncerts, mg_str client_ca,
                              int auth, mg_str alpn, int min_version, bool tickets, mg_str *why);
 void mg_tls_put(struct mg_tls *tls);
+/* From when and until when a PEM text's first certificate is good, in seconds of mg_wall_time(); MG_EINVAL: it cannot
+ * be read. */
+int mg_tls_times(mg_str pem, double *from, double *until);
 
 /* How the worker treats a listener; `index` counts from 0 in the model's order. */
 struct mg_listener_conf {

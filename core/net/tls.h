@@ -9,6 +9,7 @@
  */
 #ifndef MG_TLS_H
 #define MG_TLS_H
+#include <time.h>
 #include "net/conn.h"
 
 enum { MG_TLS_HANDSHAKES = 256, MG_TLS_HANDSHAKE_BYTES = 65536, MG_TLS_HANDSHAKE_MS = 10000 };
@@ -44,6 +45,8 @@ struct mg_tls_client_opts {
 /* A context with one reference; texts are copied.  NULL: why is in err (cut at errlen). */
 struct mg_tls *mg_tls_server_new(const struct mg_tls_server_opts *o, char *err, size_t errlen);
 struct mg_tls *mg_tls_client_new(const struct mg_tls_client_opts *o, char *err, size_t errlen);
+/* From when and until when the first certificate of a PEM text is good; MG_EINVAL. */
+int mg_tls_validity(mg_str pem, time_t *from, time_t *until);
 /* Contexts are counted, on the loop's thread only; the last unref frees. */
 void mg_tls_ref(struct mg_tls *t);
 void mg_tls_unref(struct mg_tls *t);

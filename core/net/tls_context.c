@@ -323,6 +323,33 @@ struct mg_tls *mg_tls_client_new(const struct mg_tls_client_opts *o, char *err, 
     return NULL;
 }
 
+static time_t seconds_of(const mbedtls_x509_time *t)
+{
+    struct tm tm = {.tm_year = t->year - 1900,
+                    .tm_mon = t->mon - 1,
+                    .tm_mday = t->day,
+                    .tm_hour = t->hour,
+                    .tm_min = t->min,
+                    .tm_sec = t->sec};
+
+    return timegm(&tm);
+}
+
+int mg_tls_validity(mg_str pem, time_t *from, time_t *until)
+{
+    mbedtls_x509_crt crt;
+    int rc;
+
+    mbedtls_x509_crt_init(&crt);
+    rc = mg_tls_trust_parse(&crt, pem);
+    if (rc >= 0) {
+        *from = seconds_of(&crt.valid_from);
+        *until = seconds_of(&crt.valid_to);
+    }
+    mbedtls_x509_crt_free(&crt);
+    return rc < 0 ? MG_EINVAL : MG_OK;
+}
+
 void mg_tls_ref(struct mg_tls *t)
 {
     t->refs++;

@@ -146,6 +146,18 @@ void mg_tls_put(struct mg_tls *tls)
     mg_tls_unref(tls);
 }
 
+int mg_tls_times(mg_str pem, double *from, double *until)
+{
+    time_t first, last;
+    int rc = mg_tls_validity(pem, &first, &last);
+
+    if (rc == MG_OK) {
+        *from = (double)first;
+        *until = (double)last;
+    }
+    return rc;
+}
+
 int mg_listener_configure(uint32_t index, const struct mg_listener_conf *conf)
 {
     struct mg_listener_conf *kept;
@@ -352,7 +364,7 @@ int mg_sink_get(const char *path, uint32_t len)
     int err = 0;
     struct mg_sink *sink;
 
-    if (len >= sizeof(name) || nsinks == MAX_SINKS)
+    if (len >= sizeof(name))
         return MG_ELIMIT;
     memcpy(name, path, len);
     name[len] = '\0';
@@ -364,6 +376,10 @@ int mg_sink_get(const char *path, uint32_t len)
             mg_sink_close(sink); /* it was counted twice */
             return (int)i;
         }
+    }
+    if (nsinks == MAX_SINKS) {
+        mg_sink_close(sink);
+        return MG_ELIMIT;
     }
     sinks[nsinks] = sink;
     return (int)nsinks++;

@@ -20,8 +20,11 @@ local MOST_LISTENERS = 1024 -- MG_PLAN_LISTENERS of the core
 local function check_use(use, path, report)
   local module, err = policy.load(use.name)
   if not module then return report(path, err) end
-  use.policy = module
-  use.conf = policy.settings(module, use.conf or {}, join(path, "conf"), report)
+  use.policy, use.sound = module, true
+  use.conf = policy.settings(module, use.conf or {}, join(path, "conf"), function(...)
+    use.sound = false
+    report(...)
+  end)
 end
 
 -- Routes may share a use: it is checked where it is met first.

@@ -32,6 +32,32 @@ function tls.client(service)
   return context
 end
 
+local function trial(ca, cert, key, name, insecure)
+  local context = C.mg_tls_client(abi.str(ca), abi.str(cert), abi.str(key), abi.str(name), insecure, span)
+  if context == nil then return abi.text(span[0]) end
+  C.mg_tls_put(context)
+end
+
+--- Why a certificate chain and its key cannot be used, nil when they can.
+-- @param pair { cert =, key = PEM texts, name = what the mistake calls them }
+function tls.pair_mistake(pair) return trial("", pair.cert, pair.key, pair.name, true) end
+
+--- Why authorities cannot be used, nil when they can.
+-- @param text PEM
+function tls.authority_mistake(text)
+  local err = trial(text, "", "", "", false)
+  return err and err:gsub("^ca: ", "")
+end
+
+--- Whether a chain's first certificate can be used now: nil, or "has expired on DATE" or "is not valid before DATE".
+function tls.out_of_date(pem)
+  local from, until_ = abi.new "double[1]", abi.new "double[1]"
+  if C.mg_tls_times(abi.str(pem), from, until_) ~= 0 then return nil end
+  local now = C.mg_wall_time()
+  if now > until_[0] then return "has expired on " .. os.date("!%Y-%m-%d", until_[0]) end
+  if now < from[0] then return "is not valid before " .. os.date("!%Y-%m-%d", from[0]) end
+end
+
 --- Opens all contexts of a model and throws them away; returns the mistakes as { at =, message = } in a list.
 function tls.try(model)
   local mistakes = {}

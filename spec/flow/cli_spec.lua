@@ -1,3 +1,4 @@
+local certs = require "spec.support.certs"
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local json = require "moongate.json"
@@ -119,6 +120,111 @@ return {
       says(16, "soon")
       says(17, "timeout")
     end
+  end)
+
+  local function says(text, path, line, what)
+    for one in text:gmatch "[^\n]+" do
+      if one:find(path .. ":" .. line .. ": ", 1, true) == 1 and one:find(what, 1, true) then return true end
+    end
+    error(("line %d does not say %q:\n%s"):format(line, what, text), 2)
+  end
+
+  it("tries certificates, keys and authorities, and says all that is wrong with them beside all else", function()
+    certs.make(folder)
+    local half = process.file(folder .. "/a.test.crt"):sub(1, 300)
+    gateway.write(folder .. "/half.crt", half .. "\n-----END CERTIFICATE-----\n")
+    local path = config [[
+return {
+  listeners = {
+    one = { address = "127.0.0.1:1", tls = { cert = "a.test.crt", key = "b.test.key" } },
+    two = { address = "127.0.0.1:2", tls = { client_auth = "require", certs = {
+      { cert = "half.crt", key = "a.test.key" },
+      { cert = "b.test.crt",
+        key = "ca.key" }, { cert = "a.test.crt", key = "a.test.key" } },
+      client_ca = "half.crt" } },
+    three = { address = "127.0.0.1:3", tls = { cert = "a.test.crt", key = "a.test.key", client_auth = "request" } },
+    four = { adress = "127.0.0.1:4", tls = { cert = "a.test.key", key = "a.test.crt" } },
+  },
+  services = { s = { endpoints = { "127.0.0.1:1" }, tls = { ca = "half.crt", cert = "a.test.crt",
+    key = "b.test.key" } } },
+  routes = {
+    { policies = { { "access_log", path = "/nowhere/at/all" } }, backends = { { service = "s" } } },
+  },
+}]]
+    for _, command in ipairs { "check", "run" } do
+      local code, text = gateway.run(command, path)
+      assert.equal(1, code)
+      says(text, path, 3, "listeners.one.tls.key: a.test.crt: the key does not match the certificate")
+      says(text, path, 5, "listeners.two.tls.certs[1].cert: half.crt: ")
+      says(text, path, 7, "listeners.two.tls.certs[2].key: b.test.crt: the key does not match")
+      says(text, path, 8, "listeners.two.tls.client_ca: ")
+      says(text, path, 9, "needs 'client_ca'")
+      says(text, path, 10, "did you mean 'address'")
+      says(text, path, 10, "listeners.four.tls.cert: a.test.key: ")
+      says(text, path, 12, "services.s.tls.ca: ")
+      says(text, path, 13, "services.s.tls.key: a.test.crt: the key does not match")
+      says(text, path, 15, "access_log: /nowhere/at/all")
+    end
+  end)
+
+  it("does so with the Secrets of manifests", function()
+    certs.make(folder)
+    local function indented(name) return (process.file(folder .. "/" .. name):gsub("\n", "\n    ")) end
+    local yaml = ([[
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: default}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - port: {number: 443, name: https, protocol: HTTPS}
+    hosts: ["*"]
+    tls: {mode: SIMPLE, credentialName: shop}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: a, namespace: default}
+spec: {nonsense: 1}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: gw, namespace: default}
+spec:
+  selector: {matchLabels: {istio: ingressgateway}}
+  template:
+    metadata: {labels: {istio: ingressgateway}}
+    spec: {containers: [{name: a, image: a}]}
+---
+apiVersion: v1
+kind: Secret
+type: kubernetes.io/tls
+metadata: {name: shop, namespace: default}
+stringData:
+  tls.crt: |
+    %s
+  tls.key: |
+    %s
+]]):format(indented "a.test.crt", indented "b.test.key")
+    local path = gateway.write(folder .. "/gw.yaml", yaml)
+    local key_line = select(2, yaml:sub(1, yaml:find("  tls.key:", 1, true)):gsub("\n", "")) + 1
+    local code, text = gateway.run("check", path)
+    assert.equal(1, code)
+    says(text, path, 14, "nonsense")
+    says(text, path, key_line, "the key does not match the certificate")
+  end)
+
+  it("warns of certificates out of their time", function()
+    certs.make(folder)
+    assert.equal(0, os.execute(("cd '%s' && openssl x509 -req -in a.test.csr -CA ca.crt -CAkey ca.key -CAcreateserial "
+      .. "-days -1 -out old.crt 2>/dev/null"):format(folder)))
+    local path = config [[
+return {
+  listeners = { web = { address = "127.0.0.1:1", tls = { cert = "old.crt", key = "a.test.key" } } },
+  routes = { { policies = { "respond" } } },
+}]]
+    local code, text = gateway.run("check", path)
+    assert.equal(0, code)
+    says(text, path, 2, "warning: listener web: old.crt: the certificate has expired on 2")
   end)
 
   it("prepares the policies, and says at which use one of them fails", function()

@@ -72,10 +72,14 @@ local function mistake(at, message)
   return { file = file or at, line = tonumber(line), message = message }
 end
 
--- Certificates and keys are tried by the core's TLS library; it is not there in unit specs.
+-- The core's TLS library; it is not there in unit specs.
+local function tls_library()
+  return package.loaded["moongate.cdef"] and require "moongate.tls" or nil
+end
+
 local function try_tls(model, mistakes)
-  if not package.loaded["moongate.cdef"] then return end
-  for _, found in ipairs(require("moongate.tls").try(model)) do
+  local tls = tls_library()
+  for _, found in ipairs(tls and tls.try(model) or {}) do
     mistakes[#mistakes + 1] = mistake(found.at, found.message)
   end
 end
@@ -85,23 +89,36 @@ end
 local function try_uses(uses, owner, tried, mistakes)
   for _, use in ipairs(uses or {}) do
     local ok, err = true, nil
-    if not tried[use] then ok, err = chain.prepare(use) end
+    if use.sound and not tried[use] then ok, err = chain.prepare(use) end
     tried[use] = true
     if not ok then mistakes[#mistakes + 1] = mistake(use.at or owner.at, err) end
   end
 end
 
 -- What takes more than looking at the config: everything is made as a worker makes it, and thrown away.
-local function try(model)
-  local mistakes, tried = {}, {}
-  try_tls(model, mistakes)
+local function try_policies(model, mistakes)
+  local tried = {}
   try_uses(model.policies, model, tried, mistakes)
-  for _, route in ipairs(model.routes) do
+  for _, route in ipairs(model.routes or {}) do
     try_uses(route.policies, route, tried, mistakes)
-    for _, backend in ipairs(route.backends) do try_uses(backend.policies, route, tried, mistakes) end
+    for _, backend in ipairs(route.backends or {}) do try_uses(backend.policies, route, tried, mistakes) end
   end
-  if #mistakes > 0 then return nil, mistakes end
-  return model, {}
+end
+
+local function warn_of_dates(model, entries)
+  local tls = tls_library()
+  local function look(pem, name, at)
+    local text = tls and pem and tls.out_of_date(pem)
+    if text then entries[#entries + 1] = mistake(at, ("%s: the certificate %s"):format(name, text)) end
+  end
+  for _, listener in ipairs(model.listeners) do
+    for _, pair in ipairs(listener.tls and listener.tls.certs or {}) do
+      look(pair.cert, ("listener %s: %s"):format(listener.name, pair.name), listener.at)
+    end
+  end
+  for name, service in pairs(model.services) do
+    look(service.tls and service.tls.cert, "service " .. name, service.at)
+  end
 end
 
 -- What is legal and dangerous is said, every time.
@@ -114,22 +131,34 @@ local function warn(model, entries)
   end
 end
 
+local function in_order(a, b)
+  if a.file ~= b.file then return (a.file or "") < (b.file or "") end
+  if a.line ~= b.line then return (a.line or 0) < (b.line or 0) end
+  return a.message < b.message
+end
+
 --- Loads the config and prints its mistakes (and warnings) to `err`.
 -- @param thorough also make what a worker would make of it, for mistakes that only this shows
 -- @return the model, or nil when there were mistakes
 function load.model(values, err, thorough)
   for _, path in ipairs(values.policy_path) do policy.add_path(path) end
-  local model, entries = config.load(values.paths, values)
-  local tried, mistakes = model, {}
+  values.tls = thorough and tls_library() or nil
+  local model, entries, part = config.load(values.paths, values)
+  local mistakes = model and {} or entries
+  if thorough and model then
+    try_tls(model, mistakes)
+    warn_of_dates(model, entries)
+  end
+  if thorough and (model or part) then try_policies(model or part, mistakes) end
   if model then warn(model, entries) end
   if model and values.explain_token then model.explain = { token = values.explain_token } end
-  if model and thorough then tried, mistakes = try(model) end
+  if #mistakes > 0 then table.sort(mistakes, in_order) end
   for _, entry in ipairs(mistakes) do err(config.message(entry) .. "\n") end
-  for _, entry in ipairs(entries) do
-    if model then entry.message = "warning: " .. entry.message end
+  for _, entry in ipairs(model and entries or {}) do
+    entry.message = "warning: " .. entry.message
     err(config.message(entry) .. "\n")
   end
-  return tried
+  return #mistakes == 0 and model or nil
 end
 
 return load

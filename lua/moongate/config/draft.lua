@@ -4,7 +4,8 @@ local suggest = require "moongate.suggest"
 
 local draft = {}
 
--- `context` is { folder =, read =, report =, at =, origins = path in the config by table of the draft }.
+-- `context` is { folder =, read =, report =, at =, tls = moongate.tls to try certificates with, or nil, origins = path
+-- in the config by table of the draft }.
 
 local function note(context, part, path)
   context.origins[part] = path
@@ -12,24 +13,42 @@ local function note(context, part, path)
   return part
 end
 
+local function is_pem(text) return text ~= nil and text:find("-----BEGIN", 1, true) ~= nil end
+
 -- PEM text of a setting that names a file relative to the config, or is the text itself.
 local function pem(context, value, path)
-  if not value or value:find("-----BEGIN", 1, true) then return value, "inline" end
+  if not value or is_pem(value) then return value, "inline" end
   local name = value:sub(1, 1) == "/" and value or context.folder .. value
   local text, err = context.read(name)
   if not text then
     context.report(path, ("cannot read %q: %s; expected a readable PEM file"):format(value, err))
-  elseif not text:find("-----BEGIN", 1, true) then
+  elseif not is_pem(text) then
     context.report(path, ("%q holds no PEM text; expected a line \"-----BEGIN ...\""):format(value))
   end
   return text or "", value
+end
+
+-- What was read is tried at once, so that its mistakes are said with all others.
+local function try_pair(context, pair, path)
+  if not context.tls or not is_pem(pair.cert) or not is_pem(pair.key) then return end
+  local err = context.tls.pair_mistake(pair)
+  if err then context.report(join(path, err:find(": the key", 1, true) and "key" or "cert"), err) end
+end
+
+local function authorities(context, value, path)
+  local text = pem(context, value, path)
+  local err = context.tls and is_pem(text) and context.tls.authority_mistake(text)
+  if err then context.report(path, err) end
+  return text
 end
 
 local function certificate(context, from, path)
   if (from.cert == nil) ~= (from.key == nil) then context.report(path, "'cert' and 'key' stand only together") end
   if not from.cert then return nil end
   local cert, name = pem(context, from.cert, join(path, "cert"))
-  return { cert = cert, key = pem(context, from.key, join(path, "key")) or "", name = name }
+  local pair = { cert = cert, key = pem(context, from.key, join(path, "key")) or "", name = name }
+  try_pair(context, pair, path)
+  return pair
 end
 
 local function listener_tls(context, from, path)
@@ -39,7 +58,7 @@ local function listener_tls(context, from, path)
   for i, pair in ipairs(from.certs or {}) do
     tls.certs[#tls.certs + 1] = certificate(context, pair, join(join(path, "certs"), i))
   end
-  tls.client_ca = pem(context, from.client_ca, join(path, "client_ca"))
+  tls.client_ca = authorities(context, from.client_ca, join(path, "client_ca"))
   return tls
 end
 
@@ -58,9 +77,10 @@ end
 local function service_tls(context, tls, path)
   if not tls then return nil end
   if tls == true then tls = {} end
-  for _, key in ipairs { "ca", "cert", "key" } do
-    tls[key] = pem(context, tls[key], join(path, key))
-  end
+  tls.ca = authorities(context, tls.ca, join(path, "ca"))
+  local name = tls.cert
+  for _, key in ipairs { "cert", "key" } do tls[key] = pem(context, tls[key], join(path, key)) end
+  try_pair(context, { cert = tls.cert, key = tls.key, name = is_pem(name) and "inline" or name }, path)
   tls.insecure = tls.insecure or false
   return tls
 end

@@ -33,8 +33,9 @@ end
 
 --- Loads the config at `paths`: one Lua file, or YAML files and folders of them.
 -- Policies are read anew from their files.
--- @param options passed on to the front end for YAML
--- @return the model and an array of warnings; or nil and an array of mistakes, each { file =, line =, message = }
+-- @param options passed on to the front ends
+-- @return the model and an array of warnings; or nil, an array of mistakes, each { file =, line =, message = }, and
+-- what there is of a model all the same (nil: nothing)
 function config.load(paths, options)
   policy.forget()
   local files, err = expand(paths)
@@ -42,8 +43,8 @@ function config.load(paths, options)
   for _, file in ipairs(files) do
     if file:find("%.lua$") then
       if #files > 1 then return nil, mistake(file, "expected a config in Lua to stand alone") end
-      local model, errors = require("moongate.config.lua").load(file)
-      if not model then return nil, errors end
+      local model, errors, part = require("moongate.config.lua").load(file, options)
+      if not model then return nil, errors, part end
       return model, {}
     elseif not is_yaml(file) then
       return nil, mistake(file, "expected a file that ends in .lua, .yaml, .yml or .json, or a folder of the latter")

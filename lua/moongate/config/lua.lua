@@ -70,8 +70,9 @@ local function in_order(a, b)
 end
 
 --- Loads a config in Lua.
--- @return the model, or nil and an array of { file =, line =, message = }
-function lua.load(file)
+-- @param options { tls = moongate.tls to try certificates and keys with } or nil
+-- @return the model; or nil, an array of { file =, line =, message = } and what there is of the model
+function lua.load(file, options)
   local source, err = read(file)
   if not source then return nil, { { file = file, line = 1, message = "cannot be read: " .. err } } end
   local raw, mistake = run(file, source)
@@ -88,14 +89,15 @@ function lua.load(file)
 
   local checked = schema.check(fields.config, raw, {}, report)
   local folder = file:match("^(.*/)[^/]*$") or ""
-  local made, source_path = draft.make(checked, raw, { folder = folder, read = read, report = report, at = at })
+  local made, source_path = draft.make(checked, raw, { folder = folder, read = read, report = report, at = at,
+    tls = options and options.tls })
   made.source = file
   local result = model.check(made, function(path, message)
     report(source_path(path), message)
   end, { by_specificity = checked.order ~= "written" })
   if #errors > 0 then
     table.sort(errors, in_order)
-    return nil, errors
+    return nil, errors, made
   end
   return result
 end

@@ -300,6 +300,17 @@ static void test_what_a_context_refuses(void)
     refuses_context(o, "client_ca: no PEM block");
 }
 
+static void test_when_a_certificate_is_good(void)
+{
+    time_t now = time(NULL), from, until;
+
+    CHECK(mg_tls_validity(pem("shop.crt"), &from, &until) == MG_OK);
+    CHECK(from <= now && until - now > 29 * 86400 && until - now <= 30 * 86400);
+    CHECK(mg_tls_validity(pem("old.crt"), &from, &until) == MG_OK);
+    CHECK(until < now);
+    CHECK(mg_tls_validity(pem("log"), &from, &until) == MG_EINVAL);
+}
+
 static void test_the_system_roots(void)
 {
     struct mg_tls_client_opts o = {0};
@@ -324,4 +335,5 @@ TLS_TEST_MAIN(TEST(test_the_principal_of_a_client), TEST(test_fingerprint_and_se
               TEST(test_verify_stands_in_for_the_name), TEST(test_trust),
               TEST(test_a_name_is_needed), TEST(test_sni_chooses_the_certificate),
               TEST(test_an_address_is_no_server_name), TEST(test_alpn),
-              TEST(test_what_a_context_refuses), TEST(test_the_system_roots))
+              TEST(test_what_a_context_refuses), TEST(test_when_a_certificate_is_good),
+              TEST(test_the_system_roots))

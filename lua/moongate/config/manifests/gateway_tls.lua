@@ -49,7 +49,7 @@ local function add_secret(self, path, name)
     local cert, key = workloads.secret_text(secret, keys[1]), workloads.secret_text(secret, keys[2])
     if cert and key then
       table.insert(self.tls.certs, { cert = cert, key = key, name = secret:place() })
-      return
+      return workloads.try_pair(self.context.store, secret, { cert = cert, key = key }, keys[1], keys[2])
     end
   end
   secret:refuse({ "data" }, "expected tls.crt and tls.key")
@@ -58,7 +58,10 @@ end
 local function add_files(self, entry, step)
   local cert, key = file_text(self, step, entry.serverCertificate), file_text(self, step, entry.privateKey)
   if cert and key then
-    table.insert(self.tls.certs, { cert = cert, key = key, name = entry.serverCertificate })
+    local pair = { cert = cert, key = key, name = entry.serverCertificate }
+    table.insert(self.tls.certs, pair)
+    local err = self.context.store.tls and self.context.store.tls.pair_mistake(pair)
+    if err then self.gateway:refuse(path_to(self.path, step), err) end
   end
 end
 
@@ -158,7 +161,10 @@ function gateway_tls.settings(context, gateway, path, spec, workload)
     add_certificates(self, spec)
     if auth ~= "none" then
       self.tls.client_ca = client_ca(self, spec)
-      if not self.tls.client_ca then
+      local ca, tls = self.tls.client_ca, context.store.tls
+      local err = ca and tls and tls.authority_mistake(ca)
+      if err then gateway:refuse(path_to(path, "mode"), "the clients' authorities: " .. err) end
+      if not ca then
         gateway:refuse(path_to(path, "mode"), spec.mode .. " needs the clients' authorities: ca.crt in a Secret, or "
           .. "caCertificates")
       end

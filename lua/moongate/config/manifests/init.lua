@@ -27,7 +27,7 @@ local GATEWAY = "gateway.networking.k8s.io/Gateway"
 local ADMIN = "127.0.0.1:15020" -- where Istio's agent serves /stats/prometheus
 
 local function gather(objects, options)
-  local context = { store = store.new(objects), origins = {}, mesh_listeners = {}, looked_at = {},
+  local context = { store = store.new(objects, options.tls), origins = {}, mesh_listeners = {}, looked_at = {},
     draft = { admin = { address = ADMIN }, listeners = {}, routes = {},
       policies = { { name = "metrics" } } } }
   context.store.mesh = mesh_config.read(context.store)
@@ -118,14 +118,16 @@ end
 local function read(files, options)
   local notes = { errors = {}, warnings = {}, objects = {} }
   local objects = reader.read(files, notes)
-  local made, context = build(objects, { port_offset = options and options.port_offset, source = files[1] }, notes)
+  local made, context = build(objects, { port_offset = options and options.port_offset,
+    tls = options and options.tls, source = files[1] }, notes)
   if options and options.on_objects then options.on_objects(notes.objects) end
   return made, tidy(notes.errors), tidy(notes.warnings), context
 end
 
 --- Reads files of manifests.
 -- @param files array of paths
--- @param options table or nil: { port_offset = number added to the ports that the gateway binds, on_objects =
+-- @param options table or nil: { port_offset = number added to the ports that the gateway binds, tls = moongate.tls to
+-- try certificates and keys with, on_objects =
 -- function(objects), called with all that was read (object.lua), those with mistakes too }
 -- @return the model, or nil when there are errors; errors and warnings, arrays of { file =, line =, message = }
 function manifests.load(files, options)

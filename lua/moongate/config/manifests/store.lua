@@ -3,8 +3,9 @@ local store = {}
 store.__index = store
 
 --- @param objects array from reader.read(); an object that is there twice is refused
-function store.new(objects)
-  local self = setmetatable({ lists = {}, by_name = {} }, store)
+-- @param tls moongate.tls, kept as `tls` for those who try certificates; nil: nobody does
+function store.new(objects, tls)
+  local self = setmetatable({ lists = {}, by_name = {}, tls = tls }, store)
   for _, obj in ipairs(objects) do
     local kind = obj.group .. "/" .. obj.kind
     local key = ("%s %s/%s"):format(kind, obj.namespace or "", obj.name)

@@ -132,6 +132,22 @@ function workloads.secret_values(secret, wanted_type, keys)
   return complete and values or nil
 end
 
+--- Tries the certificate and key of a Secret, once; mistakes are refused where they stand.
+function workloads.try_pair(all, secret, values, cert_key, key_key)
+  if not all.tls or secret.tried then return end
+  secret.tried = true
+  local err = all.tls.pair_mistake { cert = values.cert, key = values.key, name = cert_key }
+  local key = err and err:find(": the key", 1, true) and key_key or cert_key
+  if err then secret:refuse({ secret.body.data[key] and "data" or "stringData", key }, err) end
+end
+
+local function try_identity(all, secret, values)
+  if not all.tls or secret.tried then return end
+  local err = all.tls.authority_mistake(values.root)
+  if err then secret:refuse({ "data", "root-cert.pem" }, err) end
+  workloads.try_pair(all, secret, values, "cert-chain.pem", "key.pem")
+end
+
 --- The identity of a service account: the Secret istio.ACCOUNT that a mesh's authority keeps for it.
 -- @return { principal, cert, key, root, at }, or nil when there is no such Secret
 function workloads.identity(store, namespace, account)
@@ -140,6 +156,7 @@ function workloads.identity(store, namespace, account)
   secret.identity = secret.identity or workloads.secret_values(secret, "istio.io/key-and-cert",
     { cert = "cert-chain.pem", key = "key.pem", root = "root-cert.pem" })
   local values = secret.identity
+  if values then try_identity(store, secret, values) end
   return values and { principal = names.principal(store.mesh.trust_domain, namespace, account),
     cert = values.cert, key = values.key, root = values.root, at = secret:place() } or nil
 end
