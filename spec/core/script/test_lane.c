@@ -64,6 +64,8 @@ static void lanes_run(const char *function)
 static void no_lanes(void)
 {
     CHECK(proxy->active == 0);
+    for (struct mg_x *x = proxy->spare; x != NULL; x = x->next)
+        mg_lane_free(x);
     mg_proxy_free(proxy);
     lua_close(L);
     mg_timer_clear(&turn_limit);
