@@ -76,8 +76,22 @@ static uint32_t collect(struct sockaddr_storage *list, const struct addrinfo *ai
     return n;
 }
 
+/* The order of answers often goes round; that alone is no change. */
+static void take_answer(struct mg_name *name, const struct sockaddr_storage *list, uint32_t n)
+{
+    bool same = n == name->count;
+
+    for (uint32_t i = 0; i < n && same; i++)
+        same = mg_resolver_has(name, &list[i]);
+    if (!same)
+        name->version++;
+    memcpy(name->addresses, list, n * sizeof(*list));
+    name->count = n;
+}
+
 static void on_answer(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
 {
+    struct sockaddr_storage list[MG_RESOLVER_ADDRESSES];
     struct entry *e = req->data;
     uint32_t n = 0;
 
@@ -88,10 +102,10 @@ static void on_answer(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
         return;
     }
     if (status == 0)
-        n = collect(e->name.addresses, found, e->name.port);
+        n = collect(list, found, e->name.port);
     uv_freeaddrinfo(found);
     if (n > 0)
-        e->name.count = n;
+        take_answer(&e->name, list, n);
     e->name.err = n > 0 ? 0 : MG_EDNS;
     mg_timer_set(e->loop, &e->timer, n > 0 ? MG_RESOLVER_PERIOD_MS : MG_RESOLVER_RETRY_MS);
     tell(e, e->name.err);
@@ -228,6 +242,14 @@ void mg_resolver_put(struct mg_resolver *r, struct mg_name *name)
     (void)r;
     if (--e->refs == 0)
         drop(e);
+}
+
+bool mg_resolver_has(const struct mg_name *name, const struct sockaddr_storage *address)
+{
+    for (uint32_t i = 0; i < name->count; i++)
+        if (memcmp(&name->addresses[i], address, sizeof(*address)) == 0)
+            return true;
+    return false;
 }
 
 void mg_resolver_wait(struct mg_name *name, struct mg_name_wait *w)

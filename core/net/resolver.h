@@ -24,9 +24,10 @@ struct mg_resolver;
 struct mg_name {
     const char *host;
     uint16_t port;
-    uint32_t count; /* of addresses; 0 until the first answer */
-    uint32_t turn;  /* next address to use, round robin (modulo count: an answer may be shorter) */
-    int err;        /* of the last look-up: 0 or MG_EDNS; look at it when count is 0 */
+    uint32_t count;   /* of addresses; 0 until the first answer */
+    uint32_t version; /* another one when the addresses have become others, in whatever order */
+    uint32_t turn; /* next address to use, round robin (modulo count: an answer may be shorter) */
+    int err;       /* of the last look-up: 0 or MG_EDNS; look at it when count is 0 */
     struct sockaddr_storage addresses[MG_RESOLVER_ADDRESSES]; /* with the port, as ordered */
 };
 
@@ -45,6 +46,19 @@ void mg_resolver_free(struct mg_resolver *r);
 struct mg_name *mg_resolver_get(struct mg_resolver *r, const char *host, uint16_t port);
 /* Gives it back; a name that nobody uses is asked no more. */
 void mg_resolver_put(struct mg_resolver *r, struct mg_name *name);
+/* Whether an address (with the port) is one of the last answer's. */
+bool mg_resolver_has(const struct mg_name *name, const struct sockaddr_storage *address);
+/* The same, looked at only when the answer has changed since *version, which is brought up to date. */
+static inline bool mg_resolver_means(const struct mg_name *name,
+                                     const struct sockaddr_storage *address, uint32_t *version)
+{
+    if (*version == name->version)
+        return true;
+    if (!mg_resolver_has(name, address))
+        return false;
+    *version = name->version;
+    return true;
+}
 /* For a name with count 0 only. */
 void mg_resolver_wait(struct mg_name *name, struct mg_name_wait *w);
 #endif

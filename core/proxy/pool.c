@@ -11,6 +11,8 @@ struct mg_pooled {
     struct mg_client *client;
     struct mg_timer idle;
     uint64_t made_ns; /* with a max_age_ms */
+    struct sockaddr_storage to;
+    uint32_t version; /* of the name when `to` was among its addresses */
 };
 
 /* A connection being made: name, then TCP, then TLS. */
@@ -20,7 +22,8 @@ struct mg_connect {
     struct mg_conn *conn;
     struct mg_name_wait name;
     struct mg_timer timer; /* the look-up's and the handshake's limit */
-    uint32_t tried;        /* addresses so far */
+    struct sockaddr_storage to;
+    uint32_t tried; /* addresses so far */
     bool tls, naming;
 };
 
@@ -38,8 +41,7 @@ static void serve_later(struct mg_endpoint *ep)
 
 static void end_wait(struct mg_endpoint *ep, struct mg_pool_wait *w)
 {
-    w->connect = NULL;
-    w->queue = NULL;
+    w->connect = NULL, w->queue = NULL;
     mg_breaker_sub(ep->conf.breaker, MG_BREAKER_PENDING);
 }
 
@@ -103,11 +105,12 @@ static uint32_t time_left(const struct mg_pooled *p)
                                                           : conf->idle_timeout_ms;
 }
 
-static bool worth_keeping(const struct mg_pooled *p)
+static bool worth_keeping(struct mg_pooled *p)
 {
     const struct mg_endpoint_conf *conf = &p->ep->conf;
 
-    return p->ep->refs > 0 && conf->max_idle > 0 &&
+    return mg_resolver_means(p->ep->name, &p->to, &p->version) && p->ep->refs > 0 &&
+           conf->max_idle > 0 &&
            (conf->max_requests == 0 || mg_client_requests(p->client) < conf->max_requests) &&
            time_left(p) > 0;
 }
@@ -119,12 +122,9 @@ static void on_free(struct mg_client *c, void *owner, bool reusable)
     struct mg_endpoint *ep = p->ep;
 
     ep->active--;
-    if (!reusable) {
-        forget(p); /* the client ends by itself */
-        return;
-    }
-    if (!worth_keeping(p)) {
-        mg_client_close(c);
+    if (!reusable || !worth_keeping(p)) {
+        if (reusable)
+            mg_client_close(c); /* else it ends by itself */
         forget(p);
         return;
     }
@@ -145,20 +145,23 @@ static void on_closed(struct mg_client *c, void *owner)
 static const struct mg_client_events client_events = {.on_free = on_free, .on_closed = on_closed};
 
 /* NULL: out of memory, and `conn` is closed. */
-static struct mg_client *adopt(struct mg_endpoint *ep, struct mg_conn *conn)
+static struct mg_client *adopt(const struct mg_connect *k)
 {
     struct mg_pooled *p = calloc(1, sizeof(*p));
+    struct mg_endpoint *ep = k->ep;
 
     if (p == NULL) {
-        mg_conn_close(conn);
+        mg_conn_close(k->conn);
         return NULL;
     }
-    p->client = mg_client_new(conn, &client_events, p);
+    p->client = mg_client_new(k->conn, &client_events, p);
     if (p->client == NULL) {
         free(p);
         return NULL;
     }
     p->ep = ep;
+    p->to = k->to;
+    p->version = ep->name->version - 1; /* its name may have changed meanwhile */
     p->made_ns = ep->conf.max_age_ms > 0 ? mg_clock_ns() : 0;
     mg_list_init(&p->link);
     mg_timer_init(&p->idle, on_idle_timeout);
@@ -166,13 +169,29 @@ static struct mg_client *adopt(struct mg_endpoint *ep, struct mg_conn *conn)
     return p->client;
 }
 
+static struct mg_pooled *newest(const struct mg_endpoint *ep)
+{
+    return MG_LIST_OF(ep->idle.prev, struct mg_pooled, link);
+}
+
+/* Closes idle connections from the newest on: all, or those to where the name no longer points. */
+static void close_newest(struct mg_endpoint *ep, bool all)
+{
+    ep->refs++; /* keeps it from being freed under the loop */
+    while (ep->nidle > 0 &&
+           (all || !mg_resolver_means(ep->name, &newest(ep)->to, &newest(ep)->version)))
+        close_idle(newest(ep));
+    ep->refs--;
+}
+
 static struct mg_client *take_idle(struct mg_endpoint *ep)
 {
     struct mg_pooled *p;
 
+    close_newest(ep, false);
     if (ep->nidle == 0)
         return NULL;
-    p = MG_LIST_OF(ep->idle.prev, struct mg_pooled, link); /* the newest: most likely alive */
+    p = newest(ep); /* most likely alive */
     mg_list_remove(&p->link);
     ep->nidle--;
     ep->active++;
@@ -181,10 +200,7 @@ static struct mg_client *take_idle(struct mg_endpoint *ep)
 
 void mg_pool_clear(struct mg_endpoint *ep)
 {
-    ep->refs++; /* keeps it from being freed under the loop */
-    while (!mg_list_empty(&ep->idle))
-        close_idle(MG_LIST_OF(ep->idle.next, struct mg_pooled, link));
-    ep->refs--;
+    close_newest(ep, true);
 }
 
 /* ---- connections being made --------------------------------------------------------- */
@@ -221,7 +237,7 @@ static void connect_done(struct mg_connect *k)
 {
     struct mg_endpoint *ep = k->ep;
     struct mg_pool_wait *w = k->wait;
-    struct mg_client *c = adopt(ep, k->conn);
+    struct mg_client *c = adopt(k);
 
     if (c == NULL) {
         k->conn = NULL;
@@ -244,8 +260,7 @@ static void on_early_eof(struct mg_conn *conn)
 /* Nothing is due from the upstream before a request: what comes is dropped with the connection. */
 static void on_early_read(struct mg_conn *conn, const char *bytes, size_t len)
 {
-    (void)bytes;
-    (void)len;
+    (void)bytes, (void)len;
     on_lost(conn, MG_EPROTO);
 }
 
@@ -263,10 +278,9 @@ static int start_tcp(struct mg_connect *k)
     int rc = MG_ECONNECT;
 
     while (rc != 0 && k->tried < name->count) {
-        const struct sockaddr_storage *to = &name->addresses[name->turn++ % name->count];
-
+        k->to = name->addresses[name->turn++ % name->count];
         k->tried++;
-        rc = mg_tcp_connect(loop_of(k->ep), (const struct sockaddr *)to, 0, &connect_events, k,
+        rc = mg_tcp_connect(loop_of(k->ep), (const struct sockaddr *)&k->to, 0, &connect_events, k,
                             &k->conn);
     }
     return rc;
@@ -455,8 +469,7 @@ static int wait_for_one(struct mg_endpoint *ep, struct mg_pool_wait *w)
 
 int mg_pool_get(struct mg_endpoint *ep, bool fresh, struct mg_pool_wait *w, struct mg_client **out)
 {
-    w->connect = NULL;
-    w->queue = NULL;
+    w->connect = NULL, w->queue = NULL;
     *out = fresh ? NULL : take_idle(ep);
     if (*out != NULL)
         return MG_OK;

@@ -220,6 +220,46 @@ static void test_failure_keeps_the_last_answer(void)
     close_resolver();
 }
 
+/* Asks again, and waits for what comes. */
+static void ask_again(struct mg_name *name, const char *host)
+{
+    uint64_t limit = mg_clock_ns() + 20 * UINT64_C(1000000000);
+
+    name->host = host;
+    fire_timers(&loop);
+    while (loop.uv.active_reqs.count > 0 && mg_clock_ns() < limit)
+        mg_loop_turn(&loop, true);
+}
+
+static void test_an_answer_that_changes(void)
+{
+    struct sockaddr_storage old, six = {0};
+    uint32_t version, first;
+    struct mg_name *name;
+    struct waiter w;
+
+    open_resolver();
+    name = mg_resolver_get(r, "localhost", 80);
+    waiting(name, &w);
+    turn_until_told(&w);
+    first = name->version;
+    old = name->addresses[0];
+    CHECK(mg_resolver_has(name, &old));
+    ask_again(name, "localhost");
+    CHECK(name->version == first);
+    ask_again(name, "127.0.0.9"); /* one with such an address, for getaddrinfo() */
+    version = name->version;
+    CHECK(version != first && name->count == 1 && !mg_resolver_has(name, &old));
+    ask_again(name, "nothing-here.invalid");
+    CHECK(name->err == MG_EDNS && name->version == version && name->count == 1);
+    ask_again(name, "::1");
+    CHECK(name->err == 0 && name->version != version && name->count == 1);
+    uv_ip6_addr("::1", 80, (struct sockaddr_in6 *)&six);
+    CHECK(mg_resolver_has(name, &six));
+    close_resolver();
+}
+
 TEST_MAIN(TEST(test_literals_answer_at_once), TEST(test_localhost), TEST(test_a_name_is_shared),
           TEST(test_no_such_name), TEST(test_refuses_what_is_no_host), TEST(test_leaving_early),
-          TEST(test_put_when_told), TEST(test_failure_keeps_the_last_answer))
+          TEST(test_put_when_told), TEST(test_failure_keeps_the_last_answer),
+          TEST(test_an_answer_that_changes))

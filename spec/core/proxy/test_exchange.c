@@ -62,6 +62,44 @@ static void a_closed_kept_connection_is_replaced(void)
     close_idle();
 }
 
+static void a_kept_connection_to_where_the_name_pointed_is_left(void)
+{
+    struct sockaddr_in *to = (struct sockaddr_in *)&ep->name->addresses[0];
+    char byte;
+    int fd;
+
+    begin("GET", MG_BODY_NONE, 0);
+    fd = forward_get();
+    answer(fd, whole);
+    UNTIL(wakes == 1 && x->body_out.ended);
+    mg_exchange_reply(x, false);
+    finish();
+    CHECK(ep->nidle == 1);
+
+    to->sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1); /* where nobody listens */
+    ep->name->version++;
+    begin("GET", MG_BODY_NONE, 0);
+    CHECK(mg_exchange_forward(x, ep, 0, false) == MG_AGAIN && ep->nidle == 0);
+    UNTIL(wakes == 1);
+    CHECK(woken_rc == MG_ECONNECT);
+    CHECK(read(fd, &byte, 1) == 0);
+    finish();
+    close(fd);
+
+    to->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ep->name->version++;
+    begin("GET", MG_BODY_NONE, 0);
+    fd = forward_get();
+    ep->name->version++; /* another order, or an address more */
+    answer(fd, whole);
+    UNTIL(wakes == 1 && x->body_out.ended);
+    mg_exchange_reply(x, false);
+    finish();
+    CHECK(ep->nidle == 1);
+    close(fd);
+    close_idle();
+}
+
 static void a_short_body_is_sent_again_with_it(void)
 {
     int fd, second;
@@ -462,6 +500,7 @@ static void another_lane_may_not_use_it(void)
 }
 
 TEST_MAIN(TEST(passes_an_answer_on), TEST(a_closed_kept_connection_is_replaced),
+          TEST(a_kept_connection_to_where_the_name_pointed_is_left),
           TEST(a_short_body_is_sent_again_with_it), TEST(what_may_not_repeat_is_not_sent_again),
           TEST(a_refused_connection_is_told), TEST(no_answer_is_told),
           TEST(a_body_cut_off_while_a_policy_sleeps_breaks_the_reply),
