@@ -184,8 +184,37 @@ static void client_cert(struct mg_x *x, const struct mg_listener_conf *conf)
                                     (int)uri.len, uri.ptr, (int)dns.len, dns.ptr));
 }
 
+static bool looks_like(mg_str name, mg_str ours)
+{
+    for (uint32_t i = 0; i < name.len && name.len == ours.len; i++)
+        if (mg_lower(name.ptr[i] == '_' ? '-' : name.ptr[i]) != ours.ptr[i])
+            return false;
+    return name.len == ours.len;
+}
+
+/* CGI (RFC 3875, 4.1.18) and its heirs read '_' and '-' as one: what they would take for a field of ours
+ * is not passed on, whoever sent it. */
+static void drop_lookalikes(struct mg_x *x)
+{
+    static const mg_str ours[] = {MG_TEXT("x-forwarded-for"), MG_TEXT("x-forwarded-proto"),
+                                  MG_TEXT("x-request-id"), MG_TEXT("x-forwarded-client-cert")};
+    struct mg_headers *h = &x->req.headers;
+
+    for (uint32_t i = 0; i < h->n; i++) {
+        mg_str name = h->v[i].name;
+
+        if (name.len == 0 || mg_lower(name.ptr[0]) != 'x' ||
+            memchr(name.ptr, '_', name.len) == NULL)
+            continue;
+        for (size_t j = 0; j < sizeof(ours) / sizeof(ours[0]); j++)
+            if (looks_like(name, ours[j]))
+                h->v[i].name.len = 0;
+    }
+}
+
 void mg_forwarded_add(struct mg_x *x, const struct mg_listener_conf *conf)
 {
+    drop_lookalikes(x);
     forwarded_for(x, conf);
     forwarded_proto(x, conf);
     request_id(x, conf);

@@ -4,7 +4,8 @@
  *
  * Owner:      none; works on one exchange's request before the lane sees it.
  * Errors:     none.
- * Invariant:  nothing that a client sent of these is passed on unless the conf trusts it.
+ * Invariant:  nothing that a client sent of these is passed on unless the conf trusts it, nor under a
+ *             name that differs by '_' for '-' only.
  */
 #ifndef MG_FORWARDED_H
 #define MG_FORWARDED_H

@@ -54,6 +54,7 @@ return {
   good("TE: trailers is said anew", "TE: gzip, trailers\r\n", "Connection: te\r\nTE: trailers\r\n"),
   good("TE: trailers with a weight", "TE: trailers;q=0\r\n", ""),
   good("the fields that tell of the client", "Connection: x-forwarded-for, x-forwarded-proto, x-request-id\r\n", ""),
+  good("what CGI takes for one of them", "X_Forwarded_For: 1.1.1.1\r\nx-request_id: 1\r\nX_A: 1\r\n", "X_A: 1\r\n"),
   good("a claim about the client", "X-Forwarded-Client-Cert: Hash=1\r\n", ""),
 
   { "Connection: close", LINE .. H .. "Connection: close\r\n\r\n", reaches = { PLAIN }, closes = true },

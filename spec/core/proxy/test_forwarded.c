@@ -211,6 +211,31 @@ static void test_only_a_certified_peer_is_trusted(void)
     }
 }
 
+static void test_names_that_cgi_takes_for_ours(void)
+{
+    struct mg_listener_conf trusting = outer(1);
+
+    trusting.trust_request_id = true;
+    begin();
+    say("X_Forwarded_For", "1.1.1.1");
+    say("x-forwarded_proto", "https");
+    say("X_REQUEST_ID", "mine");
+    say("X-Forwarded-Client_Cert", "Hash=1");
+    say("X_Forwarded_Fox", "1");
+    say("X_", "2");
+    say("Y_Forwarded_For", "3");
+    add(trusting);
+    CHECK_STR(said("X_Forwarded_For"), "(none)");
+    CHECK_STR(said("X-Forwarded_Proto"), "(none)");
+    CHECK_STR(said("X_Request_Id"), "(none)");
+    CHECK_STR(said("X-Forwarded-Client_Cert"), "(none)");
+    CHECK_STR(said("X_Forwarded_Fox"), "1");
+    CHECK_STR(said("X_"), "2");
+    CHECK_STR(said("Y_Forwarded_For"), "3");
+    CHECK_STR(said("X-Forwarded-For"), "192.0.2.1");
+    CHECK_STR(said("X-Forwarded-Proto"), "http");
+}
+
 static void test_a_name_cannot_pass_for_two(void)
 {
     begin();
@@ -227,4 +252,4 @@ TEST_MAIN(TEST(test_a_client_that_says_nothing), TEST(test_the_client_is_counted
           TEST(test_a_long_list_takes_no_more_than_it_needs),
           TEST(test_an_inner_hop_passes_the_list_on), TEST(test_the_scheme), TEST(test_the_id),
           TEST(test_the_certificate), TEST(test_only_a_certified_peer_is_trusted),
-          TEST(test_a_name_cannot_pass_for_two))
+          TEST(test_names_that_cgi_takes_for_ours), TEST(test_a_name_cannot_pass_for_two))
