@@ -5,6 +5,13 @@
 
 static lua_State *L;
 
+static void close_vm(void)
+{
+    if (L != NULL)
+        mg_vm_close(L);
+    L = NULL;
+}
+
 static void open_vm(void)
 {
     if (L == NULL)
@@ -37,7 +44,8 @@ static void test_modules_come_from_the_binary(void)
 {
     CHECK(number("return require('moongate.units').duration('2s')") == 2000);
     CHECK(run("return require('policies.respond').schema ~= nil") && lua_toboolean(L, -1));
-    CHECK(run("return require('policies.cors').schema ~= nil") && lua_toboolean(L, -1));
+    /* A folder's init.lua; found only, for it may need what this program does not export. */
+    CHECK(run("return package.loaders[2] 'policies.rbac'") && lua_isfunction(L, -1));
     CHECK(run("return require('moongate.source').text('policies/respond.lua'):sub(1, 3) == '---'"));
     CHECK(lua_toboolean(L, -1));
     CHECK(run("return require('moongate.source').text('policies/none.lua')") && lua_isnil(L, -1));
@@ -87,6 +95,7 @@ static void test_what_is_built_in(void)
 /* The header's text, as Lua reads it, means the same structs as it means to this compiler. */
 static void test_both_sides_see_the_same_structs(void)
 {
+    close_vm(); /* whose modules may have declared it */
     CHECK(run("require('ffi').cdef(require 'moongate.cdef') return true"));
 #define SIZE(type) CHECK(number("return require('ffi').sizeof '" #type "'") == sizeof(type))
 #define OFFSET(type, field)                                                                        \
@@ -113,10 +122,9 @@ static void test_closes(void)
 {
     open_vm();
     CHECK(run("closed = newproxy(true) getmetatable(closed).__gc = function() end return 1"));
-    mg_vm_close(L);
-    L = NULL;
+    close_vm();
     open_vm(); /* another one may follow */
-    mg_vm_close(L);
+    close_vm();
 }
 
 TEST_MAIN(TEST(test_modules_come_from_the_binary), TEST(test_modules_that_are_not_there),
