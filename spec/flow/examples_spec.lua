@@ -28,7 +28,8 @@ end
 
 -- A copy of an example whose addresses have other ports.
 local function move_ports(path)
-  local text = read(path):gsub("(127%.0%.0%.1:)(%d+)", function(host, number) return host .. port(tonumber(number)) end)
+  local function moved(before, number) return before .. port(tonumber(number)) end
+  local text = read(path):gsub("(127%.0%.0%.1:)(%d+)", moved):gsub("(port: )(%d%d%d%d)", moved)
   local file = assert(io.open(path, "w"))
   file:write(text)
   file:close()
@@ -58,8 +59,9 @@ describe("examples", function()
   setup(function()
     if MOONGATE:sub(1, 1) ~= "/" then MOONGATE = sh("pwd"):gsub("\n", "") .. "/" .. MOONGATE end
     folder = sh("mktemp -d"):gsub("\n", "")
-    sh(("cp -r examples/*.lua examples/jwt-token examples/tls examples/custom_policy %s"):format(folder))
-    for path in sh(("find %s -name '*.lua'"):format(folder)):gmatch("[^\n]+") do move_ports(path) end
+    sh(("cp -r examples/*.lua examples/*.yaml examples/jwt-token examples/tls examples/custom_policy %s")
+      :format(folder))
+    for path in sh(("find %s -name '*.lua' -o -name '*.yaml'"):format(folder)):gmatch("[^\n]+") do move_ports(path) end
   end)
   after_each(function()
     if pid then sh(("kill %s; while kill -0 %s; do sleep 0.05; done"):format(pid, pid)) end
@@ -79,6 +81,17 @@ describe("examples", function()
     assert.same({ 403, "RBAC: access denied" }, { get(8080, "/cart", "-X DELETE") })
     assert.equal(200, (get(8080, "/cart", "-X DELETE -H 'x-role: staff'")))
     assert.equal(403, (get(8080, "/internal/keys", "-H 'x-role: staff'")))
+  end)
+
+  it("gateway_api", function()
+    start("gateway_api.yaml --admin 127.0.0.1:" .. port(15020))
+    assert.equal(302, (get(8080, "/old/cart")))
+    assert.matches("/shop/cart", sh(("curl -s -i http://127.0.0.1:%d/old/cart"):format(port(8080))))
+    local answer = sh(("curl -s -i http://127.0.0.1:%d/shop/cart"):format(port(8080))):lower()
+    assert.matches("^http/1.1 303", answer)
+    assert.matches("\nlocation: [^\n]*/thanks\r\n", answer)
+    assert.matches("\nx%-shop: example\r\n", answer)
+    assert.equal(500, (get(8080, "/lost")))
   end)
 
   it("ext_authz", function()

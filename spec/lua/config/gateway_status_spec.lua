@@ -105,6 +105,13 @@ describe("the status of a Gateway", function()
     end
   end)
 
+  it("is short for a waypoint", function()
+    local map, errors = status_of(gateway("gw", HTTP) .. object("Gateway", "way", "{gatewayClassName: "
+      .. "istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}"))
+    assert.same({ {}, "", {} }, { errors, told(map["Gateway way"].status.conditions),
+      map["Gateway way"].status.addresses })
+  end)
+
   it("is accepted with what can be served beside what cannot", function()
     local map = status_of(gateway("gw", HTTP .. ", {name: tcp, port: 81, protocol: TCP}"))
     assert.equal("Accepted=ListenersNotValid", told(map["Gateway gw"].status.conditions))

@@ -76,6 +76,12 @@ function gateways.judge_class(store, class)
   judge_parameters(store, class, ref, ref and ref.namespace, { "spec", "parametersRef" })
 end
 
+--- A waypoint is served by the listeners of the services that pass it; waypoints.lua refuses what is wrong with it.
+function gateways.judge_waypoint(gateway)
+  if not WAYPOINT[gateway.spec.gatewayClassName] then return end
+  gateway.conditions, gateway.addresses = conditions.new("Accepted", "Programmed"), {}
+end
+
 local function count(list, wanted)
   local number = 0
   for _, section in ipairs(list) do number = number + (wanted(section) and 1 or 0) end

@@ -65,6 +65,7 @@ end
 -- @param context { store, services, services_by_name, gateway_workloads, backend_tls }
 function gateway_api.judge(context)
   for _, class in ipairs(context.store:all(GROUP .. "GatewayClass")) do gateways.judge_class(context.store, class) end
+  for _, gateway in ipairs(context.store:all(GATEWAY)) do gateways.judge_waypoint(gateway) end
   context.groups, context.places, context.in_mesh, context.verdicts = listeners.groups(context), {}, {}, {}
   context.routes, context.mixed_routes = all_routes(context.store)
   for _, route in ipairs(context.routes) do
