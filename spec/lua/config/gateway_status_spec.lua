@@ -258,10 +258,14 @@ describe("the status of a route", function()
         ", creationTimestamp: '2020-01-01T00:00:00Z'")
       .. object("HTTPRoute", "new", "{parentRefs: [{name: gw}], hostnames: ['*.test']}", nil, nil,
         ", creationTimestamp: '2021-01-01T00:00:00Z'")
-      .. object("HTTPRoute", "other", "{parentRefs: [{name: gw}], hostnames: [b.test]}"))
+      .. object("HTTPRoute", "other", "{parentRefs: [{name: gw}], hostnames: [b.test]}")
+      .. object("GRPCRoute", "same", "{parentRefs: [{name: gw}], hostnames: [b.test, c.test]}")
+      .. object("GRPCRoute", "wild", "{parentRefs: [{name: gw}], hostnames: ['*.test']}"))
     local function said(key) return told(map[key].status.parents[1].conditions) end
     assert.same({ "", "!Accepted=NotAllowedByListeners", "" }, { said "GRPCRoute old", said "HTTPRoute new",
       said "HTTPRoute other" })
+    assert.same({ "!Accepted=NotAllowedByListeners", "!Accepted=NotAllowedByListeners" }, { said "GRPCRoute same",
+      said "GRPCRoute wild" })
     assert.same({ "", 2, 2 }, { listener(map, "Gateway gw", "http") })
   end)
 

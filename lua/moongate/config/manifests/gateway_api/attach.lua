@@ -39,24 +39,35 @@ end
 
 -- ---- Gateways and ListenerSets ------------------------------------------------------------
 
+local OTHER = { HTTPRoute = "GRPCRoute", GRPCRoute = "HTTPRoute" }
+
+local function shares_with(list, host)
+  for _, other in ipairs(list) do
+    if names.host_intersection(host, other) then return true end
+  end
+  return false
+end
+
 -- GRPCRoutes and HTTPRoutes of the same hosts stand in each other's way; the older stays (GRPCRoute.spec.hostnames).
 local function is_taken(section, route, hosts)
-  for _, other in ipairs(section.routes or {}) do
-    if other.route.kind ~= route.kind then
-      for _, host in ipairs(hosts) do
-        for _, taken in ipairs(other.hosts) do
-          if names.host_intersection(host, taken) then return true end
-        end
-      end
+  local taken = section.taken[OTHER[route.kind]]
+  for _, host in ipairs(taken and hosts or {}) do
+    local is_pattern = host:sub(1, 1) == "*"
+    if taken.exact[host] or shares_with(taken.patterns, host) or is_pattern and shares_with(taken.hosts, host) then
+      return true
     end
   end
   return false
 end
 
 local function note_route(section, route, hosts)
-  section.routes = section.routes or {}
-  table.insert(section.routes, { route = route, hosts = hosts })
   section.attached = section.attached + 1
+  local taken = section.taken[route.kind] or { exact = {}, hosts = {}, patterns = {} }
+  section.taken[route.kind] = taken
+  for _, host in ipairs(hosts) do
+    table.insert(host:sub(1, 1) == "*" and taken.patterns or taken.hosts, host)
+    taken.exact[host] = true
+  end
 end
 
 -- How far a section comes: 1 another one, 2 named and on the port, 3 lets the route in, 4 shares a host, 5 takes it.

@@ -77,7 +77,7 @@ end
 
 --- Judges listener `i` of a Gateway or ListenerSet.
 -- @return { object, path, spec, host, port, name, certs, kinds = array and set of names, attached = number of routes,
--- conditions }; nil where the API itself would not have taken it, which is refused
+-- taken = their hosts by kind, conditions }; nil where the API itself would not have taken it, which is refused
 function sections.new(context, object, i)
   local spec, path = object.spec.listeners[i], { "spec", "listeners", i }
   local host = host_of(object, path, spec)
@@ -86,7 +86,7 @@ function sections.new(context, object, i)
   end
   if not host then return nil end
   local section = { object = object, path = path, spec = spec, host = host, port = spec.port, name = spec.name,
-    kinds = {}, certs = {}, attached = 0,
+    kinds = {}, certs = {}, attached = 0, taken = {},
     conditions = conditions.new("Accepted", "Programmed", "ResolvedRefs", "Conflicted") }
   judge_kinds(section)
   if spec.protocol == "HTTPS" then judge_certificates(context, section) end
