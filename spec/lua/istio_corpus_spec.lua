@@ -5,6 +5,7 @@
 -- a folder of rows there is nothing to ask.
 require "spec.support.native"
 require "spec.support.fake_abi"
+local cases = require "spec.support.istio_cases"
 local attachment = require "moongate.config.manifests.attachment"
 local compile = require "policies.rbac.compile"
 local fake_abi = require "spec.support.fake_abi"
@@ -20,87 +21,13 @@ local order = require "moongate.model.order"
 local router = require "moongate.router"
 local yaml = require "moongate.yaml"
 
-local DEFAULT = "../shared/acceptance/istio"
-local FOLDER = os.getenv "MOONGATE_ISTIO_CASES" or DEFAULT
-
-local function read(path)
-  local file = io.open(path, "rb")
-  local text = file and file:read("*a")
-  if file then file:close() end
-  return text
-end
-
--- nil for JSON's null, wherever it stands.
-local function without_nulls(value)
-  if value == json.null then return nil end
-  if type(value) ~= "table" then return value end
-  local copy = {}
-  for key, item in pairs(value) do copy[key] = without_nulls(item) end
-  return copy
-end
-
---- The rows of a file; an empty list, and a test that says so, where it is absent.
-local function rows(name, list)
-  local text = read(FOLDER .. "/" .. name)
-  if not text then
-    pending(("%s: there is no such file in %s"):format(name, FOLDER))
-    return {}
-  end
-  return without_nulls(assert(json.decode(text)))[list or "cases"] or {}
-end
+local DEFAULT, FOLDER, read = cases.default, cases.folder, cases.read
+local as_json, policies_of, rows, text_of = cases.as_json, cases.policies_of, cases.rows, cases.text_of
 
 -- ---- authz.json: through the front end for manifests and policy rbac ----------------------
 
--- A rule that no request meets, in place of one that Istio drops when nobody has refused its file before.
-local NEVER = { from = json.array { { source = { principals = json.array { "*" },
-  notPrincipals = json.array { "*" } } } } }
-
-local function as_json(value)
-  if value == yaml.null then return json.null end
-  if type(value) ~= "table" then return value end
-  local copy = yaml.is_list(value) and json.array() or {}
-  for key, item in pairs(value) do copy[key] = as_json(item) end
-  return copy
-end
-
-local function text_of(name) return read(DEFAULT .. "/" .. name) or read(FOLDER .. "/" .. name) end
-
--- Of the files of a case only the AuthorizationPolicies count here; the case says what the others make of the request.
-local function policies_of(case)
-  local list = json.array()
-  for _, name in ipairs(case.policies) do
-    for _, document in ipairs(assert(yaml.parse(assert(text_of(name), name)))) do
-      local object = document.value
-      if type(object) == "table" and object.kind == "AuthorizationPolicy" then
-        object = as_json(object)
-        object.metadata.namespace = object.metadata.namespace or case.context.defaultNamespace
-        list[#list + 1] = object
-      end
-    end
-  end
-  return list
-end
-
--- The protected workload, a Service in front of it at the address that the case names, and the mesh.
-local function surroundings(case)
-  local context, destination = case.context, case.request.destination
-  local metadata = { name = "protected", namespace = context.namespace }
-  return {
-    { apiVersion = "v1", kind = "Service", metadata = metadata, spec = { clusterIP = destination.ip,
-      selector = context.labels, ports = json.array { { name = "http", port = destination.port } } } },
-    { apiVersion = "apps/v1", kind = "Deployment", metadata = metadata, spec = { selector = {},
-      template = { metadata = { labels = context.labels } } } },
-    { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "istio", namespace = "istio-system" }, data = {
-      mesh = json.encode { rootNamespace = context.rootNamespace, trustDomain = context.trustDomain,
-        trustDomainAliases = json.array(context.trustDomainAliases),
-        pathNormalization = { normalization = context.pathNormalization } } } },
-  }
-end
-
 local function load(case, policies)
-  local items = json.array(surroundings(case))
-  for _, policy in ipairs(policies) do items[#items + 1] = policy end
-  local text = assert(json.encode { apiVersion = "v1", kind = "List", items = items })
+  local text = cases.text(case, policies)
   local path = os.tmpname()
   local file = assert(io.open(path, "w"))
   file:write(text)
@@ -110,23 +37,11 @@ local function load(case, policies)
   return model, errors
 end
 
--- moongate refuses a file with a condition that it does not know, as admission does. Where a case is about what Istio
--- makes of such a file all the same, the rule is dropped, as there.
-local function drop_refused(policies, errors)
-  for _, mistake in ipairs(errors) do
-    local name, i = mistake.message:match("^AuthorizationPolicy (%S+): spec%.rules%[(%d+)%]%S*%.key: unknown condition")
-    assert(name, mistake.message)
-    for _, policy in ipairs(policies) do
-      if policy.metadata.name == name then policy.spec.rules[i + 1] = NEVER end
-    end
-  end
-end
-
 local function model_of(case)
   local policies = policies_of(case)
   local model, errors = load(case, policies)
   if model then return model end
-  drop_refused(policies, errors)
+  cases.drop_refused(policies, errors)
   model, errors = load(case, policies)
   return assert(model, errors[1] and errors[1].message)
 end
