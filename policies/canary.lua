@@ -46,4 +46,11 @@ function canary.response(conf, ctx)
   if ctx.own.picked then ctx.res.headers[conf.mark] = "1" end
 end
 
+--- The share, and what it goes by.
+function canary.explain(conf)
+  local by = conf.header and " by header " .. conf.header or conf.cookie and " by cookie " .. conf.cookie or ""
+  return { ("%g%% of clients go to %s%s%s"):format(conf.percent, conf.service,
+    conf.subset and "/" .. conf.subset or "", by) }
+end
+
 return canary

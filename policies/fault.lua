@@ -6,6 +6,7 @@
 -- Phases: request.
 -- Place it after policies that may refuse the request, so that a refused one is not delayed.
 local random = require "moongate.random"
+local units = require "moongate.units"
 local fault = {}
 
 local function share(doc)
@@ -65,6 +66,18 @@ function fault.request(conf, ctx)
     ctx:sleep(conf.delay)
   end
   if drawn(conf.aborted) then return abort(conf, ctx) end
+end
+
+--- The shares; what was drawn shows in what the policy did.
+function fault.explain(conf)
+  local lines = {}
+  if conf.delayed > 0 then
+    lines[1] = ("delays %g%% of requests by %s"):format(conf.delayed / 10000, units.show_duration(conf.delay))
+  end
+  if conf.aborted > 0 then
+    lines[#lines + 1] = ("answers %d to %g%% of requests"):format(conf.status, conf.aborted / 10000)
+  end
+  return lines
 end
 
 return fault

@@ -100,4 +100,10 @@ function mirror.request_body(conf, ctx, bytes, last)
   if last then send(conf, own.copy, table.concat(own.parts)) end
 end
 
+--- The share that is copied.
+function mirror.explain(conf)
+  return { ("copies %g%% of requests to %s%s"):format(conf.percent, conf.service,
+    conf.subset and "/" .. conf.subset or "") }
+end
+
 return mirror

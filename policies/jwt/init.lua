@@ -128,4 +128,12 @@ function jwt.request(conf, ctx)
   return refuse(conf, ctx, reason)
 end
 
+--- Whose token it was, or why it was refused.
+function jwt.explain(_, ctx, answer)
+  if answer then return { "refused: " .. ctx.details } end
+  local token = ctx.shared.jwt
+  if not token then return { "no token: passes as nobody in particular" } end
+  return { ("a good token of %s for %s"):format(token.iss or "nobody", token.sub or "nobody") }
+end
+
 return jwt
