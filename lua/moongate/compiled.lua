@@ -108,6 +108,41 @@ local function normalizers_of(listeners)
   return some and map
 end
 
+-- ---- before there is a route --------------------------------------------------------------
+
+-- The chains of listeners that have policies of their own, by the core's index of the listener; nil: none has.
+local function admissions_of(self, listeners)
+  local map
+  for i, listener in ipairs(listeners) do
+    if #(listener.policies or {}) > 0 then
+      map = map or {}
+      map[i - 1] = chain.new(listener.policies, self.prepared)
+    end
+  end
+  return map
+end
+
+--- The request as the router sees it: with the claims of the token that policy jwt verified.
+function compiled.seen(ctx)
+  local token = ctx.shared.jwt
+  return setmetatable({ claims = token and token.claims }, { __index = ctx.req })
+end
+
+-- match() of a model in which some listener has policies of its own: these may answer before there is a route.
+local function match_admitted(self, ctx)
+  local admission = self.admissions[ctx._x.listener]
+  if not admission then
+    local route = self.router:match(ctx._x.listener, ctx.req)
+    return route
+  end
+  local answer = admission.request(ctx)
+  local state = ctx._s
+  if state.noted then state.owns, state.noted = {}, false end -- the route's policies count from the first again
+  if answer ~= nil then return nil, answer end
+  local route = self.router:match(ctx._x.listener, compiled.seen(ctx))
+  return route
+end
+
 -- ---- the whole ----------------------------------------------------------------------------
 
 local function compile_routes(self, model)
@@ -116,6 +151,8 @@ local function compile_routes(self, model)
   for i, source in ipairs(model.routes) do routes[i] = compile_route(self, source, model.policies) end
   self.routes = routes
   self.router = router.new { listeners = model.listeners, routes = routes }
+  self.admissions = self.admissions or admissions_of(self, model.listeners)
+  if self.admissions then self.match = match_admitted end
   return self
 end
 
@@ -154,7 +191,7 @@ function methods:normalize(ctx)
   return changed ~= nil
 end
 
---- The compiled route of the request that `ctx` is about, or nil.
+--- The compiled route of the request that `ctx` is about, or nil; and the answer of a policy of the listener's.
 function methods:match(ctx)
   local route = self.router:match(ctx._x.listener, ctx.req)
   return route

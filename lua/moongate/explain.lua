@@ -49,7 +49,8 @@ local function limits_of(route)
 end
 
 local function routed(ctx, record, route, self, most)
-  record.routes, record.more_routes = router_explain.candidates(ctx.listener, self.routes, ctx.req, route, most)
+  local req = self.admissions and compiled.seen(ctx) or ctx.req
+  record.routes, record.more_routes = router_explain.candidates(ctx.listener, self.routes, req, route, most)
   if not route then return end
   record.route = { name = route.name, at = route.at }
   record.shares, record.limits = shares_of(route), limits_of(route)
@@ -143,10 +144,11 @@ function explain.beside(base, options)
     if ctx.req.path ~= before then record.normalized = { from = before, to = ctx.req.path } end
     return true
   end
+  local match = self.match
   function self.match(_, ctx)
-    local route = self.router:match(ctx._x.listener, ctx.req)
-    routed(ctx, records[ctx], route, self, options.most)
-    return route
+    local route, answer = match(self, ctx)
+    if answer == nil then routed(ctx, records[ctx], route, self, options.most) end
+    return route, answer
   end
   return self
 end

@@ -15,6 +15,8 @@ local suggest = require "moongate.suggest"
 local model = {}
 
 local ANY_ADDRESS = { ["0.0.0.0"] = true, ["::"] = true }
+local NOT_OF_BACKENDS = { "request_body", "response_body", "log" }
+local NOT_OF_LISTENERS = { "request_body", "response", "response_body", "log" }
 local MOST_LISTENERS = 1024 -- MG_PLAN_LISTENERS of the core
 
 local function check_use(use, path, report)
@@ -33,6 +35,22 @@ local function check_uses(uses, path, report)
     if not use.policy then check_use(use, join(path, i), report) end
   end
   return uses
+end
+
+-- Policies of a backend: it is chosen when the request's body may have been read whole already, and the log is the
+-- route's. Policies of a listener: before there is a route there is nothing but a request's head.
+local function check_uses_without(phases, uses, path, report)
+  for i, use in ipairs(check_uses(uses, path, report)) do
+    local body = use.policy and use.policy.body
+    for _, phase in ipairs(phases) do
+      local streams = phases == NOT_OF_BACKENDS and phase == "request_body" and body and body.request == "chunks"
+      if use.policy and use.policy[phase] and not streams then
+        local text = "policy '%s' has the phase %s, which runs for routes only; expected it among the route's policies"
+        report(join(path, i), text:format(use.name, phase))
+        break
+      end
+    end
+  end
 end
 
 local function check_tls(listener, path, report)
@@ -59,6 +77,7 @@ local function check_listener(listener, known, taken, path, report)
   if known[listener.name] then report(path, ("a second listener named '%s'"):format(listener.name)) end
   known[listener.name] = true
   if listener.tls then check_tls(listener, join(path, "tls"), report) end
+  check_uses_without(NOT_OF_LISTENERS, listener.policies or {}, join(path, "policies"), report)
   if not listener.address then return end
   local host, port = address.parse_ip(listener.address)
   if not host then
@@ -92,21 +111,6 @@ local function check_listeners(draft, options, report)
   return known
 end
 
--- A backend is chosen when the request's body may have been read whole already, and the log is the route's.
-local function check_backend_uses(uses, path, report)
-  for i, use in ipairs(check_uses(uses, path, report)) do
-    local body = use.policy and use.policy.body
-    for _, phase in ipairs { "request_body", "response_body", "log" } do
-      local streams = phase == "request_body" and body and body.request == "chunks"
-      if use.policy and use.policy[phase] and not streams then
-        local text = "policy '%s' has the phase %s, which runs for routes only; expected it among the route's policies"
-        report(join(path, i), text:format(use.name, phase))
-        break
-      end
-    end
-  end
-end
-
 local function check_routes(draft, listeners, report)
   local known = { listeners = listeners, services = draft.services, answers = #draft.policies > 0 }
   for i, route in ipairs(draft.routes) do
@@ -116,7 +120,7 @@ local function check_routes(draft, listeners, report)
     route_check.check(route, known, path, report)
     for j, backend in ipairs(route.backends) do
       if backend.policies then
-        check_backend_uses(backend.policies, join(join(join(path, "backends"), j), "policies"), report)
+        check_uses_without(NOT_OF_BACKENDS, backend.policies, join(join(join(path, "backends"), j), "policies"), report)
       end
     end
   end

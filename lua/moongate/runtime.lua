@@ -99,7 +99,8 @@ local function enter(ctx)
   end
   state.chain = model.no_route_chain -- should there be an error before there is a route
   if model.normalizers and not model:normalize(ctx) then return failure.bad_path(ctx), 0 end
-  local route = model:match(ctx)
+  local route, early = model:match(ctx)
+  if early ~= nil then return early, 0 end
   local chain = route and route.chain or model.no_route_chain
   state.route, state.chain, state.phase = route or false, chain, "request"
   local answer, entered = chain.request(ctx)

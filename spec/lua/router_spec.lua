@@ -192,6 +192,23 @@ describe("router rules", function()
     assert.is_false(takes { scheme = { exact = "https" } })
   end)
 
+  it("ask for claims of a token", function()
+    local function takes_claims(rule, claims)
+      local req = setmetatable({ claims = claims }, { __index = request("h", "/") })
+      return new({ route("r", nil, { claims = { rule } }) }):match(0, req) ~= nil
+    end
+    local admin = { path = { "realm", "roles" }, exact = "admin" }
+    assert.is_true(takes_claims(admin, { realm = { roles = { "user", "admin" } } }))
+    assert.is_true(takes_claims(admin, { realm = { roles = "admin" } }))
+    for _, claims in ipairs { { realm = { roles = { "user" } } }, { realm = "admin" }, { realm = {} }, {} } do
+      assert.is_false(takes_claims(admin, claims))
+    end
+    assert.is_false(takes_claims(admin, nil))
+    assert.is_true(takes_claims({ path = { "a" }, exact = "x", invert = true }, nil))
+    assert.is_false(takes_claims({ path = { "a" }, present = true }, { a = 3 })) -- neither numbers nor booleans
+    assert.is_true(takes_claims({ path = { "a" }, regex = "x+" }, { a = "xx" }))
+  end)
+
   it("take a missing value for an empty one where told so", function()
     local function without(rule)
       rule.name, rule.invert, rule.empty_if_absent = "user", true, true

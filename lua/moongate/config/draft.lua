@@ -62,12 +62,31 @@ local function listener_tls(context, from, path)
   return tls
 end
 
+local function uses(context, from, path)
+  local list = {}
+  for i, item in ipairs(from or {}) do
+    local at = join(path, i)
+    local settings = type(item) == "table" and item or { item }
+    if type(settings[1]) == "string" then
+      local conf = {}
+      for key, value in pairs(settings) do
+        if key ~= 1 then conf[key] = value end
+      end
+      list[#list + 1] = note(context, { name = settings[1], conf = conf }, at)
+    else
+      context.report(at, 'expected a policy such as "metrics" or { "rbac", allow = ... }')
+    end
+  end
+  return list
+end
+
 local function listeners(context, from)
   local list = {}
   for _, name in ipairs(suggest.keys(from)) do
     local path = { "listeners", name }
     local listener = note(context, from[name], path)
     listener.name = name
+    if listener.policies then listener.policies = uses(context, listener.policies, join(path, "policies")) end
     if listener.tls then listener.tls = listener_tls(context, listener.tls, join(path, "tls")) end
     list[#list + 1] = listener
   end
@@ -100,24 +119,6 @@ local function services(context, from, raw)
     map[name] = service
   end
   return map
-end
-
-local function uses(context, from, path)
-  local list = {}
-  for i, item in ipairs(from or {}) do
-    local at = join(path, i)
-    local settings = type(item) == "table" and item or { item }
-    if type(settings[1]) == "string" then
-      local conf = {}
-      for key, value in pairs(settings) do
-        if key ~= 1 then conf[key] = value end
-      end
-      list[#list + 1] = note(context, { name = settings[1], conf = conf }, at)
-    else
-      context.report(at, 'expected a policy such as "metrics" or { "rbac", allow = ... }')
-    end
-  end
-  return list
 end
 
 local function value_rules(context, from, path)

@@ -64,6 +64,7 @@ local listener = {
   { "path_normalization", type = "string", one_of = normalize.MODES, doc = "One spelling of paths, before the match." },
   with({ "names", doc = "Hosts that clients reach it by, for those who ask why." }, STRINGS),
   { "strict_hosts", type = "boolean", doc = "No fall back from a matching host to a less specific one." },
+  uses("Of its requests before they have a route, so that routes may ask for claims."),
   { "limits", type = "record", fields = limits, doc = "What a client may ask at most." },
 }
 
@@ -179,6 +180,14 @@ local function text_rule(name, doc)
     { "regex", type = "string" }, { "invert", type = "boolean" } } }
 end
 
+-- Of a token that policy jwt has verified for the listener.
+local claim_rule = {
+  { "path", type = "list", items = { type = "string" }, min = 1, required = true,
+    doc = "Its name, and those of the claims within it." },
+  { "exact", type = "string" }, { "prefix", type = "string" }, { "suffix", type = "string" },
+  { "regex", type = "string" }, { "present", type = "boolean" }, { "invert", type = "boolean" },
+}
+
 local match = {
   { "path", type = "record", fields = {
     { "exact", type = "string" }, { "prefix", type = "string" }, { "starts_with", type = "string" },
@@ -189,6 +198,7 @@ local match = {
   text_rule("scheme", "\"http\" or \"https\"."),
   with({ "headers", doc = "All must hold." }, values),
   with({ "query", doc = "All must hold." }, values),
+  list_of({ type = "record", fields = claim_rule }, "claims", "All must hold."),
 }
 
 local retries = {

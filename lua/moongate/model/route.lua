@@ -82,6 +82,9 @@ local function check_matches(route, path, report)
         check_kinds(match[name], { "exact", "prefix", "suffix", "regex" }, join(at, name), report)
       end
     end
+    for j, rule in ipairs(match.claims or {}) do
+      check_kinds(rule, { "exact", "prefix", "suffix", "regex", "present" }, join(join(at, "claims"), j), report)
+    end
     check_values(match.headers, join(at, "headers"), true, report)
     check_values(match.query, join(at, "query"), false, report)
   end

@@ -29,6 +29,7 @@ local function compile_others(match)
       list[#list].name = name
     end
   end
+  for _, rule in ipairs(match.claims or {}) do list[#list + 1] = rules.claim(rule) end
   return #list > 0 and list
 end
 
@@ -56,7 +57,9 @@ end
 
 local function others_hold(list, req)
   for i = 1, #list do
-    if not hold(list[i], req[list[i].name]) then return false end
+    local rule = list[i]
+    local holds = rule.claim and rules.claim_holds or hold
+    if not holds(rule, req[rule.name]) then return false end
   end
   return true
 end

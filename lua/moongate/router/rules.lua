@@ -62,4 +62,24 @@ function rules.hold(rule, value)
   return is_so(rule.kind, rule.text, value) ~= rule.invert
 end
 
+-- ---- claims of a token --------------------------------------------------------------------
+
+--- The same for a claim: { path = { "realm", "roles" }, exact | prefix | suffix | regex | present, invert }.
+function rules.claim(rule)
+  local made = rules.new(rule)
+  made.name, made.claim = "claims", rule.path
+  return made
+end
+
+--- Whether a compiled rule of a claim holds for the claims of a token (nil: there is none). Strings and lists of
+-- strings count, of which one must be so; numbers and booleans are never so (Istio: JWT claim based routing).
+function rules.claim_holds(rule, claims)
+  local value = claims
+  for _, name in ipairs(rule.claim) do value = type(value) == "table" and value[name] or nil end
+  for _, text in ipairs(type(value) == "table" and value or { value }) do
+    if type(text) == "string" and is_so(rule.kind, rule.text, text) then return not rule.invert end
+  end
+  return rule.invert
+end
+
 return rules

@@ -205,6 +205,18 @@ describe("VirtualServices match", function()
     assert.equal("asked", at_gateway "gateways: [istio-system/gw], sourceLabels: {tier: core}") -- gateways alone count
   end)
 
+  it("by the claims of a token, at gateways", function()
+    local model, warnings = loaded(virtual_service("v", "  hosts: [x.test, a]\n  gateways: [istio-system/gw, mesh]\n"
+      .. "  http:\n  - match: [{headers: {'@request.auth.claims.group.id': {exact: one}, '@request.auth.claims[a.b][c]': {}}, "
+      .. "withoutHeaders: {'@request.auth.claims.bad': {prefix: x}}}]" .. ROUTE .. "  - name: rest" .. ROUTE))
+    assert.same({ { path = { "group", "id" }, exact = "one" }, { path = { "a.b", "c" }, present = true },
+      { path = { "bad" }, prefix = "x", invert = true } }, routes_at(model, INGRESS)[1].matches[1].claims)
+    assert.equal(1, #routes_at(model, MESH))
+    local text = table.concat(warnings, "\n")
+    assert.truthy(text:find("which count at gateways only", 1, true), text)
+    assert.truthy(text:find("no RequestAuthentication checks any at the gateway", 1, true), text)
+  end)
+
   it("and are refused where they say what is no match", function()
     for match, message in pairs {
       ["uri: {exact: /a, prefix: /b}"] = "uri: expected one of exact, prefix and regex, found several",
@@ -212,8 +224,8 @@ describe("VirtualServices match", function()
       ["uri: {regex: '(?=a)'}"] = 'uri.regex: bad regular expression "(?=a)"; invalid perl operator: (?=',
       ["queryParams: {q: {regex: '*a'}}"] = 'queryParams.q.regex: bad regular expression "*a"; '
         .. "no argument for repetition operator: *",
-      ["headers: {'@request.auth.claims.group': {exact: admin}}"] = 'headers["@request.auth.claims.group"]: matches on '
-        .. "the claims of a token are not supported yet",
+      ["headers: {'@request.auth.claims.group': {regex: '('}}"] = 'headers["@request.auth.claims.group"].regex: bad '
+        .. 'regular expression "("; missing ): (',
     } do
       assert.equal("7: VirtualService v: spec.http[0].match[0]." .. message,
         refusal("  - match: [{" .. match .. "}]" .. ROUTE))

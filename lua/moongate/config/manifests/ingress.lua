@@ -1,5 +1,6 @@
 --- Listeners and routes of the ingress gateways: networking.istio.io Gateways and the VirtualServices that name them.
 local binding = require "moongate.config.manifests.virtual_services.binding"
+local claims = require "moongate.config.manifests.virtual_services.claims"
 local gateway_servers = require "moongate.config.manifests.gateway_servers"
 local gateway_tls = require "moongate.config.manifests.gateway_tls"
 local names = require "moongate.config.manifests.names"
@@ -151,7 +152,7 @@ local function add_routes(context, group, listener)
     and workloads.identity(context.store, group.workload.namespace, group.workload.account)
   local from = { port = group.port, gateways = group.gateways, identity = identity, backends = context.backends,
     tls = group.tls ~= nil, labels = group.workload and group.workload.labels,
-    namespace = group.workload and group.workload.namespace }
+    namespace = group.workload and group.workload.namespace, claimants = {} }
   local catch_alls, taken, redirected = {}, {}, add_redirects(context, group, listener)
   local function add(route, hosts, list)
     if not route then return end
@@ -175,6 +176,7 @@ local function add_routes(context, group, listener)
     end
   end
   for _, route in ipairs(catch_alls) do table.insert(context.draft.routes, route) end
+  claims.admit(context.draft, listener, from.claimants)
 end
 
 --- Refuses gateways that do not exist, and names VirtualServices whose hosts no server serves.

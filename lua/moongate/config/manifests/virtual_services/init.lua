@@ -135,8 +135,9 @@ local function groups_of(entry, from)
   local groups, apart = {}, depends_on_match(http)
   for i, spec in ipairs(http.match) do
     local at = path_to(path, "match", i)
-    if match.counts(object, at, spec, from) then
-      local made, last = match.convert(object, at, spec), groups[#groups]
+    local made = match.counts(object, at, spec, from) and match.convert(object, at, spec)
+    if made and match.is_possible(object, at, made, from) then
+      local last = groups[#groups]
       if not last or apart or last.name ~= spec.name then
         last = { name = spec.name, matches = {}, first = made }
         groups[#groups + 1] = last

@@ -7,6 +7,7 @@ local pattern = require "moongate.config.manifests.pattern"
 
 local match = {}
 
+local CLAIMS = "@request.auth.claims"
 local PSEUDO = { uri = true, scheme = true, method = true, authority = true } -- not header names, says Istio
 
 local function sorted_keys(map)
@@ -32,12 +33,27 @@ local function string_match(object, path, spec, may_be_empty)
   return { exact = spec.exact, prefix = spec.prefix }
 end
 
-local function header_matches(object, path, map, list, without)
+-- The names in "@request.auth.claims.a.b" or "@request.auth.claims[a][b]"; nil: it is a header, or no name of a claim.
+local function claim_path(name)
+  local rest = name:sub(1, #CLAIMS):lower() == CLAIMS and name:sub(#CLAIMS + 1)
+  if not rest then return nil end
+  local list = {}
+  if rest:sub(1, 1) == "." then
+    for part in rest:sub(2):gmatch("[^.]+") do list[#list + 1] = part end
+  elseif rest:gsub("%[[^%[%]]+%]", "") == "" then
+    for part in rest:gmatch("%[([^%[%]]+)%]") do list[#list + 1] = part end
+  end
+  return #list > 0 and list or nil
+end
+
+local function header_matches(object, path, map, list, claims, without)
   for _, name in ipairs(sorted_keys(map)) do
     local at = path_to(path, name)
     local value = not PSEUDO[name] and string_match(object, at, map[name], true)
-    if value and name:find("^@request%.auth%.claims") then
-      object:refuse(at, "matches on the claims of a token are not supported yet")
+    local claim = value and claim_path(name)
+    if claim then
+      value.path, value.invert = claim, without
+      claims[#claims + 1] = value
     elseif value then
       -- Of withoutHeaders a header that is not there counts as an empty one.
       value.name, value.invert, value.empty_if_absent = name, without, without and not value.present or nil
@@ -74,13 +90,15 @@ end
 --- What a match asks, as a match of the model.
 -- @param path of the match in the object
 function match.convert(object, path, spec)
-  local headers = header_matches(object, path_to(path, "headers"), spec.headers, {})
+  local claims = {}
+  local headers = header_matches(object, path_to(path, "headers"), spec.headers, {}, claims)
   local method = field_match(object, path, spec, "method")
   return {
     path = uri_match(object, path, spec),
     method = method and (method.exact or method),
     scheme = field_match(object, path, spec, "scheme"), authority = field_match(object, path, spec, "authority"),
-    headers = header_matches(object, path_to(path, "withoutHeaders"), spec.withoutHeaders, headers, true),
+    headers = header_matches(object, path_to(path, "withoutHeaders"), spec.withoutHeaders, headers, claims, true),
+    claims = #claims > 0 and claims or nil,
     query = query_matches(object, path_to(path, "queryParams"), spec.queryParams),
   }
 end
@@ -114,11 +132,22 @@ function match.counts(object, path, spec, from)
   return false
 end
 
+--- Whether a match of the model can hold at a listener: claims of tokens are known at gateways only.
+function match.is_possible(object, path, made, from)
+  if not made.claims then return true end
+  if from.gateway == "mesh" then
+    object:warn(path, "asks for claims of a token, which count at gateways only: it takes nothing in the mesh")
+  elseif from.claimants then
+    table.insert(from.claimants, { object, path })
+  end
+  return from.gateway ~= "mesh"
+end
+
 --- Whether a match of the model holds for every request, so that nothing after it is reached.
 function match.is_catch_all(made)
   local path = made.path
   return (not path or path.starts_with == "/" or path.starts_with == "" or path.regex == ".*")
-    and not made.method and not made.scheme and not made.authority and #(made.headers or {}) == 0
+    and not made.method and not made.scheme and not made.authority and not made.claims and #(made.headers or {}) == 0
     and #(made.query or {}) == 0
 end
 
