@@ -122,10 +122,9 @@ local function admissions_of(self, listeners)
   return map
 end
 
---- The request as the router sees it: with the claims of the token that policy jwt verified.
+--- The request as the router sees it: with the token that policy jwt verified.
 function compiled.seen(ctx)
-  local token = ctx.shared.jwt
-  return setmetatable({ claims = token and token.claims }, { __index = ctx.req })
+  return setmetatable({ token = ctx.shared.jwt }, { __index = ctx.req })
 end
 
 -- match() of a model in which some listener has policies of its own: these may answer before there is a route.

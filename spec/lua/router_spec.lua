@@ -194,7 +194,7 @@ describe("router rules", function()
 
   it("ask for claims of a token", function()
     local function takes_claims(rule, claims)
-      local req = setmetatable({ claims = claims }, { __index = request("h", "/") })
+      local req = setmetatable({ token = claims and { claims = claims } }, { __index = request("h", "/") })
       return new({ route("r", nil, { claims = { rule } }) }):match(0, req) ~= nil
     end
     local admin = { path = { "realm", "roles" }, exact = "admin" }

@@ -1,5 +1,6 @@
 --- rules: what one value of a request must be like: the whole text, its beginning or end, a regular expression of the
 -- whole, or merely there.
+local claims = require "moongate.claims"
 local regex = require "moongate.regex"
 
 local rules = {}
@@ -67,17 +68,15 @@ end
 --- The same for a claim: { path = { "realm", "roles" }, exact | prefix | suffix | regex | present, invert }.
 function rules.claim(rule)
   local made = rules.new(rule)
-  made.name, made.claim = "claims", rule.path
+  made.name, made.claim = "token", rule.path
   return made
 end
 
---- Whether a compiled rule of a claim holds for the claims of a token (nil: there is none). Strings and lists of
--- strings count, of which one must be so; numbers and booleans are never so (Istio: JWT claim based routing).
-function rules.claim_holds(rule, claims)
-  local value = claims
-  for _, name in ipairs(rule.claim) do value = type(value) == "table" and value[name] or nil end
-  for _, text in ipairs(type(value) == "table" and value or { value }) do
-    if type(text) == "string" and is_so(rule.kind, rule.text, text) then return not rule.invert end
+--- Whether a compiled rule of a claim holds for a token (see moongate.claims; nil: there is none). Of a list one string
+-- must be so; numbers and booleans are never so (Istio: JWT claim based routing).
+function rules.claim_holds(rule, token)
+  for _, text in ipairs(claims.texts(token, rule.claim)) do
+    if is_so(rule.kind, rule.text, text) then return not rule.invert end
   end
   return rule.invert
 end

@@ -207,8 +207,9 @@ describe("VirtualServices match", function()
 
   it("by the claims of a token, at gateways", function()
     local model, warnings = loaded(virtual_service("v", "  hosts: [x.test, a]\n  gateways: [istio-system/gw, mesh]\n"
-      .. "  http:\n  - match: [{headers: {'@request.auth.claims.group.id': {exact: one}, '@request.auth.claims[a.b][c]': {}}, "
-      .. "withoutHeaders: {'@request.auth.claims.bad': {prefix: x}}}]" .. ROUTE .. "  - name: rest" .. ROUTE))
+      .. "  http:\n  - match: [{headers: {'@request.auth.claims.group.id': {exact: one}, "
+      .. "'@request.auth.claims[a.b][c]': {}}, withoutHeaders: {'@request.auth.claims.bad': {prefix: x}}}]"
+      .. ROUTE .. "  - name: rest" .. ROUTE))
     assert.same({ { path = { "group", "id" }, exact = "one" }, { path = { "a.b", "c" }, present = true },
       { path = { "bad" }, prefix = "x", invert = true } }, routes_at(model, INGRESS)[1].matches[1].claims)
     assert.equal(1, #routes_at(model, MESH))

@@ -1,13 +1,13 @@
 --- match: what the matches of a VirtualService's route ask of a request, and where they count at all.
 -- Rules: HTTPMatchRequest and StringMatch (networking.istio.io).
 local binding = require "moongate.config.manifests.virtual_services.binding"
+local claims_of = require "moongate.claims"
 local names = require "moongate.config.manifests.names"
 local path_to = require "moongate.config.manifests.path"
 local pattern = require "moongate.config.manifests.pattern"
 
 local match = {}
 
-local CLAIMS = "@request.auth.claims"
 local PSEUDO = { uri = true, scheme = true, method = true, authority = true } -- not header names, says Istio
 
 local function sorted_keys(map)
@@ -33,24 +33,11 @@ local function string_match(object, path, spec, may_be_empty)
   return { exact = spec.exact, prefix = spec.prefix }
 end
 
--- The names in "@request.auth.claims.a.b" or "@request.auth.claims[a][b]"; nil: it is a header, or no name of a claim.
-local function claim_path(name)
-  local rest = name:sub(1, #CLAIMS):lower() == CLAIMS and name:sub(#CLAIMS + 1)
-  if not rest then return nil end
-  local list = {}
-  if rest:sub(1, 1) == "." then
-    for part in rest:sub(2):gmatch("[^.]+") do list[#list + 1] = part end
-  elseif rest:gsub("%[[^%[%]]+%]", "") == "" then
-    for part in rest:gmatch("%[([^%[%]]+)%]") do list[#list + 1] = part end
-  end
-  return #list > 0 and list or nil
-end
-
 local function header_matches(object, path, map, list, claims, without)
   for _, name in ipairs(sorted_keys(map)) do
     local at = path_to(path, name)
     local value = not PSEUDO[name] and string_match(object, at, map[name], true)
-    local claim = value and claim_path(name)
+    local claim = value and claims_of.names(name)
     if claim then
       value.path, value.invert = claim, without
       claims[#claims + 1] = value
