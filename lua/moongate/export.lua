@@ -141,7 +141,9 @@ local function route_of(route, seen)
 end
 
 local function listener_of(listener)
-  return map_of(listener, LISTENER, nil, SKIP)
+  local map = map_of(listener, LISTENER, nil, { policies = true })
+  if #(listener.policies or {}) > 0 then put(map, "policies", uses_of(listener.policies)) end
+  return map
 end
 
 local function service_of(service)

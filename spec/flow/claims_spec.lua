@@ -36,6 +36,10 @@ describe("routes by claims", function()
     assert.equal(401, gw:ask({ headers = { authorization = "Bearer x" } }).status)
     assert.equal("ada", body(ada)) -- and nothing stays from one request to the next
     assert.equal("rest", body())
+    local _, text = gateway.run("explain", gw.path, "--listener", "web")
+    assert.truthy(text:find('claim sub: wanted regex "a.a", found none', 1, true), text)
+    _, text = gateway.run("config", gw.path)
+    assert.truthy(text:find('policies = {%s*{[^\n]*%s*"jwt",'), text)
   end)
 
   it("of a VirtualService at a gateway", function()

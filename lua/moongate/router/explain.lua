@@ -1,10 +1,14 @@
 --- explain: which routes came into question for a request, and why each of them lost.
 -- Nothing is judged here: every question is put to a router made of the one match in question, with one condition after
 -- the other, so what is said follows what moongate.router does, whatever conditions it knows.
+local claims = require "moongate.claims"
 local router = require "moongate.router"
 
 local explain = {}
 
+-- What a match may hold; anything else is told as it stands.
+local KNOWN = { path = true, method = true, headers = true, query = true, rank = true, scheme = true, authority = true,
+  claims = true }
 local KINDS = { exact = "exactly", prefix = "prefix", starts_with = "start", suffix = "end", regex = "regex" }
 
 -- Does a router of only this match take the request?
@@ -51,9 +55,17 @@ local function conditions(match, req)
       end)
     end
   end
+  for _, name in ipairs { "scheme", "authority" } do
+    if match[name] then add(name, match[name], req[name], function(m) m[name] = match[name] end) end
+  end
+  for _, rule in ipairs(match.claims or {}) do
+    add("claim " .. table.concat(rule.path, "."), rule, claims.texts(req.token, rule.path)[1], function(m)
+      m.claims = m.claims or {}
+      table.insert(m.claims, rule)
+    end)
+  end
   for name, rule in pairs(match) do
-    local known = name == "path" or name == "method" or name == "headers" or name == "query" or name == "rank"
-    if not known then add(name, rule, nil, function(m) m[name] = rule end) end
+    if not KNOWN[name] then add(name, rule, nil, function(m) m[name] = rule end) end
   end
   return list
 end
