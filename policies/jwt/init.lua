@@ -12,12 +12,11 @@
 -- Phases: request.
 -- Place it before rbac and what else asks who the client is.
 local accept = require "policies.jwt.accept"
-local jwks = require "moongate.jwks"
 local locations = require "policies.jwt.locations"
 local metrics = require "moongate.metrics"
 local settings = require "policies.jwt.settings"
-local time = require "moongate.time"
 local tokens = require "moongate.jwt"
+local verify = require "policies.jwt.verify"
 local jwt = {}
 
 jwt.schema, jwt.check = settings.schema, settings.check
@@ -53,55 +52,6 @@ local function refuse(conf, ctx, why)
     { ["content-type"] = "text/plain", ["www-authenticate"] = challenge(ctx, why) })
 end
 
--- ---- one token ----------------------------------------------------------------------------
-
--- The set that has the token's key: where the one at hand lacks it, one that is newer. Nil, and why there is none.
-local function signed_by(rule, ctx, token)
-  local set = jwks.set(rule.source, ctx)
-  if not set then return nil, tokens.NO_KEYS end
-  local good, why = tokens.check(token, set, ctx)
-  if why == tokens.NO_KEY then
-    set = jwks.renewed(rule.source, ctx, set)
-    if not set then return nil, why end
-    good, why = tokens.check(token, set, ctx)
-  end
-  if not good then return nil, why end
-  return set
-end
-
--- The token of a text if it is good for a rule, or nil and why not.
-local function verify(rule, ctx, text)
-  local set = rule.source.set
-  local token = set and tokens.recall(set, text)
-  local why
-  local known = token ~= nil
-  if not known then
-    token, why = tokens.parse(text)
-    if not token then return nil, why end
-  end
-  if rule.issuer and token.iss ~= rule.issuer then return nil, tokens.UNKNOWN_ISSUER end
-  why = tokens.time_error(token, time.now(), rule.skew)
-  if why then return nil, why end
-  if not tokens.is_for(token, rule.audiences) then return nil, tokens.AUDIENCE end
-  if known then return token end
-  set, why = signed_by(rule, ctx, token)
-  if not set then return nil, why end
-  tokens.remember(set, text, token)
-  return token
-end
-
--- The last token at a rule's places when all are good; nil, and why one is not (nil: there is none).
-local function judge(rule, ctx, found)
-  local token, why
-  for _, place in ipairs(rule.places) do
-    for _, text in ipairs(found[place] or {}) do
-      token, why = verify(rule, ctx, text)
-      if not token then return nil, why end
-    end
-  end
-  return token
-end
-
 -- ---- the request --------------------------------------------------------------------------
 
 local function is_preflight(req)
@@ -118,7 +68,7 @@ function jwt.request(conf, ctx)
   end
   local reason
   for _, rule in ipairs(conf.rules) do
-    local token, why = judge(rule, ctx, found)
+    local token, why = verify.all(rule, ctx, found)
     if token then
       conf.counts.verified:add(1)
       return accept.token(rule, ctx, token, found)

@@ -1,8 +1,7 @@
 --- settings: what a config may say to policy jwt, checked and made ready.
 local claims = require "moongate.claims"
 local field = require "moongate.field"
-local jwk = require "moongate.jwk"
-local jwks = require "moongate.jwks"
+local source = require "policies.jwt.source"
 local tokens = require "moongate.jwt"
 local settings = {}
 
@@ -49,43 +48,13 @@ settings.schema = {
 
 -- ---- check --------------------------------------------------------------------------------
 
-local SOURCES = { "jwks", "jwks_file", "jwks_url", "jwks_service" }
-local ANY_SOURCE = table.concat(SOURCES, ", ")
-
-local function read(path)
-  local file, why = io.open(path, "rb")
-  if not file then return nil, why end
-  local text = file:read("*a")
-  file:close()
-  return text or nil, "cannot be read"
-end
-
-local function source_error(one)
-  local given = {}
-  for _, name in ipairs(SOURCES) do given[#given + 1] = one[name] and name or nil end
-  if #given > 1 then return ("%s: stands beside %s; one is enough"):format(given[2], given[1]) end
-  if not given[1] and not one.issuer then return "issuer: expected it, or one of " .. ANY_SOURCE end
-  if not given[1] and not one.issuer:find "^https?://[^/?#]+[^?#]*$" then
-    return "issuer: is no URL, so its keys cannot be found; expected one of " .. ANY_SOURCE
-  end
-  if one.jwks_url and not one.jwks_url:find "^https?://[^/?#@]+[^#]*$" then
-    return ("jwks_url: expected http://... or https://..., got %q"):format(one.jwks_url)
-  end
-  for _, name in ipairs { "jwks", "jwks_file" } do
-    local text, why = one[name], nil
-    if text and name == "jwks_file" then text, why = read(text) end
-    if text then text, why = jwk.read(text) end
-    if one[name] and not text then return name .. ": " .. why end
-  end
-end
-
 local function name_error(name, path)
   local why = field.name_error(name) or name:lower() == "host" and "the host cannot be a token or a claim"
   return why and ("%s: %s"):format(path, why)
 end
 
 local function rule_error(one)
-  local why = source_error(one) or one.payload_header and name_error(one.payload_header, "payload_header")
+  local why = source.mistake(one) or one.payload_header and name_error(one.payload_header, "payload_header")
   for i, place in ipairs(one.from_headers) do
     why = why or name_error(place.name, ("from_headers.%d.name"):format(i))
   end
@@ -105,18 +74,6 @@ end
 
 -- ---- prepare ------------------------------------------------------------------------------
 
-local function source_of(one)
-  local text = one.jwks
-  if one.jwks_file then text = assert(read(one.jwks_file)) end
-  if text then return assert(jwks.fixed(text)) end
-  local service = one.jwks_service
-  return jwks.remote {
-    url = one.jwks_url, service = service and service.service, path = service and service.path,
-    authority = service and service.authority, issuer = not one.jwks_url and not service and one.issuer or nil,
-    timeout = one.timeout, refresh = one.refresh, keep = one.keep, gap = one.refetch,
-  }
-end
-
 local function split_claims(one)
   local names = { scope = true, permission = true }
   for _, name in ipairs(one.space_delimited) do names[name] = true end
@@ -125,7 +82,7 @@ end
 
 --- A checked rule, made ready; skew in seconds.
 function settings.prepare(one, skew)
-  local ready = { issuer = one.issuer, source = source_of(one), skew = skew, forward = one.forward,
+  local ready = { issuer = one.issuer, source = source.open(one), skew = skew, forward = one.forward,
     audiences = tokens.audiences(one.audiences), payload_header = one.payload_header, claim_headers = {},
     split = split_claims(one), facts = setmetatable({}, { __mode = "k" }) }
   for i, output in ipairs(one.claim_headers) do

@@ -2,11 +2,12 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local loop = require "spec.support.loop"
+local net = require "spec.support.net"
 local stream = require "spec.support.stream"
 local tokens = require "spec.support.tokens"
 local upstream = require "spec.support.upstream"
 
-local made, why = tokens.make()
+local why, made = tokens.lacking(), nil
 
 local CONFIG = [[
 local function place(path, rule)
@@ -25,11 +26,13 @@ return {
     place("/url", { jwks_url = "http://$keys/url?a=b", refresh = "1s", refetch = "100ms", timeout = "500ms" }),
     place("/service", { jwks_service = { service = "keys", path = "/service" }, refresh = "1h", refetch = "1h" }),
     place("/slow", { jwks_url = "http://$keys/slow", timeout = "300ms" }),
+    { match = { path = { prefix = "/issuer" } }, backends = { { service = "echo" } }, policies = {
+      { "jwt", required = true, rules = { { issuer = "http://$keys" } } } } },
     place("/garbage", { jwks_url = "http://$keys/garbage" }),
   },
 }]]
 
-if not made then
+if why then
   describe("policy jwt", function() pending("asks for tokens of jose: " .. why) end)
   return
 end
@@ -51,8 +54,13 @@ describe("policy jwt", function()
         loop.sleep(2)
         return { body = made.sets.public }
       end,
+      ["/found"] = function() return { body = made.sets.public } end,
+      ["/.well-known/openid-configuration"] = function()
+        return { body = ('{"issuer":"http://%s","jwks_uri":"http://%s/found"}'):format(keys.address, keys.address) }
+      end,
       ["/garbage"] = function() return { body = "<html>" } end }
     keys = upstream.start(function(request) return answers[request.target](request) end)
+    made = tokens.make("http://" .. keys.address)
     local file = gateway.write(gateway.folder() .. "/keys.json", made.sets.both)
     gw = gateway.start { config = CONFIG, values = { echo = echo.address, keys = keys.address, file = file,
       public = made.sets.public, shared = made.sets.shared } }
@@ -142,6 +150,12 @@ describe("policy jwt", function()
     assert.equal(200, ask("/public", "ES512").status)
   end)
 
+  it("finds the keys of an issuer by its OpenID Connect document", function()
+    assert.equal(200, ask("/issuer", "of the issuer").status)
+    assert.equal(401, ask("/issuer", "RS256").status)
+    assert.equal(1, fetched "/.well-known/openid-configuration")
+  end)
+
   it("has the keys fetched again for a key that is new, no more than once in a while", function()
     for _ = 1, 5 do assert.equal(401, ask("/service", "next").status) end
     assert.equal(2, fetched "/service")
@@ -175,5 +189,80 @@ describe("policy jwt", function()
       assert.equal(200, ask("/public", "RS256").status)
     end
     assert.is_truthy(gw:log():find("jwks: not fetched", 1, true))
+  end)
+end)
+
+local MESH = [[
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {clusterIP: 127.0.0.1, selector: {app: shop}, ports: [{name: http, port: $web}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec: {selector: {}, template: {metadata: {labels: {app: shop}}}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: shop-1, labels: {kubernetes.io/service-name: shop}}
+addressType: IPv4
+endpoints: [{addresses: [127.0.0.1]}]
+ports: [{name: http, port: $echo}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: keys, namespace: idp}
+spec: {clusterIP: 127.0.0.2, ports: [{name: http, port: $inner}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: keys-1, namespace: idp, labels: {kubernetes.io/service-name: keys}}
+addressType: IPv4
+endpoints: [{addresses: [127.0.0.1]}]
+ports: [{name: http, port: $keys}]
+---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: tokens}
+spec:
+  jwtRules:
+  - issuer: https://idp.example
+    audiences: [shop]
+    jwksUri: http://keys.idp.svc.cluster.local:$inner/jwks
+    outputClaimToHeaders: [{header: x-user, claim: sub}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: known}
+spec: {rules: [{from: [{source: {requestPrincipals: ["https://idp.example/ada"]}}]}]}
+]]
+
+describe("RequestAuthentication", function()
+  local gw, echo, keys, made_now
+
+  setup(function()
+    echo = upstream.start()
+    keys = upstream.start(function() return { body = made_now.sets.public } end)
+    made_now = tokens.make("http://" .. keys.address)
+    gw = gateway.start { name = "mesh.yaml", config = MESH, values = { echo = echo.port, keys = keys.port },
+      args = { "--admin", "127.0.0.1:" .. net.free_port() } }
+  end)
+
+  teardown(gateway.stop_all)
+
+  it("tells policies who asks, by keys that a Service of the files gives", function()
+    local function ask(name)
+      return assert(gw:ask { headers = { ["x-user"] = "root",
+        authorization = name and "Bearer " .. made_now.tokens[name] } })
+    end
+    assert.equal(200, ask("RS256").status)
+    assert.same({ "ada" }, { echo:last().headers["x-user"] })
+    assert.same({ 403, "RBAC: access denied" }, { ask(nil).status, ask(nil).body })
+    assert.same({ 401, "Jwt is expired" }, { ask("expired").status, ask("expired").body })
+    assert.equal(403, ask("another audience").status)
+    assert.equal(401, ask("another key").status)
+    assert.equal(1, #echo.requests)
+    assert.equal("/jwks", keys:last().target)
   end)
 end)

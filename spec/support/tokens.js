@@ -1,5 +1,6 @@
 // Tokens and keys made by npm's jose, a JSON object on standard output: { sets, tokens }.
-// usage: NODE_PATH=.../node_modules node spec/support/tokens.js
+// usage: NODE_PATH=.../node_modules node spec/support/tokens.js ISSUER
+// All are of https://idp.example, but the one that is called "of the issuer".
 const jose = require('jose');
 const crypto = require('crypto');
 
@@ -56,6 +57,8 @@ async function main() {
   tokens['not yet'] = await sign(rsa.privateKey, RS, { nbf: now + 600 });
   tokens['another audience'] = await sign(rsa.privateKey, RS, { aud: ['bank', 'shopping'] });
   tokens['another issuer'] = await sign(rsa.privateKey, RS, { iss: ISSUER + '.evil' });
+
+  tokens['of the issuer'] = await sign(rsa.privateKey, RS, { iss: process.argv[2] });
 
   tokens['alg none'] = new jose.UnsecuredJWT({ iss: ISSUER, sub: 'ada', aud: 'shop', exp: now + 3600 }).encode();
   tokens['alg none, signed'] = cut(good, 0, reword((h) => { h.alg = 'none'; }));

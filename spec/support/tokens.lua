@@ -12,19 +12,24 @@ local function succeeds(command)
   return result == 0 or result == true
 end
 
---- { sets = key sets by name, as texts; tokens = by name } (tokens.js has the names); nil, and why there are none.
-function tokens.make()
+--- Why there can be no tokens, or nil.
+function tokens.lacking()
   local installed = FOLDER .. "/node_modules/jose/package.json"
-  if not succeeds "command -v node && command -v npm" then return nil, "there is no node, or no npm" end
+  if not succeeds "command -v node && command -v npm" then return "there is no node, or no npm" end
   if not process.file(installed) then
     -- Two specs may come here at once.
     local install = "mkdir -p %s && flock %s.lock sh -c 'test -e %s || "
       .. "npm install --no-audit --no-fund --ignore-scripts --no-save --prefix %s jose@%s'"
     if not succeeds(install:format(FOLDER, FOLDER, installed, FOLDER, JOSE)) then
-      return nil, "npm cannot install jose " .. JOSE
+      return "npm cannot install jose " .. JOSE
     end
   end
-  local text = process.read(("NODE_PATH=%s/node_modules node spec/support/tokens.js"):format(FOLDER))
+end
+
+--- { sets = key sets by name, as texts; tokens = by name } (tokens.js has the names).
+function tokens.make(issuer)
+  local command = "NODE_PATH=%s/node_modules node spec/support/tokens.js %s"
+  local text = process.read(command:format(FOLDER, issuer))
   local made = json.decode(text)
   for name, set in pairs(made.sets) do made.sets[name] = json.encode(set) end
   return made

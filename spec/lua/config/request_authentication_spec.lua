@@ -90,6 +90,22 @@ describe("RequestAuthentication", function()
     assert.equal("http://idp.test:8000/jwks", rules_at(believes "{jwksUri: 'http://idp.test:8000/jwks'}")[1].jwks_url)
   end)
 
+  it("says which keys nothing here can answer for", function()
+    local function warnings_of(uri)
+      local _, _, warnings = load(believes("{issuer: me, jwksUri: '" .. uri .. "'}"))
+      local count = 0
+      for _, warning in ipairs(warnings) do
+        if warning.message:find("is no Service of these files", 1, true) then count = count + 1 end
+      end
+      return count
+    end
+    assert.equal(1, warnings_of "http://jwt.idp.svc.cluster.local:8000/jwks")
+    assert.equal(1, warnings_of "https://keys.idp.svc.cluster.local")
+    assert.equal(1, warnings_of "http://keys.idp.svc.cluster.local:1/jwks")
+    assert.equal(0, warnings_of "http://keys.idp.svc.cluster.local:8000/jwks")
+    assert.equal(0, warnings_of "https://idp.test/jwks")
+  end)
+
   it("adds up, where it counts", function()
     local one, two = "{issuer: one, jwks: " .. KEYS .. "}", "{issuer: two, jwks: " .. KEYS .. "}"
     local list = rules_at(believes(one) .. believes(two, "s", "selector: {matchLabels: {app: shop}}, ")

@@ -43,6 +43,14 @@ local function convert(policy, rule, backends)
   return copy
 end
 
+-- Outside of a cluster such a name is known to the files alone.
+local function warn_of_unknown(policy, path, address)
+  local host = (address.jwks_url or ""):match "^https?://([^/:?#]+%.svc%.cluster%.local)%f[/:?#%z]"
+  if not host then return end
+  policy:warn(path_to(path, "jwksUri"), ("%s is no Service of these files with such a port in clear text, so it is "
+    .. "asked for by its name; tokens are refused while nothing answers there"):format(host))
+end
+
 -- The place of a mistake in the words of the file.
 local function their_path(path, steps)
   for i, step in ipairs(steps) do path = path_to(path, i == 1 and NAMES[step] or step) end
@@ -55,8 +63,9 @@ local function check_rule(policy, i, backends)
   if rule.jwks and rule.jwks ~= "" and (rule.jwksUri or rule.jwks_uri or "") ~= "" then
     policy:warn(path_to(path, "jwksUri"), "is not asked: jwks stands beside it")
   end
-  local found = false
-  local conf = schema.check(jwt.schema, { rules = { convert(policy, rule, backends) } }, {}, function(at, message)
+  local found, converted = false, convert(policy, rule, backends)
+  warn_of_unknown(policy, path, converted)
+  local conf = schema.check(jwt.schema, { rules = { converted } }, {}, function(at, message)
     found = true
     policy:refuse(their_path(path, { unpack(at, 3) }), message)
   end)
