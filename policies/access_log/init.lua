@@ -6,11 +6,17 @@
 -- RESPONSE_CODE_DETAILS, BYTES_RECEIVED, BYTES_SENT, DURATION, UPSTREAM_HOST, UPSTREAM_CLUSTER, ROUTE_NAME,
 -- UPSTREAM_REQUEST_ATTEMPT_COUNT, DOWNSTREAM_REMOTE_ADDRESS, DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT,
 -- DOWNSTREAM_LOCAL_PORT, DOWNSTREAM_PEER_URI_SAN, DOWNSTREAM_PEER_SUBJECT, DOWNSTREAM_TLS_VERSION,
--- REQUESTED_SERVER_NAME.
+-- DOWNSTREAM_LOCAL_ADDRESS, REQUESTED_SERVER_NAME, UPSTREAM_CLUSTER_RAW; and, always "-",
+-- CONNECTION_TERMINATION_DETAILS, UPSTREAM_TRANSPORT_FAILURE_REASON, UPSTREAM_LOCAL_ADDRESS.
+-- `fields` is JSON of one's own: a value that is one operator keeps its type, and is null when it is not known.
+-- `filter` is an expression of CEL, such as "response.code >= 400 && request.method != 'GET'": requests for which it
+-- does not hold are not logged.
 -- No client can forge a line: quotes, backslashes and bytes that are not ASCII are escaped.
 -- Lines go through a bounded buffer and are dropped, and counted, rather than waited for.
 -- Phases: log.
 -- Place it around every route (the config's own `policies`).
+local cel = require "moongate.cel"
+local lines = require "policies.access_log.lines"
 local log = require "moongate.log"
 local operators = require "policies.access_log.operators"
 local access_log = {}
@@ -18,70 +24,39 @@ local access_log = {}
 access_log.schema = {
   { "path", type = "string", default = "stdout", doc = 'File that lines are added to, "stdout" or "stderr".' },
   { "format", type = "string", default = "json", doc = 'A format string, or "json".' },
+  { "fields", type = "map", values = { type = "string" }, doc = "JSON of these: names and format strings." },
+  { "filter", type = "string", doc = "Logs the requests for which this expression holds." },
+  { "listeners", type = "list", items = { type = "string" }, doc = "Logs the requests to these alone." },
 }
 
-local plain = operators.plain
-local function request_header(name) return operators.parse("REQ(" .. name .. ")") end
-
--- The fields of a JSON line in their order: name and function.
-local FIELDS = {
-  { "start_time", plain.START_TIME }, { "method", request_header ":METHOD" }, { "path", request_header ":PATH" },
-  { "protocol", plain.PROTOCOL }, { "status", plain.RESPONSE_CODE }, { "flags", plain.RESPONSE_FLAGS },
-  { "details", plain.RESPONSE_CODE_DETAILS }, { "bytes_in", plain.BYTES_RECEIVED },
-  { "bytes_out", plain.BYTES_SENT }, { "duration_ms", plain.DURATION },
-  { "upstream_ms", operators.parse "RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)" },
-  { "client", function(ctx) return ctx.client_address end }, { "peer", plain.DOWNSTREAM_REMOTE_ADDRESS },
-  { "principal", plain.DOWNSTREAM_PEER_URI_SAN }, { "listener", function(ctx) return ctx.listener.name end },
-  { "route", plain.ROUTE_NAME }, { "backend", plain.UPSTREAM_CLUSTER }, { "upstream", plain.UPSTREAM_HOST },
-  { "attempts", plain.UPSTREAM_REQUEST_ATTEMPT_COUNT }, { "host", request_header ":AUTHORITY" },
-  { "request_id", function(ctx) return ctx.request_id end }, { "user_agent", request_header "user-agent" },
-}
-
-local function escape_json(char) return ("\\u%04x"):format(char:byte()) end
-local function escape_text(char) return ("\\x%02x"):format(char:byte()) end
-
-local function json_text(value)
-  if type(value) == "number" then return ("%.14g"):format(value) end
-  return '"' .. value:gsub('["\\]', "\\%0"):gsub("[%c\127-\255]", escape_json) .. '"'
-end
-
-local function line_text(value)
-  if value == nil or value == "" then return "-" end
-  if type(value) == "number" then return ("%.14g"):format(value) end
-  return (value:gsub('["\\]', "\\%0"):gsub("[%c\127-\255]", escape_text))
-end
-
-local function json_line(ctx)
-  local parts = {}
-  for _, field in ipairs(FIELDS) do
-    local value = field[2](ctx)
-    if value ~= nil then parts[#parts + 1] = '"' .. field[1] .. '":' .. json_text(value) end
-  end
-  return "{" .. table.concat(parts, ",") .. "}"
+local function template_mistake(format)
+  local _, why = operators.template(format)
+  return why
 end
 
 function access_log.check(conf)
-  if conf.format == "json" then return nil end
-  local _, why = operators.template(conf.format)
-  if why then return nil, "format: " .. why end
-end
-
-local function format_line(format)
-  local parts = operators.template(format)
-  return function(ctx)
-    local out = {}
-    for i, part in ipairs(parts) do out[i] = type(part) == "string" and part or line_text(part(ctx)) end
-    return table.concat(out)
+  for name, format in pairs(conf.fields or {}) do
+    local why = template_mistake(format)
+    if why then return nil, ("fields: %s: %s"):format(name, why) end
   end
+  local why = conf.format ~= "json" and template_mistake(conf.format)
+  if why then return nil, "format: " .. why end
+  local filter, mistake = cel.compile(conf.filter or "true")
+  if not filter then return nil, "filter: " .. mistake end
 end
 
 function access_log.prepare(conf)
   local sink, why = log.sink(conf.path)
   if not sink then error("access_log: " .. why, 0) end
-  return { sink = sink, line = conf.format == "json" and json_line or format_line(conf.format) }
+  local only = conf.listeners and {}
+  for _, name in ipairs(conf.listeners or {}) do only[name] = true end
+  local line = conf.fields and lines.fields(conf.fields) or conf.format == "json" and lines.json
+    or lines.text(conf.format)
+  return { sink = sink, only = only, line = line, filter = conf.filter and cel.compile(conf.filter) }
 end
 
 function access_log.log(conf, ctx)
+  if conf.only and not conf.only[ctx.listener.name] or conf.filter and conf.filter(ctx) ~= true then return end
   conf.sink:write(conf.line(ctx))
 end
 

@@ -22,6 +22,8 @@ local function certificate(name)
   end
 end
 
+local function unknown() return nil end
+
 --- name -> function(ctx) that gives a text, a number or nil.
 operators.plain = {
   START_TIME = function(ctx) return time.rfc3339(ctx.start_time) end,
@@ -43,6 +45,14 @@ operators.plain = {
   DOWNSTREAM_PEER_SUBJECT = certificate "subject",
   DOWNSTREAM_TLS_VERSION = certificate "version",
   REQUESTED_SERVER_NAME = certificate "sni",
+  UPSTREAM_CLUSTER_RAW = backend_name,
+  DOWNSTREAM_LOCAL_ADDRESS = function(ctx)
+    local address = ctx.local_address
+    return address and address .. ":" .. ctx.port
+  end,
+  -- Envoy's usual line has these; they are never known here.
+  CONNECTION_TERMINATION_DETAILS = unknown, UPSTREAM_TRANSPORT_FAILURE_REASON = unknown,
+  UPSTREAM_LOCAL_ADDRESS = unknown,
 }
 
 -- What Envoy keeps in headers and moongate does not.

@@ -72,3 +72,38 @@ spec: {hosts: [a.test, b.test], gateways: [gw], http: [{directResponse: {status:
     assert.equal(404, assert(gw:ask({ host = "c.test" }, "clear")).status)
   end)
 end)
+
+describe("a Telemetry", function()
+  teardown(gateway.stop_all)
+
+  it("logs the requests that its filter asks for, those without a route too", function()
+    local gw = gateway.start { name = "mesh.yaml", args = { "--admin", "127.0.0.1:" .. net.free_port() }, config = [[
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: |
+    extensionProviders:
+    - {name: lines, envoyFileAccessLog: {logFormat: {text: "line %REQ(:PATH)% %RESPONSE_CODE%\n"}}}
+---
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: mesh, namespace: istio-system}
+spec: {accessLogging: [{providers: [{name: lines}], filter: {expression: response.code >= 400}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gw}
+spec: {servers: [{port: {number: $web, name: a, protocol: HTTP}, hosts: [a.test]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec: {hosts: [a.test], gateways: [gw], http: [{directResponse: {status: 200}}]}
+]] }
+    assert.equal(200, assert(gw:ask { path = "/good", host = "a.test" }).status)
+    assert.equal(404, assert(gw:ask { path = "/bad", host = "b.test" }).status)
+    assert.equal(" 404", gw:logged "line /bad")
+    assert.is_nil(gw:log():find("line /good", 1, true))
+  end)
+end)

@@ -57,6 +57,23 @@ describe("policy access_log", function()
     end
   end)
 
+  it("writes JSON of one's own", function()
+    assert.equal('{"code":503,"none":null,"what":"POST 503-"}', line({ fields = { code = "%RESPONSE_CODE%",
+      what = "%REQ(:METHOD)% %RESPONSE_CODE%%RESP(X-NONE)%", none = "%RESP(X-NONE)%" } }, GIVEN))
+    assert.equal("fields: a: unknown operator %NOPE%", fake.mistakes(access_log, { fields = { a = "%NOPE%" } })[1])
+  end)
+
+  it("logs what its filter and its listeners ask for", function()
+    for filter, expected in pairs { ["response.code >= 500"] = true, ["response.code < 500"] = false,
+      ["request.headers['x-none'] == 'a'"] = false, ["response.code"] = false } do
+      assert.equal(expected, line({ filter = filter, format = "x" }, GIVEN) ~= nil, filter)
+    end
+    assert.equal("x", line({ listeners = { "web" }, format = "x" }, GIVEN))
+    assert.is_nil(line({ listeners = { "other" }, format = "x" }, GIVEN))
+    assert.equal("filter: unknown attribute 'response.cod'; did you mean 'response.code'?",
+      fake.mistakes(access_log, { filter = "response.cod > 1" })[1])
+  end)
+
   it("does not start when the file cannot be opened", function()
     assert.has_error(function() fake.conf(access_log, { path = "/nowhere/x" }) end)
   end)

@@ -134,12 +134,12 @@ describe("AuthorizationPolicies", function()
   end)
 
   it("take the settings of the mesh", function()
-    local conf, warnings, model = guard(mesh_config("rootNamespace: root\naccessLogFile: /dev/stdout\n"
+    local conf, warnings, model = guard(mesh_config("rootNamespace: root\nenableTracing: true\n"
       .. "pathNormalization: {normalization: MERGE_SLASHES}\n")
       .. policy("{action: DENY, rules: [{}]}", "name: p, namespace: root"))
     assert.equal("ns[root]-policy[p]-rule[0]", conf.deny[1].id)
     assert.equal("merge_slashes", model.listeners[1].path_normalization)
-    assert.matches("accessLogFile has no effect here", warnings[1].message)
+    assert.matches("enableTracing has no effect here", warnings[1].message)
     assert.equal("none", select(3, guard(mesh_config "pathNormalization: {normalization: NONE}\n"))
       .listeners[1].path_normalization)
   end)

@@ -1,4 +1,6 @@
 --- The mesh's extension providers: services that policies and logs may name (MeshConfig.extensionProviders).
+local access_log = require "policies.access_log"
+local json = require "moongate.json"
 local schema = require "moongate.schema"
 local services = require "moongate.config.manifests.services"
 local suggest = require "moongate.suggest"
@@ -39,7 +41,8 @@ local LOG = {
   { "path", type = "string", default = "/dev/stdout", doc = "File that lines are added to." },
   { "logFormat", type = "record", doc = "What a line is like.", fields = {
     { "text", type = "string", doc = "A format string." },
-    { "labels", type = "map", values = { type = "any" }, doc = "Names and format strings, as JSON." } } },
+    { "labels", type = "map", values = { type = "string" }, doc = "Names and format strings, as JSON." } } },
+  ignored "omitEmptyValues",
 }
 
 -- What a provider may be; only those with fields have a meaning here.
@@ -69,12 +72,89 @@ local function kind_of(provider)
   return found
 end
 
+-- ---- access logs --------------------------------------------------------------------------
+
+local STREAMS = { ["/dev/stdout"] = "stdout", ["/dev/stderr"] = "stderr" }
+local ENVOY = "envoy" -- the provider that every mesh has
+
+-- Istio's usual line, as text and as JSON.
+local TEXT = '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% '
+  .. '%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% '
+  .. '"%UPSTREAM_TRANSPORT_FAILURE_REASON%" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% '
+  .. '%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" '
+  .. '"%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS% '
+  .. '%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%'
+local LABELS = {
+  start_time = "%START_TIME%", route_name = "%ROUTE_NAME%", method = "%REQ(:METHOD)%",
+  path = "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%", protocol = "%PROTOCOL%", response_code = "%RESPONSE_CODE%",
+  response_flags = "%RESPONSE_FLAGS%", response_code_details = "%RESPONSE_CODE_DETAILS%",
+  connection_termination_details = "%CONNECTION_TERMINATION_DETAILS%", bytes_received = "%BYTES_RECEIVED%",
+  bytes_sent = "%BYTES_SENT%", duration = "%DURATION%",
+  upstream_service_time = "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%", x_forwarded_for = "%REQ(X-FORWARDED-FOR)%",
+  user_agent = "%REQ(USER-AGENT)%", request_id = "%REQ(X-REQUEST-ID)%", authority = "%REQ(:AUTHORITY)%",
+  upstream_host = "%UPSTREAM_HOST%", upstream_cluster = "%UPSTREAM_CLUSTER_RAW%",
+  upstream_local_address = "%UPSTREAM_LOCAL_ADDRESS%", downstream_local_address = "%DOWNSTREAM_LOCAL_ADDRESS%",
+  downstream_remote_address = "%DOWNSTREAM_REMOTE_ADDRESS%", requested_server_name = "%REQUESTED_SERVER_NAME%",
+  upstream_transport_failure_reason = "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+}
+
+--- Settings of policy access_log for a file and a format ({ text or labels }; empty: Istio's line).
+function extension_providers.file_log(path, format)
+  local labels = format.labels
+  if labels and next(labels) == nil then labels = LABELS end
+  return { path = STREAMS[path] or path, fields = labels,
+    format = labels and "json" or (format.text or TEXT):gsub("\n$", "") }
+end
+
+local function file_conf(conf) return extension_providers.file_log(conf.path, conf.logFormat or {}) end
+
+--- The format that MeshConfig says: { text or labels }; mistakes are refused.
+function extension_providers.log_format(mesh, refuse)
+  local text, format = mesh.accessLogFormat, {}
+  if mesh.accessLogEncoding == "JSON" then
+    local labels = text ~= "" and json.decode(text) or {}
+    for _, value in pairs(type(labels) == "table" and labels or { false }) do
+      if type(value) ~= "string" then
+        refuse "accessLogFormat: expected JSON: names and format strings"
+        return {}
+      end
+    end
+    format.labels = labels
+  elseif text ~= "" then
+    format.text = text
+  end
+  local _, why = access_log.check(extension_providers.file_log("", format))
+  if why then refuse("accessLogFormat: " .. why) end
+  return format
+end
+
+--- The settings of policy access_log for the provider of that name; or nil and why there is no log.
+function extension_providers.access_log(name, mesh)
+  local provider = mesh.providers[name]
+  if not provider and name == ENVOY then return extension_providers.file_log("/dev/stdout", mesh.log_format) end
+  if not provider then return nil, extension_providers.unknown(name, mesh.providers) end
+  if provider.kind ~= "envoyFileAccessLog" then
+    return nil, ("%s is of the kind %s, which is not supported as a log; envoyFileAccessLog is"):format(name,
+      provider.kind)
+  end
+  return file_conf(provider.conf)
+end
+
 local function check_http(conf, refuse)
   local status = tonumber(conf.statusOnError or 403)
   if not status or status % 1 ~= 0 or status < 200 or status > 599 then
     refuse("statusOnError: expected a status from 200 to 599, found " .. schema.show(conf.statusOnError))
   end
 end
+
+local function check_log(conf, refuse)
+  local format = conf.logFormat or {}
+  if format.text and format.labels then return refuse "logFormat: expected one of text and labels" end
+  local _, why = access_log.check(file_conf(conf))
+  if why then refuse("logFormat: " .. why) end
+end
+
+local CHECKS = { envoyExtAuthzHttp = check_http, envoyFileAccessLog = check_log }
 
 --- Checks the list as the schema gave it, and indexes it.
 -- @param refuse function(message) for every mistake
@@ -89,9 +169,8 @@ function extension_providers.index(list, refuse)
       refuse(("%s.name: there are two providers %s"):format(at, provider.name))
     else
       index[provider.name] = { name = provider.name, kind = kind, conf = provider[kind] }
-      if kind == "envoyExtAuthzHttp" then
-        check_http(provider[kind], function(message) refuse(("%s.%s.%s"):format(at, kind, message)) end)
-      end
+      local check = CHECKS[kind]
+      if check then check(provider[kind], function(message) refuse(("%s.%s.%s"):format(at, kind, message)) end) end
     end
   end
   return index

@@ -210,6 +210,9 @@ function ingress.add(context)
     local name = "ingress " .. group.address
     table.insert(context.draft.listeners, { name = name, address = group.address, port = group.port, at = group.at,
       tls = group.tls, strict_hosts = true })
+    local workload = group.workload
+    context.proxies[name] = { namespace = (workload or group.entries[1].gateway).namespace,
+      labels = workload and workload.labels or {}, mode = "CLIENT" }
     for _, entry in ipairs(group.entries) do entry.gateway:attach("listener " .. name) end
     add_routes(context, group, name)
   end

@@ -5,6 +5,7 @@
 -- calls go in clear text to the addresses of its EndpointSlices. An ingress Gateway calls services through those
 -- listeners, as its own identity. Identities are Secrets `istio.ACCOUNT` of type istio.io/key-and-cert; where a
 -- service's account has none, its listener speaks clear text.
+local access_logs = require "moongate.config.manifests.access_logs"
 local authorization = require "moongate.config.manifests.authorization"
 local backend_tls = require "moongate.config.manifests.gateway_api.backend_tls"
 local backends = require "moongate.config.manifests.backends"
@@ -27,7 +28,8 @@ local GATEWAY = "gateway.networking.k8s.io/Gateway"
 local ADMIN = "127.0.0.1:15020" -- where Istio's agent serves /stats/prometheus
 
 local function gather(objects, options)
-  local context = { store = store.new(objects, options.tls), origins = {}, mesh_listeners = {}, looked_at = {},
+  local context = { store = store.new(objects, options.tls), origins = {}, mesh_listeners = {}, proxies = {},
+    looked_at = {},
     draft = { admin = { address = ADMIN }, listeners = {}, routes = {},
       policies = { { name = "metrics" } } } }
   context.store.mesh = mesh_config.read(context.store)
@@ -99,6 +101,7 @@ local function build(objects, options, notes)
   mesh.add(context)
   ingress.add(context)
   gateway_api.add(context)
+  access_logs.add(context)
   for _, listener in ipairs(context.draft.listeners) do
     listener.path_normalization = context.store.mesh.path_normalization
   end

@@ -23,12 +23,19 @@ local FIELDS = {
     { "normalization", type = "string", default = "DEFAULT", doc = "How much of it.",
       one_of = { "DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES" } } } },
   extension_providers.field,
+  { "defaultProviders", type = "record", default = {}, doc = "Providers where nobody names one.", fields = {
+    { "accessLogging", type = "list", items = { type = "string" }, default = {}, doc = "Of access logs." },
+    { "metrics", type = "any", doc = "Of metrics; taken, without effect here." },
+    { "tracing", type = "any", doc = "Of traces; taken, without effect here." } } },
+  { "accessLogFile", type = "string", default = "", doc = "File of the access log; none when empty." },
+  { "accessLogFormat", type = "string", default = "", doc = "What a line is like; as Istio's when empty." },
+  { "accessLogEncoding", type = "string", one_of = { "TEXT", "JSON" }, default = "TEXT", doc = "What the format is." },
 }
 
 -- Fields without a meaning here, or not yet; each is named in a warning.
 local OTHERS = {}
-for name in ([[accessLogEncoding accessLogFile accessLogFormat ca caCertificates certificates configSources
-    connectTimeout defaultConfig defaultDestinationRuleExportTo defaultHttpRetryPolicy defaultProviders
+for name in ([[ca caCertificates certificates configSources
+    connectTimeout defaultConfig defaultDestinationRuleExportTo defaultHttpRetryPolicy
     defaultServiceExportTo defaultVirtualServiceExportTo disableEnvoyListenerLog discoverySelectors dnsRefreshRate
     enableAutoMtls enableEnvoyAccessLogService enablePrometheusMerge enableTracing h2UpgradePolicy
     hboneIdleTimeout inboundClusterStatName inboundTrafficPolicy ingressClass ingressControllerMode ingressSelector
@@ -67,15 +74,21 @@ end
 
 --- The mesh's settings; Istio's defaults where no ConfigMap says otherwise.
 -- @return { root_namespace, trust_domain, trust_domains = it and its aliases, path_normalization, providers = extension
--- providers by name }
+-- providers by name, default_logs = names of those that log where nobody names one, log_format, access_log = the log
+-- that accessLogFile makes { conf, at } or nil, at }
 function mesh_config.read(store)
   local object = store:get("/ConfigMap", "istio-system", "istio")
   local checked = check(object, object and object.body.data.mesh and read(object) or {})
   local domains = { checked.trustDomain, unpack(checked.trustDomainAliases) }
   local function refuse(message) object:refuse(PLACE, message) end
-  return { root_namespace = checked.rootNamespace, trust_domain = checked.trustDomain, trust_domains = domains,
+  local mesh = { root_namespace = checked.rootNamespace, trust_domain = checked.trustDomain, trust_domains = domains,
     path_normalization = NORMALIZATIONS[checked.pathNormalization.normalization],
-    providers = extension_providers.index(checked.extensionProviders, refuse) }
+    providers = extension_providers.index(checked.extensionProviders, refuse),
+    default_logs = checked.defaultProviders.accessLogging, at = object and object:place(PLACE),
+    log_format = extension_providers.log_format(checked, refuse) }
+  local conf = checked.accessLogFile ~= "" and extension_providers.file_log(checked.accessLogFile, mesh.log_format)
+  mesh.access_log = conf and { conf = conf, at = mesh.at } or nil
+  return mesh
 end
 
 return mesh_config

@@ -99,8 +99,10 @@ end
 
 local function add_listeners(context, group)
   local sections = #group.sections > 1 and hosts_of(group) or nil
-  local first = group.sections[1]
+  local first, workload = group.sections[1], context.gateway_workloads[group.gateway]
   for i, name in ipairs(group.listeners) do
+    context.proxies[name] = { namespace = group.gateway.namespace, labels = workload and workload.labels or {},
+      gateway = group.gateway.name, mode = "CLIENT" }
     for _, section in ipairs(group.sections) do section.object:attach("listener " .. name) end
     table.insert(context.draft.listeners, { name = name, address = group.addresses[i], port = group.port,
       at = first.object:place(first.path), sections = sections, tls = group.https and tls_of(group) or nil })

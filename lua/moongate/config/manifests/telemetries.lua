@@ -1,0 +1,54 @@
+--- Which Telemetries count at a proxy: the mesh's, its namespace's and its own, each over the one before.
+-- Of several of one kind the oldest counts alone (as in Istio, which merges none).
+local attachment = require "moongate.config.manifests.attachment"
+
+local telemetries = {}
+telemetries.__index = telemetries
+
+local KIND = "telemetry.istio.io/Telemetry"
+
+local function is_wide(object)
+  local selector = object.spec.selector
+  return #attachment.refs(object.spec) == 0 and next(selector and selector.matchLabels or {}) == nil
+end
+
+--- @param store all objects, with the mesh's settings
+function telemetries.new(store)
+  local self = { root = store.mesh.root_namespace, wide = {}, narrow = {} }
+  for _, object in ipairs(store:all(KIND)) do
+    local first = self.wide[object.namespace]
+    if not is_wide(object) then
+      table.insert(self.narrow, object)
+    elseif first then
+      object:warn({ "spec" }, ("is not used: %s is older and counts for the whole namespace too"):format(first:place()))
+    else
+      self.wide[object.namespace] = object
+    end
+  end
+  return setmetatable(self, telemetries)
+end
+
+--- The objects that count at a proxy (see attachment.lua), the mesh's first.
+function telemetries:at(proxy)
+  local list = {}
+  if self.wide[self.root] then list[1] = self.wide[self.root] end
+  if proxy.namespace ~= self.root and self.wide[proxy.namespace] then
+    list[#list + 1] = self.wide[proxy.namespace]
+  end
+  for _, object in ipairs(self.narrow) do
+    if object.namespace == proxy.namespace and attachment.attaches(object, proxy, self.root) then
+      list[#list + 1] = object
+      break
+    end
+  end
+  return list
+end
+
+--- Warns of those that count nowhere.
+function telemetries:warn_unused()
+  for _, object in ipairs(self.narrow) do
+    if not object.attached[1] then object:warn({ "spec" }, "counts nowhere: it selects no proxy here first") end
+  end
+end
+
+return telemetries

@@ -1,0 +1,154 @@
+require "spec.support.native"
+require "spec.support.fake_abi"
+local manifests = require "moongate.config.manifests"
+
+local MESH = [[
+apiVersion: v1
+kind: Service
+metadata: {name: shop, namespace: prod}
+spec: {clusterIP: 127.0.20.1, selector: {app: shop}, ports: [{name: http, port: 80}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop, namespace: prod}
+spec: {selector: {}, template: {metadata: {labels: {app: shop}}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: other, namespace: test}
+spec: {clusterIP: 127.0.20.2, ports: [{name: http, port: 80}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: prod}
+spec: {gatewayClassName: istio, listeners: [{name: web, port: 8000, protocol: HTTP}]}
+---
+]]
+
+local FILES = [[
+extensionProviders:
+- name: plain
+  envoyFileAccessLog: {path: /tmp/plain.log, logFormat: {text: "%RESPONSE_CODE%\n"}}
+- name: json
+  envoyFileAccessLog: {logFormat: {labels: {code: "%RESPONSE_CODE%"}}}
+- name: usual
+  envoyFileAccessLog: {path: /dev/stderr, logFormat: {labels: {}}}
+- name: otel
+  envoyOtelAls: {service: otel.prod.svc.cluster.local, port: 4317}
+]]
+
+local function mesh_config(text)
+  local head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n"
+  return (head .. "data:\n  mesh: |\n%s---\n"):format(text:gsub("[^\n]+", "    %0"))
+end
+
+local function telemetry(namespace, spec, name)
+  return ("apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: %s, namespace: %s}\nspec: %s\n---\n")
+    :format(name or "default", namespace, spec)
+end
+
+local function load(text)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(MESH .. text)
+  file:close()
+  local model, errors, warnings = manifests.load { path }
+  os.remove(path)
+  return model, errors, warnings
+end
+
+-- The logs as "path format filter: listeners", the listeners by their first words.
+local function logs(text)
+  local model, errors, warnings = load(text)
+  assert.same({}, errors)
+  local list = {}
+  for _, use in ipairs(model.policies) do
+    local conf = use.conf
+    if use.name == "access_log" then
+      local names = {}
+      for i, name in ipairs(conf.listeners or { "all" }) do names[i] = name:match "^mesh (%w+)" or name:match "^%S+" end
+      table.sort(names)
+      local format = conf.fields and (conf.fields.code or "labels") or #conf.format > 30 and "usual" or conf.format
+      list[#list + 1] = ("%s %s%s: %s"):format(conf.path, format, conf.filter and " " .. conf.filter or "",
+        table.concat(names, " "))
+    end
+  end
+  return list, warnings
+end
+
+local function warned(warnings, text)
+  for _, warning in ipairs(warnings) do
+    if warning.message:find(text, 1, true) then return true end
+  end
+end
+
+local ON = "{accessLogging: [{providers: [{name: %s}]}]}"
+
+describe("Telemetries and the mesh's settings", function()
+  it("log nothing where nobody asks for it, and everything by accessLogFile", function()
+    assert.same({}, (logs ""))
+    assert.same({ "stdout usual: all" }, (logs(mesh_config "accessLogFile: /dev/stdout\n")))
+    assert.same({ "/tmp/x %PROTOCOL%: all" },
+      (logs(mesh_config 'accessLogFile: /tmp/x\naccessLogFormat: "%PROTOCOL%\\n"\n')))
+    assert.same({ "stdout %DURATION%: all" }, (logs(mesh_config
+      "accessLogFile: /dev/stdout\naccessLogEncoding: JSON\naccessLogFormat: '{\"code\": \"%DURATION%\"}'\n")))
+    assert.same({ "stdout labels: all" }, (logs(mesh_config "accessLogFile: /dev/stdout\naccessLogEncoding: JSON\n")))
+  end)
+
+  it("log by the providers of the mesh, the namespace or the workload", function()
+    local mesh, config = telemetry("istio-system", ON:format "plain"), mesh_config(FILES)
+    assert.same({ "/tmp/plain.log %RESPONSE_CODE%: all" }, (logs(config .. mesh)))
+    assert.same({ "stdout %RESPONSE_CODE%: prod/gw shop", "/tmp/plain.log %RESPONSE_CODE%: other" },
+      (logs(config .. mesh .. telemetry("prod", ON:format "json"))) )
+    assert.same({ "stdout %RESPONSE_CODE%: shop", "/tmp/plain.log %RESPONSE_CODE%: other prod/gw" },
+      (logs(config .. mesh .. telemetry("prod", "{selector: {matchLabels: {app: shop}}, accessLogging: [{providers: "
+        .. "[{name: json}]}]}"))))
+    assert.same({ "/tmp/plain.log %RESPONSE_CODE%: other shop", "stderr labels: prod/gw" },
+      (logs(config .. mesh .. telemetry("prod", "{targetRefs: [{kind: Gateway, group: gateway.networking.k8s.io, "
+        .. "name: gw}], accessLogging: [{providers: [{name: usual}]}]}"))))
+    assert.same({ "stdout usual: all" }, (logs(telemetry("istio-system", ON:format "envoy"))))
+    assert.same({ "/tmp/plain.log %RESPONSE_CODE%: all" },
+      (logs(mesh_config(FILES .. "defaultProviders: {accessLogging: [plain]}\n"))))
+  end)
+
+  it("are turned off, filtered and for one side alone", function()
+    local mesh, config = telemetry("istio-system", ON:format "plain"), mesh_config(FILES)
+    assert.same({ "/tmp/plain.log %RESPONSE_CODE%: other" },
+      (logs(config .. mesh .. telemetry("prod", "{accessLogging: [{disabled: true}]}"))))
+    assert.same({ "/tmp/plain.log %RESPONSE_CODE% response.code >= 400: prod/gw shop",
+      "/tmp/plain.log %RESPONSE_CODE%: other" },
+      (logs(config .. mesh .. telemetry("prod", "{accessLogging: [{filter: {expression: response.code >= 400}}]}"))))
+    assert.same({ "/tmp/plain.log %RESPONSE_CODE%: prod/gw" }, (logs(config .. telemetry("prod",
+      "{accessLogging: [{match: {mode: CLIENT}, providers: [{name: plain}]}]}"))))
+    assert.same({ "/tmp/plain.log %RESPONSE_CODE%: shop" }, (logs(config .. telemetry("prod",
+      "{accessLogging: [{match: {mode: SERVER}, providers: [{name: plain}]}]}"))))
+  end)
+
+  it("say what has no effect", function()
+    local list, warnings = logs(mesh_config(FILES) .. telemetry("prod", "{accessLogging: [{providers: [{name: otel}, "
+      .. "{name: plan}]}], tracing: [{randomSamplingPercentage: 1}]}") .. telemetry("prod", "{}", "second")
+      .. telemetry("prod", "{selector: {matchLabels: {app: none}}}", "third"))
+    assert.same({}, list)
+    assert.truthy(warned(warnings, "otel is of the kind envoyOtelAls, which is not supported as a log"))
+    assert.truthy(warned(warnings, "there is no extension provider plan; did you mean"))
+    assert.truthy(warned(warnings, "Telemetry second: spec: is not used: "))
+    assert.truthy(warned(warnings, "Telemetry third: spec: counts nowhere"))
+  end)
+
+  it("are refused where they are not understood", function()
+    for text, why in pairs {
+      [telemetry("prod", "{accessLogging: [{filter: {expression: response.cod > 1}}]}")] =
+        "spec.accessLogging[0].filter.expression: unknown attribute 'response.cod'; did you mean 'response.code'?",
+      [telemetry("prod", "{metrics: [{}]}")] = "spec.metrics: is not supported yet",
+      [mesh_config(FILES:gsub("RESPONSE_CODE", "NOPE"))] =
+        "extensionProviders[0].envoyFileAccessLog: logFormat: format: unknown operator %NOPE%",
+      [mesh_config 'accessLogFormat: "%NOPE%"\n'] = "accessLogFormat: format: unknown operator %NOPE%",
+      [mesh_config 'accessLogFormat: "[1]"\naccessLogEncoding: JSON\n'] = "accessLogFormat: expected JSON: names and",
+    } do
+      local model, errors = load(text)
+      assert.is_nil(model)
+      assert.truthy(errors[1].message:gsub("envoyFileAccessLog%.", "envoyFileAccessLog: "):find(why, 1, true),
+        errors[1].message)
+    end
+  end)
+end)
