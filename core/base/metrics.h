@@ -21,6 +21,9 @@ enum { MG_METRIC_LABELS = 32, MG_METRIC_BUCKETS = 32, MG_METRIC_SERIES = 10000 }
 /* Families in all; bytes of a name; bytes of a label's value, which is cut there. */
 enum { MG_METRIC_FAMILIES = 1024, MG_METRIC_NAME = 128, MG_METRIC_VALUE = 256 };
 
+/* The value of a label that a series does not have. */
+#define MG_METRIC_ABSENT mg_str_of("\0", 1)
+
 struct mg_metrics;
 
 /* `workers` slots are kept for each series.  NULL: the region is full. */

@@ -56,7 +56,9 @@ size_t mg_metrics_text_labels(char *out, const struct mg_metric_family *f, const
     for (uint32_t i = 0; i < f->nlabels; i++) {
         mg_str value = values != NULL ? values[i] : MG_STR("_other");
 
-        if (i > 0)
+        if (mg_str_eq(value, MG_METRIC_ABSENT))
+            continue;
+        if (to > out)
             *to++ = ',';
         memcpy(to, f->labels[i].ptr, f->labels[i].len);
         to += f->labels[i].len;

@@ -7,6 +7,9 @@ local metrics = {}
 
 local C = abi.C
 
+--- The value of a label that a series does not have.
+metrics.ABSENT = "\0"
+
 local families = {} -- by the core's id
 
 local GIVEN = {

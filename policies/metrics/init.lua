@@ -8,6 +8,7 @@
 -- Place it around every route (the config's own `policies`), or at the routes that should be counted.
 local istio = require "policies.metrics.istio"
 local native = require "policies.metrics.native"
+local tags = require "policies.metrics.tags"
 local metrics = {}
 
 local function text(name, doc) return { name, type = "string", doc = doc } end
@@ -34,6 +35,11 @@ local ROW = {
   { "destination_from", type = "string", one_of = { "config", "endpoint" }, default = "config",
     doc = "With endpoint, the chosen endpoint's workload stands over `destination`." },
   { "identities", type = "boolean", default = true, doc = "False: what is called is named without its principal." },
+  { "without", type = "list", items = { type = "string" }, doc = "Families (istio_...) that the row does not count." },
+  { "more_labels", type = "list", items = { type = "string", pattern = "^[%a_][%w_]*$" }, max = 7,
+    doc = "Labels beyond Istio's, the same ones in every row." },
+  { "tags", type = "map", values = { type = "map", values = { type = "string" } },
+    doc = "Family to label to an expression of CEL that gives its value; an empty text: the series lacks the label." },
   { "only_from", type = "list", items = { type = "string" },
     doc = "Count only requests of these peers: principals (with spiffe://) or addresses; left out: of all." },
   { "source", type = "record", fields = WORKLOAD, doc = "Who calls, whoever the peer is." },
@@ -48,6 +54,14 @@ metrics.schema = {
   { "istio", type = { "list", "record" }, fields = ROW, items = { type = "record", fields = ROW },
     doc = "Count under istio_ names: a row, or a list of rows of which each counts every request." },
 }
+
+function metrics.check(conf)
+  local rows = conf.istio or {}
+  for _, row in ipairs(rows.reporter and { rows } or rows) do
+    local why = tags.mistake(row, istio.METRICS)
+    if why then return nil, "istio." .. why end
+  end
+end
 
 local function nothing() end
 

@@ -107,3 +107,27 @@ spec: {hosts: [a.test], gateways: [gw], http: [{directResponse: {status: 200}}]}
     assert.is_nil(gw:log():find("line /good", 1, true))
   end)
 end)
+
+describe("a row of Istio's metrics", function()
+  teardown(gateway.stop_all)
+
+  it("has the labels that its tags say", function()
+    local gw = gateway.start { config = [[
+      return {
+        listeners = { web = { address = "127.0.0.1:$web" } }, admin = { address = "127.0.0.1:$admin" },
+        policies = { { "metrics", istio = { more_labels = { "host" }, without = { "istio_response_bytes" }, tags = {
+          istio_requests_total = { host = "request.host", response_flags = "" } } } } },
+        routes = { { policies = { { "respond" } } } },
+      }]] }
+    assert.equal(200, assert(gw:ask { host = "a.test" }).status)
+    assert.equal(1, gw:counts("istio_requests_total", { host = "a.test" }, 1))
+    local text = gw:scrape()
+    local line = text:match "\nistio_requests_total(%b{})"
+    assert.is_nil(line:find("response_flags", 1, true))
+    assert.truthy(line:find('grpc_response_status=""', 1, true))
+    local other = text:match "\nistio_request_bytes_count(%b{})"
+    assert.truthy(other:find('response_flags="-"', 1, true))
+    assert.is_nil(other:find("host=", 1, true))
+    assert.is_nil(text:find("istio_response_bytes_count", 1, true))
+  end)
+end)

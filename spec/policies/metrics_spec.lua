@@ -21,8 +21,9 @@ local function labels(settings, given)
   count(settings, given)
   local all = abi.series("istio_requests_total")
   assert.equal(1, #all)
+  local key = all[1].key
   all[1].key = nil
-  return all[1]
+  return all[1], key
 end
 
 describe("policy metrics", function()
@@ -72,6 +73,28 @@ describe("policy metrics", function()
         destination_canonical_service = "web-api", source_canonical_revision = "latest",
         destination_canonical_revision = "v1",
       }, labels({ istio = row() }, { peer = peer, status = 403 }))
+    end)
+
+    it("sets and leaves out labels, by family", function()
+      local made = row { without = { "istio_request_bytes" }, tags = { istio_requests_total = { response_flags = "",
+        source_version = "request.host", source_app = "request.headers['x-app']",
+        response_code = "string(response.code) + '!'" } } }
+      local given = { peer = peer, status = 403, authority = "a.test" }
+      local got, key = labels({ istio = made }, given)
+      assert.same({ "\0", "a.test", "unknown", "403!", "http" }, { got.response_flags, got.source_version,
+        got.source_app, got.response_code, got.request_protocol })
+      assert.equal(0, #abi.series "istio_request_bytes")
+      assert.equal("-", abi.series("istio_response_bytes")[1].response_flags)
+      count({ native = false, istio = made }, given, given, { peer = peer, status = 403, authority = "b.test" })
+      assert.equal(2, #abi.series "istio_requests_total")
+      assert.equal(3, (abi.value("istio_requests_total", key)))
+    end)
+
+    it("refuses tags that it does not understand", function()
+      local function wrong(tags) return fake.mistakes(metrics, { istio = row { tags = tags } })[1] end
+      assert.equal("istio.tags.nope: no metric of Istio's", wrong { nope = { a = "'b'" } })
+      assert.equal("istio.tags.istio_requests_total.a: unknown attribute 'no'", wrong {
+        istio_requests_total = { a = "no" } })
     end)
 
     it("writes the labels of the tour: reporter source", function()

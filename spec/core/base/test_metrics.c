@@ -355,6 +355,22 @@ static void a_large_scrape_comes_in_bounded_pieces(void)
     mg_shm_free(w.shm);
 }
 
+static void a_series_may_lack_labels(void)
+{
+    static const mg_str labels[] = {S("a"), S("b")};
+    static const mg_str without[] = {{"\0", 1}, S("x")}, none[] = {{"\0", 1}, {"\0", 1}};
+    int id;
+
+    begin(1 << 22, 1);
+    id = family(MG_COUNTER, "lacking_total", labels, 2, 0);
+    *mg_metrics_series(w.m, id, 0, without, 2) = 5;
+    *mg_metrics_series(w.m, id, 0, none, 2) = 6;
+    CHECK(strstr(written(), "lacking_total{b=\"x\"} 5\n") != NULL);
+    CHECK(strstr(written(), "lacking_total 6\n") != NULL ||
+          strstr(written(), "lacking_total{} 6\n") != NULL);
+    mg_shm_free(w.shm);
+}
+
 /* With an argument it prints an exposition, for promtool check metrics. */
 static void print_sample(void)
 {
@@ -385,7 +401,8 @@ int main(int argc, char **argv)
                                              TEST(workers_never_share_a_cache_line),
                                              TEST(processes_make_and_count_the_same_series),
                                              TEST(killed_while_making_series_leaves_it_sound),
-                                             TEST(a_large_scrape_comes_in_bounded_pieces)};
+                                             TEST(a_large_scrape_comes_in_bounded_pieces),
+                                             TEST(a_series_may_lack_labels)};
 
     if (argc > 1 && strcmp(argv[1], "print") == 0) {
         print_sample();

@@ -135,11 +135,46 @@ describe("Telemetries and the mesh's settings", function()
     assert.truthy(warned(warnings, "Telemetry third: spec: counts nowhere"))
   end)
 
+  it("change what a waypoint counts", function()
+    local waypoint = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: way, namespace: prod}\n"
+      .. "spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}\n---\n"
+    local function row(text)
+      local model, errors = load((waypoint .. text))
+      assert.same({}, errors)
+      for _, route in ipairs(model.routes) do
+        for _, use in ipairs(route.policies) do
+          if use.name == "metrics" then return use.conf.istio[1] or use.conf.istio end
+        end
+      end
+    end
+    MESH = MESH:gsub("name: shop, namespace: prod}", "%0", 1):gsub("metadata: {name: shop, namespace: prod}",
+      "metadata: {name: shop, namespace: prod, labels: {istio.io/use-waypoint: way}}", 1)
+    assert.is_nil(row("").tags)
+    local found = row(telemetry("istio-system", "{metrics: [{providers: [{name: prometheus}], overrides: ["
+      .. "{match: {metric: REQUEST_COUNT, mode: SERVER}, tagOverrides: {response_flags: {operation: REMOVE}, "
+      .. "host: {value: request.host}}}, {match: {metric: REQUEST_SIZE}, disabled: true}, "
+      .. "{match: {mode: CLIENT}, tagOverrides: {reporter: {operation: REMOVE}}}]}]}"))
+    assert.same({ { istio_requests_total = { response_flags = "", host = "request.host" } }, { "istio_request_bytes" },
+      { "host" } }, { found.tags, found.without, found.more_labels })
+    found = row(telemetry("istio-system", "{metrics: [{overrides: [{tagOverrides: {response_code: {operation: "
+      .. "REMOVE}}}, {disabled: true, match: {metric: REQUEST_COUNT}}]}]}")
+      .. telemetry("prod", "{metrics: [{overrides: [{match: {metric: REQUEST_COUNT}, disabled: false}]}]}"))
+    assert.same({ "", nil }, { found.tags.istio_request_bytes.response_code, found.without })
+    assert.is_nil(row(telemetry("prod", "{metrics: [{overrides: [{disabled: true}]}]}")))
+    assert.is_nil(row(telemetry("prod", "{metrics: [{providers: [{name: other}], overrides: [{tagOverrides: "
+      .. "{response_code: {operation: REMOVE}}}]}]}")).tags)
+  end)
+
   it("are refused where they are not understood", function()
     for text, why in pairs {
       [telemetry("prod", "{accessLogging: [{filter: {expression: response.cod > 1}}]}")] =
         "spec.accessLogging[0].filter.expression: unknown attribute 'response.cod'; did you mean 'response.code'?",
-      [telemetry("prod", "{metrics: [{}]}")] = "spec.metrics: is not supported yet",
+      [telemetry("prod", "{metrics: [{overrides: [{tagOverrides: {a: {value: node.metadata}}}]}]}")] =
+        "spec.metrics[0].overrides[0].tagOverrides.a.value: unknown attribute 'node.metadata'",
+      [telemetry("prod", "{metrics: [{overrides: [{tagOverrides: {a-b: {operation: REMOVE}}}]}]}")] =
+        "spec.metrics[0].overrides[0].tagOverrides.a-b: expected the name of a label",
+      [telemetry("prod", "{metrics: [{overrides: [{tagOverrides: {a: {}}}]}]}")] =
+        "spec.metrics[0].overrides[0].tagOverrides.a.value: expected a value",
       [mesh_config(FILES:gsub("RESPONSE_CODE", "NOPE"))] =
         "extensionProviders[0].envoyFileAccessLog: logFormat: format: unknown operator %NOPE%",
       [mesh_config 'accessLogFormat: "%NOPE%"\n'] = "accessLogFormat: format: unknown operator %NOPE%",

@@ -5,19 +5,6 @@ local telemetries = require "moongate.config.manifests.telemetries"
 
 local access_logs = {}
 
-local WAYPOINT = "istio-waypoint"
-
--- Whose Telemetries count at a listener of the mesh: its waypoint's, or those of the workloads behind the service.
-local function mesh_proxy(service)
-  local object, waypoint = service.object, service.waypoint
-  if waypoint and not waypoint.legacy then
-    return { namespace = waypoint.namespace, labels = waypoint.object.labels, gateway = waypoint.name, class = WAYPOINT,
-      services = { { kind = "Service", name = object.name, namespace = object.namespace } }, mode = "SERVER" }
-  end
-  local workload = service.behind[1]
-  return { namespace = object.namespace, labels = workload and workload.labels or {}, mode = "SERVER" }
-end
-
 local function names_of(entry)
   local list = {}
   for i, provider in ipairs(entry.providers or {}) do list[i] = provider.name end
@@ -104,11 +91,11 @@ end
 -- @param context as for mesh.add(), and proxies = { [listener of a gateway] = proxy }
 function access_logs.add(context)
   local store, uses, order = context.store, {}, {}
-  for _, object in ipairs(store:all("telemetry.istio.io/Telemetry")) do check(object) end
-  local self = { mesh = store.mesh, telemetries = telemetries.new(store) }
+  for _, object in ipairs(context.telemetries.all) do check(object) end
+  local self = { mesh = store.mesh, telemetries = context.telemetries }
   for _, listener in ipairs(context.draft.listeners) do
     local mesh = context.mesh_listeners[listener.name]
-    local proxy = mesh and mesh_proxy(mesh.service) or context.proxies[listener.name]
+    local proxy = mesh and telemetries.mesh_proxy(mesh.service) or context.proxies[listener.name]
     for _, found in ipairs(logs_of(self, proxy, listener.name)) do
       local key = key_of(found.conf)
       if not uses[key] then

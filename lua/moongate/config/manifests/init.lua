@@ -20,6 +20,8 @@ local services = require "moongate.config.manifests.services"
 local status = require "moongate.config.manifests.gateway_api.status"
 local store = require "moongate.config.manifests.store"
 local waypoints = require "moongate.config.manifests.waypoints"
+local telemetries = require "moongate.config.manifests.telemetries"
+local telemetry_metrics = require "moongate.config.manifests.telemetry_metrics"
 local workloads = require "moongate.config.manifests.workloads"
 
 local manifests = {}
@@ -47,6 +49,8 @@ local function gather(objects, options)
   end
   context.backend_tls = backend_tls.new(context)
   context.peers = peer_authentication.new(context.store)
+  context.telemetries = telemetries.new(context.store)
+  for _, object in ipairs(context.telemetries.all) do telemetry_metrics.check(object) end
   context.backends = backends.new(context.store, context.services_by_name, options.port_offset, context.backend_tls,
     context.peers)
   context.authorization = authorization.new(context.store, context.workloads, context.backends)

@@ -6,6 +6,7 @@ local telemetries = {}
 telemetries.__index = telemetries
 
 local KIND = "telemetry.istio.io/Telemetry"
+local WAYPOINT = "istio-waypoint"
 
 local function is_wide(object)
   local selector = object.spec.selector
@@ -14,8 +15,8 @@ end
 
 --- @param store all objects, with the mesh's settings
 function telemetries.new(store)
-  local self = { root = store.mesh.root_namespace, wide = {}, narrow = {} }
-  for _, object in ipairs(store:all(KIND)) do
+  local self = { all = store:all(KIND), root = store.mesh.root_namespace, wide = {}, narrow = {} }
+  for _, object in ipairs(self.all) do
     local first = self.wide[object.namespace]
     if not is_wide(object) then
       table.insert(self.narrow, object)
@@ -42,6 +43,17 @@ function telemetries:at(proxy)
     end
   end
   return list
+end
+
+--- Whose Telemetries count at a listener of the mesh: its waypoint's, or those of the workloads behind the service.
+function telemetries.mesh_proxy(service)
+  local object, waypoint = service.object, service.waypoint
+  if waypoint and not waypoint.legacy then
+    return { namespace = waypoint.namespace, labels = waypoint.object.labels, gateway = waypoint.name, class = WAYPOINT,
+      services = { { kind = "Service", name = object.name, namespace = object.namespace } }, mode = "SERVER" }
+  end
+  local workload = service.behind[1]
+  return { namespace = object.namespace, labels = workload and workload.labels or {}, mode = "SERVER" }
 end
 
 --- Warns of those that count nowhere.

@@ -2,6 +2,8 @@
 --
 -- A waypoint of the old form reports as the destination, and a second time, as the source, what the workloads that
 -- it serves call through it; it knows neither app nor version. One of the new form reports once, as the waypoint.
+local telemetries = require "moongate.config.manifests.telemetries"
+local telemetry_metrics = require "moongate.config.manifests.telemetry_metrics"
 local waypoints = require "moongate.config.manifests.waypoints"
 
 local telemetry = {}
@@ -94,10 +96,20 @@ end
 --- The use of policy metrics for a mesh listener of a service, or nil when no waypoint has anything to report there.
 -- @param context as for mesh.add()
 function telemetry.use(context, service)
-  local rows = {}
-  if service.waypoint then rows[1] = inbound_row(context, service) end
+  local rows, more = {}, telemetry_metrics.more_labels(context.telemetries.all)
+  local function add(row, proxy, mode)
+    if not row then return end
+    local objects = context.telemetries:at(proxy)
+    for _, object in ipairs(objects) do object:attach("service " .. service.fqdn) end
+    row.more_labels = more
+    rows[#rows + 1] = telemetry_metrics.apply(row, objects, mode)
+  end
+  if service.waypoint then add(inbound_row(context, service), telemetries.mesh_proxy(service), "SERVER") end
   for _, waypoint in ipairs(context.waypoints) do
-    if waypoint.legacy then rows[#rows + 1] = outbound_row(context, waypoint, service) end
+    if waypoint.legacy then
+      local proxy = { namespace = waypoint.namespace, labels = waypoint.object.labels, gateway = waypoint.name }
+      add(outbound_row(context, waypoint, service), proxy, "CLIENT")
+    end
   end
   if #rows == 0 then return nil end
   local legacy = not service.waypoint or service.waypoint.legacy

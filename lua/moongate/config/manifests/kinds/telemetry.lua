@@ -1,6 +1,5 @@
 --- Fields of Istio's Telemetry.
 local fields = require "moongate.config.manifests.kinds.fields"
-local later = fields.later
 
 local providers = { "providers", type = "list", doc = "Extension providers; those of the level above when absent.",
   items = { type = "record", fields = { { "name", type = "string", required = true, min = 1, doc = "Its name." } } } }
@@ -14,6 +13,23 @@ local access_logging = {
   { "disabled", type = "boolean", default = false, doc = "Nothing is logged." },
   { "filter", type = "record", doc = "Which requests are logged.", fields = {
     { "expression", type = "string", required = true, min = 1, doc = "An expression of CEL." } } },
+}
+
+local METRICS = { "ALL_METRICS", "REQUEST_COUNT", "REQUEST_DURATION", "REQUEST_SIZE", "RESPONSE_SIZE",
+  "TCP_OPENED_CONNECTIONS", "TCP_CLOSED_CONNECTIONS", "TCP_SENT_BYTES", "TCP_RECEIVED_BYTES",
+  "GRPC_REQUEST_MESSAGES", "GRPC_RESPONSE_MESSAGES" }
+
+local metrics = {
+  providers,
+  fields.ignored "reportingInterval",
+  { "overrides", type = "list", doc = "Changes, each over those before.", items = { type = "record", fields = {
+    { "match", type = "record", doc = "Which metrics; all when absent.", fields = { MODE,
+      { "metric", type = "string", one_of = METRICS, doc = "A metric of Istio's." },
+      fields.later "customMetric" } },
+    { "disabled", type = "boolean", doc = "It is not counted." },
+    { "tagOverrides", type = "map", doc = "Labels, by name.", values = { type = "record", fields = {
+      { "operation", type = "string", one_of = { "UPSERT", "REMOVE" }, default = "UPSERT", doc = "What is done." },
+      { "value", type = "string", doc = "Expression that gives the value." } } } } } } },
 }
 
 local target_ref = {
@@ -31,7 +47,7 @@ local spec = {
   { "targetRef", type = "record", fields = target_ref, doc = "Old form of targetRefs." },
   { "accessLogging", type = "list", items = { type = "record", fields = access_logging }, doc = "What is logged." },
   { "tracing", type = "any", ignored = true, doc = "Taken, without effect here." },
-  later "metrics",
+  { "metrics", type = "list", items = { type = "record", fields = metrics }, doc = "What is counted, and how." },
 }
 
 return {
