@@ -38,6 +38,7 @@ end
 local function listener_of(context, service, port)
   local identity = context.backends:identity_of(service, port)
   local mode, by = context.peers:mode(service, port)
+  if by then by:attach(("listener mesh %s:%d"):format(service.fqdn, port.number)) end
   if mode == "STRICT" and not identity then
     return by:warn({ "spec" }, ("is STRICT, and there is no Secret istio.%s in the namespace %s for %s:%d to speak TLS "
       .. "with; not served"):format(service.account or "ACCOUNT", service.object.namespace, service.fqdn, port.number))
