@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Written by one worker, read by all; alone on its cache line. */
+/* Written by one worker, read by all.  Not each on a cache line of its own: whoever writes has just
+ * read them all, and thousands of services may have a breaker. */
 struct mg_breaker_slot {
     uint32_t counts[MG_BREAKER_KINDS];
-    char pad[64 - sizeof(uint32_t) * MG_BREAKER_KINDS];
 };
 
 /* All of this worker. */

@@ -2,8 +2,8 @@
  *
  * Owner:      a worker has one of a name and limits, shared by the service's endpoints, which count
  *             references.
- * Ownership:  the counts lie in the region that all workers share, a cache line a worker; each
- *             writes its own and adds up all.
+ * Ownership:  the counts lie in the region that all workers share; each writes its own and adds up
+ *             all.
  * Errors:     NULL: out of memory.  A region that is full: the limits count a worker alone.
  * Invariant:  what was added is taken away by the same worker.  A worker that starts begins at 0, so
  *             one that died takes its counts along.
@@ -25,7 +25,8 @@ enum mg_breaker_kind {
     MG_BREAKER_RETRIES,     /* of the requests: those that are not the first try */
     MG_BREAKER_KINDS
 };
-enum { MG_BREAKER_WORKERS = 256 };
+/* Those beyond count alone. */
+enum { MG_BREAKER_WORKERS = 64 };
 
 struct mg_breaker_slot;
 struct mg_breaker {

@@ -456,6 +456,8 @@ static int wait_for_one(struct mg_endpoint *ep, struct mg_pool_wait *w)
 
     if (!mg_breaker_may(ep->conf.breaker, MG_BREAKER_PENDING))
         return MG_EFULL;
+    if (ep->nidle > 0 && !may_connect(ep))
+        close_idle(MG_LIST_OF(ep->idle.next, struct mg_pooled, link)); /* `fresh` left it there */
     if (may_connect(ep)) {
         rc = connect_start(ep, w);
     } else {

@@ -3,6 +3,7 @@
 local abi = require "moongate.abi"
 local ctx_module = require "moongate.ctx"
 local failure = require "moongate.failure"
+local grpc = require "moongate.grpc"
 local key = require "moongate.balance.key"
 local retry = require "moongate.retry"
 
@@ -98,6 +99,13 @@ local function again(ctx, route, backend, rc, try)
   return rc, count > 1
 end
 
+-- Tells how a try ended to who judges endpoints by it.
+local function report(ctx, backend, rc)
+  local status = ctx._x.status
+  if rc == OK and ctx._x.grpc and status == 200 then status = grpc.http_status(ctx.res.headers["grpc-status"]) end
+  backend.health:report(ctx._s.endpoint, rc, status)
+end
+
 -- One try: its outcome, an MG_ code; nil: no endpoint.
 local function try(ctx, route, backend, tried)
   local body, own = false, false
@@ -112,7 +120,7 @@ local function try(ctx, route, backend, tried)
   elseif rc == AGAIN then
     rc = yield()
   end
-  if rc and backend.health then backend.health:report(ctx._s.endpoint, rc, ctx._x.status) end
+  if rc and backend.health then report(ctx, backend, rc) end
   return rc
 end
 

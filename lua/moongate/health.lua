@@ -38,11 +38,10 @@ end
 function health.new(service, before, now)
   now = now or health.now
   local self = setmetatable({ name = service.name, conf = service.outlier_detection, count = #service.endpoints,
-    states = {}, by_address = {}, out = 0, now = now, start = before and before.start or now() }, mt)
+    states = {}, by_address = {}, now = now, start = before and before.start or now() }, mt)
   for _, endpoint in ipairs(service.endpoints) do
     local state = before and before.by_address[endpoint.address] or new_state()
     self.states[endpoint], self.by_address[endpoint.address] = state, state
-    if state.until_ then self.out = self.out + 1 end
   end
   if self.conf.error_codes then
     self.codes = {}
@@ -58,7 +57,11 @@ end
 
 -- One more than those who are out, unless that is too large a part; one may always go.
 local function may_eject(self)
-  return self.out == 0 or (self.out + 1) * 100 <= self.conf.max_ejection_percent * self.count
+  local out = 0
+  for _, state in pairs(self.states) do
+    if state.until_ then out = out + 1 end
+  end
+  return out == 0 or (out + 1) * 100 <= self.conf.max_ejection_percent * self.count
 end
 
 -- The looks for who may return are `interval` apart (Envoy), counted from the start.
@@ -80,7 +83,6 @@ local function eject(self, endpoint, state, why)
   local length = math.min(conf.base_ejection_time * state.times, math.max(conf.max_ejection_time,
     conf.base_ejection_time))
   state.until_ = next_look(self, now + length)
-  self.out = self.out + 1
   ejections:with(self.name):add(1)
   log.warn("endpoint ejected", { service = self.name, endpoint = endpoint.address, why = why,
     seconds = (state.until_ - now) / 1000 })
@@ -139,7 +141,6 @@ function methods:out_until(endpoint, now)
   if now < time then return time end
   state.until_, state.returned = false, now
   state.errors, state.gateway, state.failures = 0, 0, 0
-  self.out = self.out - 1
   log.info("endpoint returned", { service = self.name, endpoint = endpoint.address })
   return nil
 end

@@ -138,6 +138,19 @@ describe("examples", function()
     assert.equal(200, (get(8080, "/plain")))
   end)
 
+  it("resilience", function()
+    start "resilience.lua"
+    local broken = 0
+    for _ = 1, 30 do
+      local status = get(8080, "/")
+      if status == 500 then broken = broken + 1 end
+    end
+    assert.is_true(broken <= 4, broken .. " of 30") -- twice for each of two workers
+    local _, seat = get(8080, "/seat", "-b seat=7")
+    for _ = 1, 5 do assert.same({ 200, seat }, { get(8080, "/seat", "-b seat=7") }) end
+    assert.same({ 200, "slow\n" }, { get(8080, "/slow") })
+  end)
+
   it("retry", function()
     start "retry.lua"
     for _ = 1, 6 do

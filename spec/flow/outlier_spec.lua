@@ -145,6 +145,19 @@ describe("outlier detection", function()
     assert.equal("good", bodies("gateway.test", 6))
   end)
 
+  it("counts answers of gRPC by their own status", function()
+    bad.answer = function(request)
+      request:read()
+      return { headers = { ["grpc-status"] = "14", ["content-type"] = "application/grpc" } }
+    end
+    local function call()
+      return assert(gw:ask { host = "pair.test", method = "POST", headers = { ["Content-Type"] = "application/grpc",
+        ["Content-Length"] = "0" } })
+    end
+    for _ = 1, 4 do call() end
+    for _ = 1, 6 do assert.equal("good", call().body) end
+  end)
+
   it("goes to the next priority when the first has nobody", function()
     assert.equal("bad", bodies("ranked.test", 2))
     assert.equal("good", bodies("ranked.test", 6))

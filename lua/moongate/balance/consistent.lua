@@ -48,6 +48,14 @@ function consistent.ring(endpoints, hash, size)
   end
 end
 
+--- Whether a number can be the size of a Maglev table.
+function consistent.is_prime(number)
+  for divisor = 2, math.floor(math.sqrt(number)) do
+    if number % divisor == 0 then return false end
+  end
+  return number > 1
+end
+
 --- A Maglev table (Eisenbud and others, NSDI 2016, section 3.4); heavier endpoints take more turns.
 -- Parameters and result as those of ring(); `size` is the table's, a prime.
 function consistent.maglev(endpoints, hash, size)

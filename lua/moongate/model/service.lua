@@ -1,5 +1,6 @@
 --- service: checks one service of a model: endpoints, balance, connections, limits, ejection, TLS.
 local address = require "moongate.model.address"
+local consistent = require "moongate.balance.consistent"
 local defaults = require "moongate.model.defaults"
 local join = require("moongate.schema").join
 local suggest = require "moongate.suggest"
@@ -21,13 +22,6 @@ local function check_endpoints(service, path, report)
   end
 end
 
-local function is_prime(number)
-  for divisor = 2, math.floor(math.sqrt(number)) do
-    if number % divisor == 0 then return false end
-  end
-  return true
-end
-
 local function check_keys(balance, path, report)
   local count = 0
   for _, name in ipairs(KEYS) do count = count + (balance[name] and 1 or 0) end
@@ -40,7 +34,7 @@ local function check_keys(balance, path, report)
     if balance[name] and not balance.cookie then report(join(path, name), "stands with 'cookie' only") end
     if balance[name] and not balance.cookie_ttl then report(join(path, name), "needs 'cookie_ttl'") end
   end
-  if balance.table_size and not is_prime(balance.table_size) then
+  if balance.table_size and not consistent.is_prime(balance.table_size) then
     report(join(path, "table_size"), ("expected a prime, got %d"):format(balance.table_size))
   end
 end

@@ -147,6 +147,13 @@ local function without(hosts, set)
   return list
 end
 
+-- Who calls, for the DestinationRules; pods that nobody knows are taken to stand beside the Gateway.
+local function client_of(context, group)
+  if group.workload then return context.backends:client(group.workload) end
+  local namespace = group.entries[1].gateway.namespace
+  return { namespace = namespace, key = namespace }
+end
+
 local function add_routes(context, group, listener)
   local identity = group.workload
     and workloads.identity(context.store, group.workload.namespace, group.workload.account)
@@ -162,6 +169,7 @@ local function add_routes(context, group, listener)
     route.hosts, route.listeners = { unpack(hosts) }, { listener }
     table.insert(list, route)
   end
+  from.client = client_of(context, group)
   for _, object in ipairs(context.store:all(VIRTUAL_SERVICE)) do
     local hosts = common_hosts(object, group)
     context.attached[object] = context.attached[object] or #hosts > 0

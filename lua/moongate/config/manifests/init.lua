@@ -9,6 +9,7 @@ local access_logs = require "moongate.config.manifests.access_logs"
 local authorization = require "moongate.config.manifests.authorization"
 local backend_tls = require "moongate.config.manifests.gateway_api.backend_tls"
 local backends = require "moongate.config.manifests.backends"
+local destination_rules = require "moongate.config.manifests.destination_rules"
 local gateway_api = require "moongate.config.manifests.gateway_api"
 local ingress = require "moongate.config.manifests.ingress"
 local mesh = require "moongate.config.manifests.mesh"
@@ -16,9 +17,11 @@ local mesh_config = require "moongate.config.manifests.mesh_config"
 local model = require "moongate.model"
 local peer_authentication = require "moongate.config.manifests.peer_authentication"
 local reader = require "moongate.config.manifests.reader"
+local service_entries = require "moongate.config.manifests.service_entries"
 local services = require "moongate.config.manifests.services"
 local status = require "moongate.config.manifests.gateway_api.status"
 local store = require "moongate.config.manifests.store"
+local subset_hops = require "moongate.config.manifests.subset_hops"
 local waypoints = require "moongate.config.manifests.waypoints"
 local telemetries = require "moongate.config.manifests.telemetries"
 local telemetry_metrics = require "moongate.config.manifests.telemetry_metrics"
@@ -42,6 +45,7 @@ local function gather(objects, options)
     if workload then workloads.add(context.workloads, workload) end
   end
   context.services, context.services_by_name = services.all(context.store, context.workloads)
+  service_entries.add(context.store, context.services_by_name, context.workloads)
   context.waypoints = waypoints.all(context.store, context.workloads)
   for _, service in ipairs(context.services) do
     service.account = services.account(service)
@@ -53,7 +57,10 @@ local function gather(objects, options)
   for _, object in ipairs(context.telemetries.all) do telemetry_metrics.check(object) end
   context.backends = backends.new(context.store, context.services_by_name, options.port_offset, context.backend_tls,
     context.peers)
+  context.backends.rules = destination_rules.new(context.store)
   context.authorization = authorization.new(context.store, context.workloads, context.backends)
+  function context.backends.guard(service) return context.authorization:guard_service(service, context.origins) end
+  context.backends.hops = subset_hops.find(context)
   return context
 end
 
@@ -111,6 +118,8 @@ local function build(objects, options, notes)
   end
   context.authorization:warn_unused()
   context.peers:warn_unused()
+  context.backends.rules:warn_unused()
+  context.backends:finish()
   context.draft.source = options.source
   -- A Gateway none of whose listeners can be served is said in warnings; a later reload may mend it.
   local may_be_idle = next(context.gateway_workloads) ~= nil

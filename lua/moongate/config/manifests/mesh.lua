@@ -3,6 +3,7 @@ local binding = require "moongate.config.manifests.virtual_services.binding"
 local gateway_api = require "moongate.config.manifests.gateway_api"
 local names = require "moongate.config.manifests.names"
 local services = require "moongate.config.manifests.services"
+local subset_hops = require "moongate.config.manifests.subset_hops"
 local telemetry = require "moongate.config.manifests.telemetry"
 local virtual_services = require "moongate.config.manifests.virtual_services"
 
@@ -102,7 +103,11 @@ local function add_port(context, service, port)
   if service.waypoint then service.waypoint.object:attach("service " .. service.fqdn) end
   table.insert(context.draft.listeners, listener)
   context.mesh_listeners[listener.name] = { service = service, port = port, identity = identity }
-  local routes = routes_of(context, service, port, identity)
+  local routes = subset_hops.routes(context.backends.hops, service, port, function(subset)
+    if not context.backends.rules:of(service).subsets[subset] then return nil end
+    return context.backends:direct(service, port, nil, subset)
+  end, virtual_services.default_retries)
+  for _, route in ipairs(routes_of(context, service, port, identity)) do routes[#routes + 1] = route end
   local guard = context.authorization:guard_service(service, context.origins)
   local count = telemetry.use(context, service)
   if count or guard then add_no_route(routes, listener.at) end

@@ -18,8 +18,10 @@ local function metadata_of(name, namespace, labels, account, trust_domain)
   }
 end
 
---- A workload of { name, namespace, labels, account, object }, completed in place.
+--- A workload of { name, namespace, labels, account, object }, completed in place.  Its `instances` are where it is
+-- known to run, beside what endpoints of services say.
 function workloads.make(store, workload)
+  workload.instances = workload.instances or {}
   workload.metadata = metadata_of(workload.name, workload.namespace, workload.labels, workload.account,
     store.mesh.trust_domain)
   return workload
@@ -52,14 +54,93 @@ end
 --- Adds a workload to a list of workloads.all().
 function workloads.add(list, workload)
   list[#list + 1] = workload
+  local key = workload.namespace .. "/" .. workload.name
+  list.by_name[key] = list.by_name[key] or workload
   add_to_index(list.by_label, workload)
+end
+
+-- The Deployment that a pod belongs to, by the name that it gives its pods (NAME-HASH-SUFFIX); or nil.
+local function deployment_of(all, pod, namespace)
+  local name = pod:match("^(.+)%-%w+%-%w+$")
+  return name and all.by_name[namespace .. "/" .. name]
+end
+
+local function add_instance(all, workload, instance)
+  table.insert(workload.instances, instance)
+  all.by_address[instance.host] = all.by_address[instance.host] or { workload = workload, labels = instance.labels }
+end
+
+local function runs(pod)
+  local status = pod.body.status
+  return status.podIP ~= nil and status.phase ~= "Succeeded" and status.phase ~= "Failed"
+end
+
+local function is_ready(pod)
+  for _, condition in ipairs(pod.body.status.conditions or {}) do
+    if condition.type == "Ready" then return condition.status == "True" end
+  end
+  return true
+end
+
+local function named_ports(pod)
+  local named = {}
+  for _, container in ipairs(pod.spec.containers or {}) do
+    for _, port in ipairs(container.ports or {}) do
+      if port.name then named[port.name] = port.containerPort end
+    end
+  end
+  return named
+end
+
+-- Labels that a Deployment's controller adds to those of its template.
+local ADDED = { ["pod-template-hash"] = true, ["controller-revision-hash"] = true }
+
+local function has_labels_of(pod, workload)
+  for name, value in pairs(pod.labels) do
+    if workload.labels[name] ~= value and not ADDED[name] then return false end
+  end
+  return true
+end
+
+-- A pod that is as its Deployment says is one of its instances; any other one is a workload of its own, which policies
+-- may select by labels that the Deployment does not know.
+local function add_pod(store, all, pod)
+  local workload = deployment_of(all, pod.name, pod.namespace)
+  if not workload or not has_labels_of(pod, workload) then
+    workload = workloads.make(store, { name = workload and workload.name or pod.name, namespace = pod.namespace,
+      labels = pod.labels, object = pod,
+      account = pod.spec.serviceAccountName or pod.spec.serviceAccount or "default" })
+    workloads.add(all, workload)
+  end
+  all.by_pod[pod.namespace .. "/" .. pod.name] = { workload = workload, labels = pod.labels }
+  if runs(pod) then
+    add_instance(all, workload, { is_pod = true, ready = is_ready(pod), host = pod.body.status.podIP,
+      named = named_ports(pod), ports = {},
+      labels = pod.labels, object = pod, at = pod:place { "status", "podIP" } })
+  end
+end
+
+local function add_entry(store, all, entry)
+  local spec = entry.spec
+  local labels = {}
+  for name, value in pairs(entry.labels) do labels[name] = value end
+  for name, value in pairs(spec.labels) do labels[name] = value end
+  local workload = workloads.make(store, { name = labels["service.istio.io/workload-name"] or entry.name,
+    namespace = entry.namespace, labels = labels, account = spec.serviceAccount or "default", object = entry })
+  workloads.add(all, workload)
+  if spec.address:find("^unix:") then
+    return entry:refuse({ "spec", "address" }, "is a Unix socket, which is not supported yet")
+  end
+  add_instance(all, workload, { ready = true, host = spec.address, named = {}, ports = spec.ports,
+    labels = labels, object = entry,
+    weight = spec.weight > 0 and spec.weight or 1, at = entry:place { "spec", "address" } })
 end
 
 --- Every workload, in order of appearance; by_label["name=value"] holds those that carry the label, `deployments` says
 -- how many Deployments there are.
 function workloads.all(store)
   local deployments = store:all("apps/Deployment")
-  local list = { by_label = {}, deployments = #deployments }
+  local list = { by_label = {}, by_name = {}, by_pod = {}, by_address = {}, deployments = #deployments }
   for _, deployment in ipairs(deployments) do
     local workload = workload_of(store, deployment)
     local account = workload.account
@@ -69,6 +150,8 @@ function workloads.all(store)
     end
     workloads.add(list, workload)
   end
+  for _, pod in ipairs(store:all("/Pod")) do add_pod(store, list, pod) end
+  for _, entry in ipairs(store:all("networking.istio.io/WorkloadEntry")) do add_entry(store, list, entry) end
   return list
 end
 
@@ -93,12 +176,17 @@ function workloads.select(all, selector, namespace)
   return list
 end
 
---- The workload that a pod belongs to, by the name that its Deployment gives it (NAME-HASH-SUFFIX); or nil.
+--- The workload that a pod belongs to and, where they are known, the pod's own labels; or nil.
 function workloads.of_pod(all, pod, namespace)
-  local name = pod:match("^(.+)%-%w+%-%w+$")
-  for _, workload in ipairs(all) do
-    if workload.name == name and workload.namespace == namespace then return workload end
-  end
+  local known = all.by_pod[namespace .. "/" .. pod]
+  if known then return known.workload, known.labels end
+  return deployment_of(all, pod, namespace)
+end
+
+--- The same of whoever is known to run at an address.
+function workloads.at_address(all, host)
+  local known = all.by_address[host]
+  if known then return known.workload, known.labels end
 end
 
 --- The value of a Secret's key as text; nil when it is not there, or no base64, which is refused.

@@ -3,10 +3,12 @@
 local grants = require "moongate.config.manifests.gateway_api.grants"
 local names = require "moongate.config.manifests.names"
 local path_of = require "moongate.config.manifests.path"
+local service_entries = require "moongate.config.manifests.service_entries"
 local services = require "moongate.config.manifests.services"
 
 local backend_refs = {}
 
+local ISTIO = "networking.istio.io"
 local NOWHERE = "nowhere" -- the model's service for what cannot be used; asked for nothing
 
 -- A port of any protocol; one that speaks TLS counts where a BackendTLSPolicy says how.
@@ -24,7 +26,22 @@ local function port_of(context, service, number)
   return port, tls
 end
 
+-- Istio's reference to any host that it knows, such as a ServiceEntry's.
+local function judge_host(context, route, ref)
+  local service = service_entries.find(context.services_by_name, ref.name:lower(), route.namespace)
+  if not service then
+    return { reason = "BackendNotFound", message = services.unknown(ref.name, context.services_by_name) }
+  end
+  local port, tls, why = port_of(context, service, ref.port)
+  if not port then return { reason = tls, message = why } end
+  if port.unroutable then
+    return { reason = "UnsupportedProtocol", message = ("%s cannot be called: %s"):format(ref.name, port.unroutable) }
+  end
+  return { service = service, port = port, tls = tls }
+end
+
 local function judge(context, route, ref)
+  if ref.group == ISTIO and ref.kind == "Hostname" then return judge_host(context, route, ref) end
   if ref.group ~= "" and ref.group ~= "core" or ref.kind ~= "Service" then
     return { reason = "InvalidKind",
       message = ("%s of group %q is not supported; Service is"):format(ref.kind, ref.group) }
@@ -56,7 +73,7 @@ end
 
 --- Judges a reference for the route's status.
 function backend_refs.check(context, route, path, ref)
-  if ref.kind == "Service" and ref.group == "" and not ref.port then
+  if (ref.kind == "Service" and ref.group == "" or ref.kind == "Hostname" and ref.group == ISTIO) and not ref.port then
     return route:refuse(path, "'port' is missing; expected the Service's port")
   end
   local verdict = backend_refs.verdict(context, route, ref)
@@ -75,7 +92,7 @@ function backend_refs.service(context, route, path, ref, otherwise)
   local service, port, tls = verdict.service, verdict.port, verdict.tls
   if tls then context.backend_tls:note(service, port, context.gateway or route) end
   if service.address and not tls and not context.mesh_service then
-    return context.backends:through_mesh(service, port, context.caller)
+    return context.backends:through_mesh(service, port, context.caller), context.backends:on_the_way(service)
   end
   local guard
   if context.mesh_service then
@@ -83,7 +100,8 @@ function backend_refs.service(context, route, path, ref, otherwise)
   else
     guard = context.authorization:guard(service.behind, context.origins)
   end
-  return context.backends:direct(service, port, context.client_pair), guard
+  local name = context.backends:direct(service, port, context.client_pair, nil, context.client)
+  return name, guard
 end
 
 local function unusable(context, route, path, weight)

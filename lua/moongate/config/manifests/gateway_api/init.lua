@@ -81,8 +81,9 @@ end
 -- What routes.add() needs to know of the Gateway beside what is the same for all.
 local function context_for(context, gateway)
   local workload = context.gateway_workloads[gateway]
+  local client = context.backends:client(workload)
   return setmetatable({ pods = { workload }, gateway = gateway, client_pair = gateway.client_pair,
-    caller = workloads.identity(context.store, workload.namespace, workload.account) }, { __index = context })
+    client = client, caller = client.identity }, { __index = context })
 end
 
 local function hosts_of(group)

@@ -15,7 +15,8 @@ local service_port = {
 }
 
 local service_spec = {
-  { "type", type = "string", one_of = { "ClusterIP", "NodePort", "LoadBalancer" }, default = "ClusterIP",
+  { "type", type = "string", one_of = { "ClusterIP", "NodePort", "LoadBalancer", "ExternalName" },
+    default = "ClusterIP",
     doc = "How the service is reached; all are served at the cluster address." },
   { "clusterIP", type = "string", doc = "Address on which the mesh listens for this service." },
   { "clusterIPs", type = "list", items = { type = "string" }, doc = "Repeats clusterIP." },
@@ -23,9 +24,12 @@ local service_spec = {
   { "ports", type = "list", items = { type = "record", fields = service_port }, doc = "Ports served." },
   ignored "ipFamilies", ignored "ipFamilyPolicy", ignored "internalTrafficPolicy",
   ignored "allocateLoadBalancerNodePorts", ignored "externalTrafficPolicy",
-  later "sessionAffinity", later "sessionAffinityConfig", later "externalName", later "externalIPs",
-  later "publishNotReadyAddresses", later "loadBalancerIP", later "loadBalancerSourceRanges",
-  later "loadBalancerClass", later "trafficDistribution", later "healthCheckNodePort",
+  { "sessionAffinity", type = "string", one_of = { "None", "ClientIP" }, default = "None",
+    doc = "ClientIP: a client keeps its endpoint, unless a DestinationRule says how one is chosen." },
+  { "externalName", type = "string", min = 1, doc = "Host that a service of type ExternalName is." },
+  { "publishNotReadyAddresses", type = "boolean", default = false, doc = "Endpoints that are not ready count too." },
+  ignored "sessionAffinityConfig", ignored "externalIPs", ignored "loadBalancerIP", ignored "loadBalancerClass",
+  ignored "trafficDistribution", ignored "healthCheckNodePort", later "loadBalancerSourceRanges",
 }
 
 local slice_endpoint = {
@@ -42,7 +46,8 @@ local slice_endpoint = {
 }
 
 local slice = {
-  { "addressType", type = "string", one_of = { "IPv4", "IPv6" }, required = true, doc = "Form of the addresses." },
+  { "addressType", type = "string", one_of = { "IPv4", "IPv6", "FQDN" }, required = true,
+    doc = "Form of the addresses." },
   { "endpoints", type = "list", items = { type = "record", fields = slice_endpoint }, doc = "Who serves." },
   { "ports", type = "list", doc = "Ports of every endpoint, by the names of the service's ports.",
     items = { type = "record", fields = {
@@ -52,20 +57,6 @@ local slice = {
     } } },
 }
 
--- What runs inside a pod is no matter of the gateway's; who it runs as is.
-local pod_spec = {
-  { "serviceAccountName", type = "string", doc = "Identity of the pods." },
-  { "serviceAccount", type = "string", doc = "Old name of serviceAccountName." },
-}
-for name in ([[activeDeadlineSeconds affinity automountServiceAccountToken containers dnsConfig dnsPolicy
-    enableServiceLinks ephemeralContainers hostAliases hostIPC hostNetwork hostPID hostUsers hostname imagePullSecrets
-    initContainers nodeName nodeSelector os overhead preemptionPolicy priority priorityClassName readinessGates
-    resourceClaims resources restartPolicy runtimeClassName schedulerName schedulingGates securityContext
-    setHostnameAsFQDN shareProcessNamespace subdomain terminationGracePeriodSeconds tolerations
-    topologySpreadConstraints volumes]]):gmatch("%S+") do
-  pod_spec[#pod_spec + 1] = ignored(name)
-end
-
 local deployment_spec = {
   { "selector", type = "record", required = true, doc = "Pods that belong to the Deployment.", fields = {
     { "matchLabels", type = "map", values = { type = "string" }, doc = "Labels they carry." },
@@ -73,7 +64,7 @@ local deployment_spec = {
   } },
   { "template", type = "record", required = true, doc = "What its pods are like.", fields = {
     { "metadata", type = "record", default = {}, doc = "Labels of the pods.", fields = fields.metadata(false) },
-    { "spec", type = "record", default = {}, doc = "Who the pods run as.", fields = pod_spec },
+    { "spec", type = "record", default = {}, doc = "Who the pods run as.", fields = fields.pod_spec() },
   } },
   ignored "replicas", ignored "strategy", ignored "minReadySeconds", ignored "revisionHistoryLimit",
   ignored "paused", ignored "progressDeadlineSeconds",

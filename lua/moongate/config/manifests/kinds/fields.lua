@@ -29,6 +29,23 @@ function fields.metadata(name_required)
   return list
 end
 
+--- Fields of a pod's spec: what runs inside is no matter of the gateway's; who it runs as is.
+function fields.pod_spec()
+  local list = {
+    { "serviceAccountName", type = "string", doc = "Identity of the pods." },
+    { "serviceAccount", type = "string", doc = "Old name of serviceAccountName." },
+  }
+  for name in ([[activeDeadlineSeconds affinity automountServiceAccountToken containers dnsConfig dnsPolicy
+      enableServiceLinks ephemeralContainers hostAliases hostIPC hostNetwork hostPID hostUsers hostname
+      imagePullSecrets initContainers nodeName nodeSelector os overhead preemptionPolicy priority priorityClassName
+      readinessGates resourceClaims resources restartPolicy runtimeClassName schedulerName schedulingGates
+      securityContext setHostnameAsFQDN shareProcessNamespace subdomain terminationGracePeriodSeconds tolerations
+      topologySpreadConstraints volumes]]):gmatch("%S+") do
+    list[#list + 1] = fields.ignored(name)
+  end
+  return list
+end
+
 --- A list of strings.
 function fields.strings(name, doc)
   return { name, type = "list", items = { type = "string" }, doc = doc }

@@ -28,7 +28,7 @@ local function add(name, definition)
 end
 
 local GROUPS = { "core", "istio", "gateway", "peer_authentication", "request_authentication", "telemetry",
-  "virtual_service", "destination_rule", "gateway_api", "http_route" }
+  "virtual_service", "destination_rule", "service_entry", "endpoints", "gateway_api", "http_route" }
 for _, group in ipairs(GROUPS) do
   for name, definition in pairs(require("moongate.config.manifests.kinds." .. group)) do add(name, definition) end
 end

@@ -146,8 +146,11 @@ end
 -- ---- mirrors ------------------------------------------------------------------------------
 
 local function mirror(object, path, destination, percent, from)
-  local service, subset = from.backends:resolve(object, path, destination, from)
+  local service, subset, guard = from.backends:resolve(object, path, destination, from)
   if not service or percent == 0 then return nil end
+  if guard and not guard.harmless then
+    return object:refuse(path, "policies guard that service, and copies cannot be asked about by them here")
+  end
   return use(object, path, "mirror", { service = service, subset = subset, percent = percent, shadow_host = true })
 end
 

@@ -40,15 +40,20 @@ local function check_kind(object, path, http)
   return count == 1
 end
 
+local function append(list, uses)
+  for _, use in ipairs(uses) do list[#list + 1] = use end
+end
+
 -- Backends of a route. One destination takes all whatever its weight; of several, those with 0 get nothing.
 local function backends_of(object, path, http, from, own_uses)
   local list, several, sum = {}, #http.route > 1, 0
   for i, entry in ipairs(http.route) do
     local at = path_to(path, "route", i, "destination")
-    local service, subset = from.backends:resolve(object, at, entry.destination, from)
+    local service, subset, guard = from.backends:resolve(object, at, entry.destination, from)
     sum = sum + entry.weight
     if service and (entry.weight > 0 or not several) then
-      local uses = own_uses and own_uses[i] or {}
+      local uses = { unpack(guard or {}) }
+      append(uses, own_uses and own_uses[i] or {})
       list[#list + 1] = { service = service, subset = subset, weight = several and entry.weight or 1,
         at = object:place(at), policies = #uses > 0 and uses or nil }
     end
@@ -57,10 +62,6 @@ local function backends_of(object, path, http, from, own_uses)
     object:refuse(path_to(path, "route"), "the weights add up to 0; expected at least one above 0")
   end
   return list
-end
-
-local function append(list, uses)
-  for _, use in ipairs(uses) do list[#list + 1] = use end
 end
 
 -- The authority that a destination's headers name counts where the route names none.
