@@ -19,7 +19,7 @@ local CONFIG = [[
         backends = { { service = "one", subset = "first" } } },
       { name = "edited", listeners = { "web" }, match = { path = { prefix = "/old" }, method = "GET" },
         policies = { { "rewrite", prefix = { from = "/old", to = "/new" } },
-          { "headers", request = { set = { ["x-a"] = "b" } }, response = { add = { ["x-r"] = "s" } } } },
+          { "headers", request = { set = { ["x-a"] = "b", authorization = "Basic c2VjcmV0" } }, response = { add = { ["x-r"] = "s" } } } },
         backends = { { service = "two" } } },
       { name = "gone", listeners = { "web" }, match = { path = { exact = "/gone" }, headers = { ["x-go"] = "y" } },
         policies = { { "redirect", path = "/elsewhere" } } },
@@ -109,6 +109,7 @@ describe("moongate explain", function()
     assert.equal("/new/a?q=1", seen.target)
     assert.equal("b", seen.headers["x-a"])
     assert.same({ 'path: "/old/a" -> "/new/a"' }, record.steps[1].did)
+    assert.equal("header authorization: none -> (masked)", record.steps[2].did[1])
     assert.equal(404, both({ path = "/old/a", method = "POST" }).answer.status)
     both { path = "/gone", headers = { ["x-go"] = "y" } }
     assert.equal("NR", both({ path = "/gone" }).answer.flags)

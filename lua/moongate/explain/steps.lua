@@ -20,8 +20,13 @@ local function request_of(ctx)
     fields_of(req.headers), ctx._s.chosen
 end
 
-local function show(value)
-  return value == nil and "none" or ("%q"):format(value)
+-- Credentials are named, and not shown.
+local SECRET = { authorization = true, ["proxy-authorization"] = true, cookie = true, ["set-cookie"] = true,
+  ["x-api-key"] = true }
+
+local function show(value, name)
+  if value == nil then return "none" end
+  return SECRET[name] and "(masked)" or ("%q"):format(value)
 end
 
 local function add_changes(list, what, before, after)
@@ -33,7 +38,7 @@ local function add_changes(list, what, before, after)
   table.sort(names)
   for _, name in ipairs(names) do
     if before[name] ~= after[name] then
-      list[#list + 1] = ("%s%s: %s -> %s"):format(what, name, show(before[name]), show(after[name]))
+      list[#list + 1] = ("%s%s: %s -> %s"):format(what, name, show(before[name], name), show(after[name], name))
     end
   end
 end
