@@ -1,6 +1,6 @@
 #include "script/yaml.h"
+#include "script/yaml_marks.h"
 #include "script/yaml_scalar.h"
-#include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,14 +12,15 @@
 #define READER "moongate.yaml.reader"
 
 enum { MAX_DEPTH = 64, MAX_NODES = 2000000, MAX_BYTES = 64 << 20 };
-enum { MARK_COLUMNS = 65536 };
 /* Where parse() keeps its values on the Lua stack; read_*() work above them. */
 enum { AT_TEXT = 1, AT_LIMITS, AT_READER, AT_DOCUMENTS, AT_MARKS, AT_ANCHORS };
 
 struct reader {
+    struct mg_yaml_marks *marks;
     yaml_parser_t parser;
     yaml_event_t event; /* the one being looked at */
     bool parser_open, event_open;
+    bool nulls; /* the document has one */
     int max_depth;
     double max_nodes, nodes;
     size_t line, column; /* of the refusal, from 1 */
@@ -89,11 +90,15 @@ static int next_event(lua_State *L, struct reader *r)
     return r->event_open ? 0 : refuse_syntax(L, r);
 }
 
-static double packed(yaml_mark_t mark)
+/* The index of a new mark for the event; it follows `previous` (0: none). */
+static uint32_t add_mark(lua_State *L, struct reader *r, const char *key, uint32_t previous)
 {
-    size_t column = mark.column + 1 < MARK_COLUMNS ? mark.column + 1 : MARK_COLUMNS - 1;
+    uint32_t line = (uint32_t)r->event.start_mark.line + 1;
+    uint32_t mark = mg_yaml_marks_add(r->marks, key, line, previous);
 
-    return (double)(mark.line + 1) * MARK_COLUMNS + (double)column;
+    if (mark == 0)
+        luaL_error(L, "yaml: out of memory");
+    return mark;
 }
 
 /* ---- nodes: each pushes one value and gives its height (a scalar's is 0), or -1 ------ */
@@ -113,6 +118,7 @@ static int push_scalar(lua_State *L, struct reader *r)
         lua_pushlstring(L, text, length);
     else if (mg_yaml_push_plain(L, text, why, sizeof(why)) < 0)
         return refuse(r, "%s", why);
+    r->nulls = r->nulls || lua_islightuserdata(L, -1);
     return 0;
 }
 
@@ -176,20 +182,20 @@ static int read_scalar(lua_State *L, struct reader *r)
     return 0;
 }
 
-/* Pushes a collection's table and its table of marks, which is entered in AT_MARKS. */
-static void push_collection(lua_State *L, const struct reader *r)
+/* Pushes a collection's table; gives its mark. */
+static uint32_t push_collection(lua_State *L, struct reader *r)
 {
+    uint32_t first = add_mark(L, r, NULL, 0);
+
     lua_newtable(L);
-    lua_newtable(L);
-    lua_pushnumber(L, packed(r->event.start_mark));
-    lua_rawseti(L, -2, 0);
-    lua_pushvalue(L, -2);
-    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -1);
+    lua_pushnumber(L, first);
     lua_rawset(L, AT_MARKS);
+    return first;
 }
 
-/* In: table, marks.  Out: the same, with the items filled in. */
-static int read_items(lua_State *L, struct reader *r, int depth)
+/* In: table.  Out: the same, with the items filled in. */
+static int read_items(lua_State *L, struct reader *r, int depth, uint32_t mark)
 {
     int top = 0;
 
@@ -200,12 +206,11 @@ static int read_items(lua_State *L, struct reader *r, int depth)
             return -1;
         if (r->event.type == YAML_SEQUENCE_END_EVENT)
             return top;
-        lua_pushnumber(L, packed(r->event.start_mark));
-        lua_rawseti(L, -2, i);
+        mark = add_mark(L, r, NULL, mark);
         height = read_node(L, r, depth + 1);
         if (height < 0)
             return -1;
-        lua_rawseti(L, -3, i);
+        lua_rawseti(L, -2, i);
         top = height + 1 > top ? height + 1 : top;
     }
 }
@@ -228,27 +233,27 @@ static int check_key(struct reader *r)
     return 0;
 }
 
-/* In: table, marks.  Out: table, marks, key; the key's mark is set. */
-static int push_key(lua_State *L, struct reader *r)
+/* In: table.  Out: table, key. */
+static int push_key(lua_State *L, struct reader *r, uint32_t first)
 {
     if (check_key(r) < 0)
         return -1;
     lua_pushlstring(L, (const char *)r->event.data.scalar.value, r->event.data.scalar.length);
     lua_pushvalue(L, -1);
     lua_rawget(L, -3);
-    if (!lua_isnil(L, -1))
-        return refuse(r, "duplicate key '%.80s', first on line %.0f", lua_tostring(L, -2),
-                      floor(lua_tonumber(L, -1) / MARK_COLUMNS));
+    if (!lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        return refuse(r, "duplicate key '%.80s', first on line %u", lua_tostring(L, -1),
+                      mg_yaml_marks_line(r->marks, first, lua_tostring(L, -1)));
+    }
     lua_pop(L, 1);
-    lua_pushvalue(L, -1);
-    lua_pushnumber(L, packed(r->event.start_mark));
-    lua_rawset(L, -4);
     return 0;
 }
 
-/* In: table, marks.  Out: the same, with the entries filled in. */
-static int read_entries(lua_State *L, struct reader *r, int depth)
+/* In: table.  Out: the same, with the entries filled in. */
+static int read_entries(lua_State *L, struct reader *r, int depth, uint32_t first)
 {
+    uint32_t mark = first;
     int top = 0;
 
     for (;;) {
@@ -258,12 +263,15 @@ static int read_entries(lua_State *L, struct reader *r, int depth)
             return -1;
         if (r->event.type == YAML_MAPPING_END_EVENT)
             return top;
-        if (push_key(L, r) < 0 || next_event(L, r) < 0)
+        if (push_key(L, r, first) < 0)
+            return -1;
+        mark = add_mark(L, r, lua_tostring(L, -1), mark);
+        if (next_event(L, r) < 0)
             return -1;
         height = read_node(L, r, depth + 1);
         if (height < 0)
             return -1;
-        lua_rawset(L, -4);
+        lua_rawset(L, -3);
         top = height + 1 > top ? height + 1 : top;
     }
 }
@@ -274,6 +282,7 @@ static int read_collection(lua_State *L, struct reader *r, int depth)
     const yaml_char_t *tag =
         list ? r->event.data.sequence_start.tag : r->event.data.mapping_start.tag;
     double nodes = r->nodes;
+    uint32_t mark;
     int height;
 
     if (depth >= r->max_depth)
@@ -283,11 +292,10 @@ static int read_collection(lua_State *L, struct reader *r, int depth)
     luaL_checkstack(L, 10, "yaml");
     push_anchor_name(L, list ? r->event.data.sequence_start.anchor
                              : r->event.data.mapping_start.anchor);
-    push_collection(L, r);
-    height = list ? read_items(L, r, depth) : read_entries(L, r, depth);
+    mark = push_collection(L, r);
+    height = list ? read_items(L, r, depth, mark) : read_entries(L, r, depth, mark);
     if (height < 0)
         return -1;
-    lua_pop(L, 1);
     if (list) {
         lua_pushvalue(L, lua_upvalueindex(1));
         lua_setmetatable(L, -2);
@@ -321,10 +329,13 @@ static int read_document(lua_State *L, struct reader *r)
     if (next_event(L, r) < 0)
         return -1;
     line = (double)r->event.start_mark.line + 1;
-    lua_createtable(L, 0, 2);
+    lua_createtable(L, 0, 4);
+    r->nulls = false;
     if (read_node(L, r, 0) < 0)
         return -1;
     lua_setfield(L, -2, "value");
+    lua_pushboolean(L, r->nulls);
+    lua_setfield(L, -2, "nulls");
     lua_pushnumber(L, line);
     lua_setfield(L, -2, "line");
     lua_rawseti(L, AT_DOCUMENTS, (int)lua_objlen(L, AT_DOCUMENTS) + 1);
@@ -395,7 +406,7 @@ static int parse(lua_State *L)
     lua_settop(L, AT_LIMITS);
     r = push_reader(L, text, length);
     lua_newtable(L);
-    lua_newtable(L);
+    r->marks = mg_yaml_marks_push(L);
     lua_newtable(L);
     if ((double)length > limit(L, "bytes", MAX_BYTES))
         rc = refuse_at(r, (yaml_mark_t){0, 0, 0}, "longer than %.0f bytes",
@@ -419,12 +430,14 @@ int luaopen_moongate_yaml(lua_State *L)
     lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
 
-    lua_createtable(L, 0, 3);
+    lua_createtable(L, 0, 4);
     lua_newtable(L);
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "list");
     lua_pushcclosure(L, parse, 1);
     lua_setfield(L, -2, "parse");
+    lua_pushcfunction(L, mg_yaml_marks_find);
+    lua_setfield(L, -2, "line");
     lua_pushlightuserdata(L, NULL);
     lua_setfield(L, -2, "null");
     return 1;

@@ -15,9 +15,10 @@
  *
  *   parse(text, limits) -> documents, marks | nil, { line, column, message }
  *     limits     { depth = 64, nodes = 2000000, bytes = 64 MiB }, each optional
- *     documents  array of { value =, line = }
- *     marks      marks[t] for every mapping and list t: by key (or index) the position of the key
- *                (or item), and at 0 that of t itself, each as line * 65536 + column, from 1
+ *     documents  array of { value =, line =, nulls = whether a null is in it }
+ *     marks      for line()
+ *   line(marks, t, step) -> line, from 1, of the key `step` (or item, from 1) of the mapping or list
+ *                t, or with 0 of t itself; nothing when t has no such step
  *   list         the metatable that every list has and no mapping
  *   null         what null is (cjson.null too)
  *

@@ -3,38 +3,21 @@
 -- fields =, doc =, secret = true for what nobody may print }.
 -- `type` is one of the names below or a list of them; durations become milliseconds, sizes bytes.
 -- min and max bound numbers (after conversion), the length of strings, or the count of a list.
+-- Thousands of objects are checked at a load, so the way to a value is one array that grows and shrinks: `at`, which is
+-- copied only for a mistake.
 local describe = require "moongate.describe"
+local form = require "moongate.schema.form"
 local suggest = require "moongate.suggest"
 local units = require "moongate.units"
+local words = require "moongate.schema.words"
 
 local schema = {}
 
 --- Text lines that explain a list of fields to a reader.
 schema.describe = describe.fields
 
-local FIELD_KEYS = {
-  [1] = "string", type = true, required = "boolean", default = true, min = "number", max = "number", one_of = "table",
-  pattern = "string", items = "table", values = "table", fields = "table", doc = "string",
-  secret = "boolean",
-}
-
-local NOUNS = {
-  string = "a string", number = "a number", integer = "an integer", boolean = "true or false", list = "a list",
-  duration = 'a duration such as "5s"', size = 'a size such as "64KiB"', map = "a map", record = "a table of settings",
-  ["function"] = "a function", any = "a value",
-}
-
-local function types_of(field)
-  return type(field.type) == "table" and field.type or { field.type }
-end
-
 --- What a value is, for messages: `the string "x"`, `the number 3`, `a table`.
-function schema.show(value)
-  local kind = type(value)
-  if kind == "string" then return ("the string %q"):format(#value > 60 and value:sub(1, 57) .. "..." or value) end
-  if kind == "number" or kind == "boolean" then return ("the %s %s"):format(kind, tostring(value)) end
-  return "a " .. kind
-end
+schema.show = words.show
 
 --- A new path: `path` with `key` added.
 function schema.join(path, key)
@@ -54,9 +37,31 @@ local function is_number(value)
   return type(value) == "number" and value == value and math.abs(value) ~= math.huge
 end
 
+local function path_of(at)
+  local path = {}
+  for i = 1, at.n do path[i] = at[i] end
+  return path
+end
+
+-- Says a mistake at the place that `at` has come to, or at its child `key`.
+local function say(at, message, key)
+  if not at.report then return end
+  local path = path_of(at)
+  path[#path + 1] = key
+  at.report(path, message)
+end
+
 local check_field
 
--- Each gives the checked value (nil: not of that type), then whether it has reported mistakes of its own.
+local function check_child(field, value, at, key)
+  local n = at.n + 1
+  at.n, at[n] = n, key
+  local checked = check_field(field, value, at)
+  at.n = n - 1
+  return checked
+end
+
+-- Each gives the checked value (nil: not of that type), and has reported mistakes inside it.
 local readers = {
   any = function(_, value) return value end,
   string = function(_, value) return type(value) == "string" and value or nil end,
@@ -68,22 +73,22 @@ local readers = {
   ["function"] = function(_, value) return type(value) == "function" and value or nil end,
 }
 
-function readers.list(field, value, path, report)
+function readers.list(field, value, at)
   if type(value) ~= "table" or not is_list(value) then return nil end
   if not field.items then return value end
   local copy = {}
-  for i, item in ipairs(value) do copy[i] = check_field(field.items, item, schema.join(path, i), report) end
+  for i = 1, #value do copy[i] = check_child(field.items, value[i], at, i) end
   return copy
 end
 
-function readers.map(field, value, path, report)
+function readers.map(field, value, at)
   if type(value) ~= "table" then return nil end
   local copy = {}
   for key, item in pairs(value) do
     if type(key) ~= "string" then
-      report(schema.join(path, key), ("expected names as keys, got %s"):format(schema.show(key)))
+      say(at, ("expected names as keys, got %s"):format(schema.show(key)), key)
     elseif field.values then
-      copy[key] = check_field(field.values, item, schema.join(path, key), report)
+      copy[key] = check_child(field.values, item, at, key)
     else
       copy[key] = item
     end
@@ -91,15 +96,11 @@ function readers.map(field, value, path, report)
   return copy
 end
 
-function readers.record(field, value, path, report)
-  if type(value) ~= "table" then return nil end
-  return schema.check(field.fields, value, path, report)
-end
+local check_record
 
-local function expected(field)
-  local nouns = {}
-  for i, name in ipairs(types_of(field)) do nouns[i] = NOUNS[name] end
-  return table.concat(nouns, " or ")
+function readers.record(field, value, at)
+  if type(value) ~= "table" then return nil end
+  return check_record(field.fields, value, at)
 end
 
 local function bound_error(field, value)
@@ -114,10 +115,10 @@ end
 
 local function choice_error(field, value)
   local names = {}
-  for i, allowed in ipairs(field.one_of) do
-    if allowed == value then return nil end
-    names[i] = tostring(allowed)
+  for i = 1, #field.one_of do
+    if field.one_of[i] == value then return nil end
   end
+  for i, allowed in ipairs(field.one_of) do names[i] = tostring(allowed) end
   local hint = type(value) == "string" and suggest.hint(value, names) or ""
   return ("expected one of '%s', got %s%s"):format(table.concat(names, "', '"), schema.show(value), hint)
 end
@@ -133,17 +134,29 @@ local function value_error(field, value)
   return (field.min or field.max) and bound_error(field, value)
 end
 
-function check_field(field, value, path, report)
-  for _, name in ipairs(types_of(field)) do
-    local checked = readers[name](field, value, path, report)
-    if checked ~= nil then
-      local message = value_error(field, checked)
-      if not message then return checked end
-      report(path, message)
-      return nil
+-- True when the value was of that type, then what it was read as (nil: a mistake, which is reported).
+local function try_type(name, field, value, at)
+  local checked = readers[name](field, value, at)
+  if checked == nil then return false end
+  local message = value_error(field, checked)
+  if not message then return true, checked end
+  say(at, message)
+  return true, nil
+end
+
+function check_field(field, value, at)
+  if at.look then at.look(field, value, at) end
+  local kinds = field.type
+  if type(kinds) == "string" then
+    local fits, checked = try_type(kinds, field, value, at)
+    if fits then return checked end
+  else
+    for i = 1, #kinds do
+      local fits, checked = try_type(kinds[i], field, value, at)
+      if fits then return checked end
     end
   end
-  report(path, ("expected %s, got %s"):format(expected(field), schema.show(value)))
+  say(at, ("expected %s, got %s"):format(words.expected(field), schema.show(value)))
 end
 
 local function copy_default(value)
@@ -153,97 +166,78 @@ local function copy_default(value)
   return copy
 end
 
-local function quiet() end
-
-local function report_unknown(known, value, path, report)
-  for key in pairs(value) do
-    if known[key] == nil then
-      local names = suggest.keys(known)
-      local hint = type(key) == "string" and suggest.hint(key, names) or ""
-      if hint == "" then hint = "; known are '" .. table.concat(names, "', '") .. "'" end
-      if #names == 0 then hint = "; there are none" end
-      local what = type(key) == "string" and "unknown key '%s'%s" or "unexpected item [%s]%s"
-      report(schema.join(path, key), what:format(tostring(key), hint))
-    end
-  end
+-- A default that is a table is made anew each time, so that it is never shared.
+local function default_of(field)
+  return check_field(field, copy_default(field.default), { n = 0 })
 end
 
---- Checks a table of settings against a list of fields.
--- Never stops at the first mistake: calls report(path, message) for each, `path` an array of keys.
--- @return a checked copy with defaults filled in; not to be used when anything was reported
-function schema.check(fields, value, path, report)
-  local copy, known = {}, {}
-  for _, field in ipairs(fields) do
+local name_sets = setmetatable({}, { __mode = "k" }) -- by list of fields: the set of their names
+
+local function names_of(fields)
+  local set = name_sets[fields]
+  if not set then
+    set = {}
+    for _, field in ipairs(fields) do set[field[1]] = true end
+    name_sets[fields] = set
+  end
+  return set
+end
+
+local function say_unknown(known, key, at)
+  local names = suggest.keys(known)
+  local hint = type(key) == "string" and suggest.hint(key, names) or ""
+  if hint == "" then hint = "; known are '" .. table.concat(names, "', '") .. "'" end
+  if #names == 0 then hint = "; there are none" end
+  local what = type(key) == "string" and "unknown key '%s'%s" or "unexpected item [%s]%s"
+  say(at, what:format(tostring(key), hint), key)
+end
+
+function check_record(fields, value, at)
+  local copy, known = {}, names_of(fields)
+  for i = 1, #fields do
+    local field = fields[i]
     local name = field[1]
-    known[name] = true
-    if value[name] ~= nil then
-      copy[name] = check_field(field, value[name], schema.join(path, name), report)
+    local item = value[name]
+    if item ~= nil then
+      copy[name] = check_child(field, item, at, name)
     elseif field.default ~= nil then
-      copy[name] = check_field(field, copy_default(field.default), {}, quiet)
+      copy[name] = default_of(field)
     elseif field.required then
-      report(path, ("'%s' is missing; expected %s"):format(name, expected(field)))
+      say(at, ("'%s' is missing; expected %s"):format(name, words.expected(field)))
     end
   end
-  report_unknown(known, value, path, report)
+  for key in pairs(value) do
+    if not known[key] then say_unknown(known, key, at) end
+  end
   return copy
 end
 
-local validate_field
-
---- Whether a list of fields is well formed itself (a mistake of a policy's author).
--- @return true, or nil and "field: reason"
-function schema.validate(fields)
-  if type(fields) ~= "table" or not is_list(fields) then return nil, "schema: expected a list of fields" end
-  local seen = {}
-  for i, field in ipairs(fields) do
-    if type(field) ~= "table" or type(field[1]) ~= "string" then
-      return nil, ("schema[%d]: expected a field such as { \"name\", type = \"string\" }"):format(i)
-    end
-    if seen[field[1]] then return nil, ("schema: field '%s' stands twice"):format(field[1]) end
-    seen[field[1]] = true
-    local ok, err = validate_field(field, field[1])
-    if not ok then return nil, err end
+--- Checks a table of settings against a list of fields, which must not change any more.
+-- Never stops at the first mistake: calls report(path, message) for each, `path` an array of keys.
+-- @param look function or nil: look(field, value, path) is called for every field that is there, before its check;
+-- path() gives its path
+-- @return a checked copy with defaults filled in; not to be used when anything was reported
+function schema.check(fields, value, path, report, look)
+  local at = { n = #path, report = report }
+  for i = 1, #path do at[i] = path[i] end
+  if look then
+    local function here() return path_of(at) end
+    at.look = function(field, item) look(field, item, here) end
   end
-  return true
+  return check_record(fields, value, at)
 end
 
 local function default_error(field)
   if field.default == nil then return nil end
   local found
-  check_field(field, field.default, {}, function(_, message) found = found or message end)
+  check_field(field, field.default, { n = 0, report = function(_, message) found = found or message end })
   return found and "its default: " .. found
 end
 
-local function children_ok(field, name)
-  for _, part in ipairs { "items", "values" } do
-    if field[part] then
-      local ok, err = validate_field(field[part], name .. "." .. part)
-      if not ok then return nil, err end
-    end
-  end
-  if field.fields then return schema.validate(field.fields) end
-  return true
-end
-
-function validate_field(field, name)
-  for key, value in pairs(field) do
-    local kind = FIELD_KEYS[key]
-    if not kind then return nil, ("%s: unknown field key '%s'"):format(name, tostring(key)) end
-    if kind ~= true and type(value) ~= kind then return nil, ("%s: %s must be a %s"):format(name, key, kind) end
-  end
-  for _, kind in ipairs(types_of(field)) do
-    if not readers[kind] then
-      local hint = suggest.hint(tostring(kind), suggest.keys(NOUNS))
-      return nil, ("%s: unknown type %s%s"):format(name, schema.show(kind), hint)
-    end
-    if kind == "record" and not field.fields then return nil, name .. ": a record needs fields" end
-  end
-  if #types_of(field) == 0 then return nil, name .. ": type is missing" end
-  local ok, err = children_ok(field, name)
-  if not ok then return nil, err end
-  local message = default_error(field)
-  if message then return nil, ("%s: %s"):format(name, message) end
-  return true
+--- Whether a list of fields is well formed itself (a mistake of a policy's author).
+-- @return true, or nil and "field: reason"
+function schema.validate(fields)
+  return form.validate(fields, default_error)
 end
 
 return schema

@@ -9,12 +9,17 @@ yaml.null = events.null
 --- Reads every document of a text.
 -- @param text string
 -- @param limits table or nil: { depth = 64, nodes = 2000000, bytes = 64 MiB }
--- @return array of { value =, line = } and the marks for line_of(); or nil and { line, column, message }
+-- @return array of { value =, line =, nulls = whether a null is in it } and the marks for line_of(); or nil and { line, column, message }
 yaml.parse = events.parse
 
 --- Tells a list from a mapping, also when both are empty.
 function yaml.is_list(value)
   return getmetatable(value) == events.list
+end
+
+--- Line on which a mapping or a list begins.
+function yaml.line(marks, value)
+  return events.line(marks, value, 0)
 end
 
 --- Line of the deepest step of `path` that the text holds.
@@ -25,9 +30,9 @@ end
 function yaml.line_of(marks, value, path)
   local line
   for _, step in ipairs(path) do
-    local mark = marks[value] and marks[value][step]
-    if not mark then break end
-    line, value = math.floor(mark / 65536), value[step]
+    local found = type(value) == "table" and events.line(marks, value, step)
+    if not found then break end
+    line, value = found, value[step]
   end
   return line
 end

@@ -6,7 +6,8 @@ local ffi = require "ffi"
 local native = {}
 
 local MODULES = {
-  ["moongate.yaml_events"] = { sources = "core/script/yaml.c core/script/yaml_scalar.c", libs = "-lyaml -lm",
+  ["moongate.yaml_events"] = { sources = "core/script/yaml.c core/script/yaml_marks.c core/script/yaml_scalar.c",
+    libs = "-lyaml -lm",
     opener = "luaopen_moongate_yaml" },
 }
 

@@ -91,12 +91,14 @@ static void keeps_structure(void)
 
 static void keeps_positions(void)
 {
-    CHECK(gives("local docs, marks = yaml.parse('# c\\na:\\n  - x\\n  - b: 1\\n')\n"
-                "local v = docs[1].value\n"
-                "local function at(n) return math.floor(n / 65536) .. ':' .. n % 65536 end\n"
-                "return docs[1].line .. ' ' .. at(marks[v].a) .. ' ' .. at(marks[v.a][0]) .. ' '\n"
-                "  .. at(marks[v.a][2]) .. ' ' .. at(marks[v.a[2]].b)",
-                "2 2:1 3:3 4:5 4:5"));
+    CHECK(gives(
+        "local docs, marks = yaml.parse('# c\\na:\\n  - x\\n\\n  - b: 1\\n')\n"
+        "local v, line = docs[1].value, yaml.line\n"
+        "return docs[1].line .. ' ' .. line(marks, v, 'a') .. ' ' .. line(marks, v.a, 0) .. ' '\n"
+        "  .. line(marks, v.a, 2) .. ' ' .. line(marks, v.a[2], 'b') .. ' '\n"
+        "  .. tostring(line(marks, v, 'b') or line(marks, v.a, 3) or line(marks, {}, 1)\n"
+        "    or line(marks, v, 1) or line(marks, v.a, 'a'))",
+        "2 2 3 5 5 nil"));
 }
 
 static void refuses_ambiguity(void)

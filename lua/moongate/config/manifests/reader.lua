@@ -28,39 +28,21 @@ local function drop_nulls(obj, value, path)
   end
 end
 
-local check_marks
-
-local function check_field(obj, field, value, path)
-  if field.later then
-    obj:refuse(path, "is not supported yet")
-  elseif field.ignored then
-    obj:ignore(path)
-  elseif field.type == "duration" and type(value) == "number" then
-    obj:refuse(path, ("expected a duration such as \"5s\", found the number %s"):format(value))
-  elseif type(value) ~= "table" then
-    return
-  elseif next(value) == nil and field.fields and yaml.is_list(value) then
-    obj:refuse(path, "expected a mapping, found a list")
-  elseif next(value) == nil and field.type == "list" and not yaml.is_list(value) then
-    obj:refuse(path, "expected a list, found a mapping")
-  elseif field.fields then
-    check_marks(obj, field.fields, value, path)
-  end
-  for key, item in pairs((field.items or field.values) and value or {}) do
-    path[#path + 1] = key
-    check_field(obj, field.items or field.values, item, path)
-    path[#path] = nil
-  end
-end
-
---- What the schema cannot know: fields refused by name, and whether an empty table was [] or {}.
-function check_marks(obj, fields, value, path)
-  for _, field in ipairs(fields) do
-    local item = value[field[1]]
-    if item ~= nil then
-      path[#path + 1] = field[1]
-      check_field(obj, field, item, path)
-      path[#path] = nil
+--- What the schema cannot know: fields refused by name, those that mean nothing, and whether an empty table was [] or {}.
+local function looker(obj)
+  return function(field, value, path)
+    if field.later then
+      obj:refuse(path(), "is not supported yet")
+    elseif field.ignored then
+      obj:ignore(path())
+    elseif field.type == "duration" and type(value) == "number" then
+      obj:refuse(path(), ("expected a duration such as \"5s\", found the number %s"):format(value))
+    elseif type(value) ~= "table" or next(value) ~= nil then
+      return
+    elseif field.fields and yaml.is_list(value) then
+      obj:refuse(path(), "expected a mapping, found a list")
+    elseif field.type == "list" and not yaml.is_list(value) then
+      obj:refuse(path(), "expected a list, found a mapping")
     end
   end
 end
@@ -77,9 +59,9 @@ local function check_object(obj, raw)
   if not definition then return obj:refuse({ step }, why) end
 
   local before = #obj.notes.errors
-  drop_nulls(obj, raw, {})
-  check_marks(obj, definition.fields, raw, {})
-  local checked = schema.check(definition.fields, raw, {}, function(path, message) obj:refuse(path, message) end)
+  if obj.nulls then drop_nulls(obj, raw, {}) end
+  local checked = schema.check(definition.fields, raw, {}, function(path, message) obj:refuse(path, message) end,
+    looker(obj))
   if #obj.notes.errors > before then return end
   obj.group, obj.name = definition.group, checked.metadata.name
   obj.namespace = not definition.cluster_scoped and (checked.metadata.namespace or "default") or nil
@@ -88,18 +70,29 @@ local function check_object(obj, raw)
   return obj
 end
 
-local function add_object(objects, obj, raw)
+local add_object
+
+-- v1 List, and the lists by kind that an API server answers with (HTTPRouteList, ...).
+local function add_list(objects, obj, raw)
+  if type(raw.apiVersion) ~= "string" then obj:refuse({}, "'apiVersion' is missing; expected a string") end
+  for key in pairs(raw) do
+    if key ~= "apiVersion" and key ~= "kind" and key ~= "metadata" and key ~= "items" then
+      obj:refuse({ key }, ("unknown key '%s'; known are 'apiVersion', 'items', 'kind', 'metadata'"):format(key))
+    end
+  end
+  if not yaml.is_list(raw.items) then return obj:refuse({ "items" }, "expected the list of objects") end
+  for i, item in ipairs(raw.items) do
+    local line = type(item) == "table" and yaml.line(obj.marks, item) or obj:line_of { "items", i }
+    add_object(objects, object.new { file = obj.file, line = line, raw = item, marks = obj.marks, nulls = obj.nulls,
+      notes = obj.notes }, item)
+  end
+end
+
+function add_object(objects, obj, raw)
   if type(raw) ~= "table" or yaml.is_list(raw) then
     return obj:refuse({}, "expected a Kubernetes object, found " .. (yaml.is_list(raw) and "a list" or type(raw)))
   end
-  if raw.kind == "List" and raw.apiVersion == "v1" then
-    for i, item in ipairs(type(raw.items) == "table" and raw.items or {}) do
-      local line = obj:line_of { "items", i }
-      add_object(objects, object.new { file = obj.file, line = line, raw = item, marks = obj.marks, notes = obj.notes },
-        item)
-    end
-    return
-  end
+  if type(raw.kind) == "string" and raw.kind:find("List$") then return add_list(objects, obj, raw) end
   objects[#objects + 1] = check_object(obj, raw)
 end
 
@@ -112,8 +105,8 @@ local function read_text(objects, path, text, notes)
   for _, document in ipairs(documents) do
     local raw = document.value
     if raw ~= yaml.null then -- an empty document, between two '---'
-      add_object(objects, object.new { file = path, line = document.line, raw = raw, marks = marks, notes = notes },
-        raw)
+      add_object(objects, object.new { file = path, line = document.line, raw = raw, marks = marks,
+        nulls = document.nulls, notes = notes }, raw)
     end
   end
 end

@@ -1,0 +1,71 @@
+--- form: whether a list of fields, by which moongate.schema checks, is well formed itself.
+local suggest = require "moongate.suggest"
+local words = require "moongate.schema.words"
+
+local form = {}
+
+local FIELD_KEYS = {
+  [1] = "string", type = true, required = "boolean", default = true, min = "number", max = "number", one_of = "table",
+  pattern = "string", items = "table", values = "table", fields = "table", doc = "string",
+  secret = "boolean",
+}
+
+local function is_list(value)
+  local count = 0
+  for _ in pairs(value) do count = count + 1 end
+  return count == #value
+end
+
+local validate_field
+
+--- Whether a list of fields is well formed itself (a mistake of a policy's author).
+-- @param default_error function(field): what is wrong with its default, or nil
+-- @return true, or nil and "field: reason"
+function form.validate(fields, default_error)
+  if type(fields) ~= "table" or not is_list(fields) then return nil, "schema: expected a list of fields" end
+  local seen = {}
+  for i, field in ipairs(fields) do
+    if type(field) ~= "table" or type(field[1]) ~= "string" then
+      return nil, ("schema[%d]: expected a field such as { \"name\", type = \"string\" }"):format(i)
+    end
+    if seen[field[1]] then return nil, ("schema: field '%s' stands twice"):format(field[1]) end
+    seen[field[1]] = true
+    local ok, err = validate_field(field, field[1], default_error)
+    if not ok then return nil, err end
+  end
+  return true
+end
+
+local function children_ok(field, name, default_error)
+  for _, part in ipairs { "items", "values" } do
+    if field[part] then
+      local ok, err = validate_field(field[part], name .. "." .. part, default_error)
+      if not ok then return nil, err end
+    end
+  end
+  if field.fields then return form.validate(field.fields, default_error) end
+  return true
+end
+
+function validate_field(field, name, default_error)
+  for key, value in pairs(field) do
+    local kind = FIELD_KEYS[key]
+    if not kind then return nil, ("%s: unknown field key '%s'"):format(name, tostring(key)) end
+    if kind ~= true and type(value) ~= kind then return nil, ("%s: %s must be a %s"):format(name, key, kind) end
+  end
+  for _, kind in ipairs(words.types(field)) do
+    if not words.NOUNS[kind] then
+      local hint = suggest.hint(tostring(kind), suggest.keys(words.NOUNS))
+      return nil, ("%s: unknown type %s%s"):format(name, words.show(kind), hint)
+    end
+    if kind == "record" and not field.fields then return nil, name .. ": a record needs fields" end
+  end
+  if #words.types(field) == 0 then return nil, name .. ": type is missing" end
+  local ok, err = children_ok(field, name, default_error)
+  if not ok then return nil, err end
+  local message = default_error(field)
+  if message then return nil, ("%s: %s"):format(name, message) end
+  return true
+end
+
+return form
