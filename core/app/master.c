@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "app/admin.h"
+#include "app/files.h"
+#include "app/loader.h"
 #include "app/sockets.h"
 #include "app/worker.h"
 #include "base/log.h"
@@ -41,7 +43,11 @@ struct master {
     struct mg_sockets sockets;
     struct child children[MG_PLAN_WORKERS + 1];
     uint32_t nworkers;
+    uint64_t sent;      /* ms: when the workers were told to reload */
     uint32_t reloading; /* workers that have yet to say how a reload went */
+    struct mg_loader loader;
+    struct mg_files *files; /* NULL: nothing is watched */
+    bool wanted;            /* a reload was asked for while another was under way */
     int signals;
     bool started, stopping, failed;
 };
@@ -142,6 +148,7 @@ static void stop(struct master *m)
     if (!m->stopping)
         mg_sockets_keep(&m->sockets, -1);
     m->stopping = true;
+    mg_loader_kill(&m->loader);
     m->shared.status->draining = true;
     for (uint32_t i = 0; i < m->nworkers; i++)
         if (m->children[i].pid != 0)
@@ -155,6 +162,70 @@ static void stop_admin(struct master *m)
 
     if (m->children[m->nworkers].pid != 0)
         mg_control_send(m->children[m->nworkers].control, &message);
+}
+
+/* ---- reloads -------------------------------------------------------------------------------- */
+
+static void in_loader(void *arg)
+{
+    struct master *m = arg;
+
+    close(m->signals);
+    mg_sockets_keep(&m->sockets, -1);
+}
+
+/* The config is read and checked by a process of its own; only one that stands reaches the workers. */
+static void reload(struct master *m)
+{
+    m->wanted = m->loader.pid != 0 || (m->reloading > 0 && now_ms() < m->sent + MG_LOADER_MS);
+    if (m->wanted)
+        return;
+    mg_loader_start(&m->loader, m->argc, m->argv, now_ms(), in_loader, m);
+}
+
+static void send_reload(struct master *m)
+{
+    static struct mg_control message;
+
+    m->sent = now_ms();
+    m->reloading = m->nworkers; /* one that is being started again answers as well */
+    for (uint32_t i = 0; i < m->nworkers; i++) {
+        mg_sockets_message(&m->sockets, i, &message);
+        if (m->children[i].pid == 0 || mg_control_send(m->children[i].control, &message) == 0)
+            continue;
+        m->reloading--;
+        mg_log(MG_LOG_ERROR, "worker %u does not take the reload; its old config serves on", i);
+    }
+    m->children[m->nworkers].retired = true; /* its successor holds the new config, and socket */
+    stop_admin(m);
+}
+
+static void watch_sources(struct master *m, const struct mg_plan *plan)
+{
+    if (m->files != NULL && plan->sources != NULL)
+        mg_files_set(m->files, plan->sources, plan->sources_size, plan->began, now_ms());
+}
+
+static void on_loaded(struct master *m, int status)
+{
+    static struct mg_plan fresh;
+    int rc = mg_loader_finish(&m->loader, status, &fresh);
+
+    if (m->stopping) {
+        mg_plan_free(&fresh);
+        return;
+    }
+    watch_sources(m, &fresh);
+    if (rc != 0 || mg_sockets_change(&m->sockets, &fresh) != 0) {
+        mg_log(MG_LOG_ERROR, "reload refused; the old config serves on");
+        mg_plan_free(&fresh);
+    } else {
+        mg_plan_free(m->plan);
+        *m->plan = fresh;
+        send_reload(m);
+    }
+    if (m->wanted)
+        reload(m);
 }
 
 static const char *describe_end(int status)
@@ -213,8 +284,12 @@ static void reap(struct master *m)
     int status;
     pid_t pid;
 
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        on_child_end(m, pid, status);
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == m->loader.pid)
+            on_loaded(m, status);
+        else
+            on_child_end(m, pid, status);
+    }
 }
 
 static uint32_t running(const struct master *m, uint32_t n)
@@ -249,41 +324,13 @@ static void on_message(struct master *m, uint32_t i)
         m->children[i].ready = true;
     else if (message.type == MG_CONTROL_FAILED)
         mg_log(MG_LOG_ERROR, "worker %u refused the reload; its old config serves on", i);
-    if (!is_admin(m, i) && m->reloading > 0 && --m->reloading == 0)
+    if (!is_admin(m, i) && m->reloading > 0 && --m->reloading == 0) {
         mg_log(MG_LOG_INFO, "reloaded: %u listeners", m->plan->nlisteners);
+        if (m->wanted)
+            reload(m);
+    }
     count_ready(m);
     say_ready(m);
-}
-
-/* The config is read and checked here first; only one that stands reaches the workers. */
-static void reload(struct master *m)
-{
-    static struct mg_control message;
-    struct mg_plan *fresh = malloc(sizeof(*fresh));
-    int code;
-
-    if (fresh == NULL)
-        return;
-    code = mg_plan_make(m->argc, m->argv, fresh);
-    if (code != -1 || mg_sockets_change(&m->sockets, fresh) != 0) {
-        mg_log(MG_LOG_ERROR, "reload refused; the old config serves on");
-        mg_plan_free(fresh);
-        free(fresh);
-        return;
-    }
-    mg_plan_free(m->plan);
-    *m->plan = *fresh;
-    free(fresh);
-    m->reloading = m->nworkers; /* one that is being started again answers as well */
-    for (uint32_t i = 0; i < m->nworkers; i++) {
-        mg_sockets_message(&m->sockets, i, &message);
-        if (m->children[i].pid == 0 || mg_control_send(m->children[i].control, &message) == 0)
-            continue;
-        m->reloading--;
-        mg_log(MG_LOG_ERROR, "worker %u does not take the reload; its old config serves on", i);
-    }
-    m->children[m->nworkers].retired = true; /* its successor holds the new config, and socket */
-    stop_admin(m);
 }
 
 static void reopen_logs(struct master *m)
@@ -331,7 +378,7 @@ static void start_due(struct master *m)
             spawn(m, i);
 }
 
-static int until_next_start(const struct master *m)
+static int until_next_deed(const struct master *m)
 {
     uint64_t now = now_ms(), wait = 60000;
 
@@ -341,18 +388,35 @@ static int until_next_start(const struct master *m)
         if (c->pid == 0 && c->again > now && c->again - now < wait)
             wait = c->again - now;
     }
+    if (m->loader.pid != 0 && m->loader.by < now + wait)
+        wait = m->loader.by > now ? m->loader.by - now : 0;
+    if (m->files != NULL && mg_files_wait(m->files, now) >= 0 &&
+        (uint64_t)mg_files_wait(m->files, now) < wait)
+        wait = (uint64_t)mg_files_wait(m->files, now);
     return m->stopping ? 100 : (int)wait;
+}
+
+static void look_at_files(struct master *m)
+{
+    if (m->files == NULL || !m->started || m->stopping)
+        return;
+    if (mg_files_changed(m->files, now_ms()))
+        reload(m);
 }
 
 static void wait_events(struct master *m)
 {
-    struct pollfd fds[MG_PLAN_WORKERS + 2] = {{.fd = m->signals, .events = POLLIN}};
+    struct pollfd fds[MG_PLAN_WORKERS + 3] = {{.fd = m->signals, .events = POLLIN}};
+    struct pollfd *files = &fds[m->nworkers + 2];
 
     for (uint32_t i = 0; i <= m->nworkers; i++)
         fds[i + 1] = (struct pollfd){.fd = m->children[i].pid != 0 ? m->children[i].control : -1,
                                      .events = POLLIN};
-    if (poll(fds, m->nworkers + 2, until_next_start(m)) <= 0)
+    *files = (struct pollfd){.fd = m->files == NULL ? -1 : mg_files_fd(m->files), .events = POLLIN};
+    if (poll(fds, m->nworkers + 3, until_next_deed(m)) <= 0)
         return;
+    if (files->revents & POLLIN)
+        mg_files_read(m->files, now_ms());
     for (uint32_t i = 0; i <= m->nworkers; i++)
         if (fds[i + 1].revents & POLLIN)
             on_message(m, i);
@@ -395,6 +459,9 @@ static int setup(struct master *m)
     m->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     if (m->signals < 0 || mg_shared_make(&m->shared, m->nworkers) != 0)
         return -1;
+    if (m->plan->watch && (m->files = mg_files_new(false)) == NULL)
+        return -1;
+    watch_sources(m, m->plan);
     return mg_sockets_open(&m->sockets, m->plan, m->nworkers);
 }
 
@@ -410,6 +477,9 @@ int mg_master_run(int argc, char **argv, struct mg_plan *plan)
     while (!m.stopping || running(&m, m.nworkers) > 0) {
         start_due(&m);
         wait_events(&m);
+        look_at_files(&m);
+        if (m.loader.pid != 0 && now_ms() >= m.loader.by)
+            mg_loader_kill(&m.loader);
         if (m.stopping && stop_by == 0)
             stop_by = now_ms() + STOP_MS;
         if (m.stopping && now_ms() > stop_by)

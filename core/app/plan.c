@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "script/abi.h"
@@ -50,6 +51,9 @@ static void read_plan(lua_State *L, struct mg_plan *plan)
     plan->admin = copy_field(L, "admin");
     plan->admin_at = copy_field(L, "admin_at");
     plan->config = copy_field(L, "config");
+    lua_getfield(L, -1, "watch");
+    plan->watch = lua_toboolean(L, -1);
+    lua_pop(L, 1);
     read_listeners(L, plan);
 }
 
@@ -69,12 +73,37 @@ static void push_versions(lua_State *L)
     lua_call(L, 1, 1);
 }
 
+/* Also after a load that failed: what it read is where its mistakes will be mended. */
+static void read_sources(lua_State *L, struct mg_plan *plan)
+{
+    const char *text;
+    size_t size;
+
+    if (mg_vm_function(L, "moongate.config.sources", "list") != 0 || mg_vm_call(L, 0, 1) != 0)
+        return;
+    text = lua_tolstring(L, -1, &size);
+    plan->sources = malloc(size + 1);
+    if (text == NULL || plan->sources == NULL)
+        return;
+    memcpy(plan->sources, text, size + 1);
+    plan->sources_size = size;
+}
+
+static uint64_t file_time(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME_COARSE, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 int mg_plan_make(int argc, char **argv, struct mg_plan *plan)
 {
     lua_State *L = mg_vm_new();
     int code = 2;
 
     memset(plan, 0, sizeof(*plan));
+    plan->began = file_time();
     if (L == NULL)
         return code;
     if (mg_vm_function(L, "moongate.cli", "main") == 0) {
@@ -84,6 +113,7 @@ int mg_plan_make(int argc, char **argv, struct mg_plan *plan)
             code = lua_istable(L, -1) ? -1 : (int)lua_tointeger(L, -1);
             if (code == -1)
                 read_plan(L, plan);
+            read_sources(L, plan);
             mg_abi_cleanup(); /* the logs that policies opened while they were tried */
             mg_vm_close(L);
             return code;
@@ -93,6 +123,75 @@ int mg_plan_make(int argc, char **argv, struct mg_plan *plan)
     mg_abi_cleanup();
     mg_vm_close(L);
     return code;
+}
+
+/* ---- between processes ---------------------------------------------------------------------- */
+
+static bool put(FILE *file, const void *bytes, size_t size)
+{
+    return fwrite(&size, sizeof(size), 1, file) == 1 && fwrite(bytes, 1, size, file) == size;
+}
+
+/* With its NUL; NULL is nothing at all. */
+static bool put_text(FILE *file, const char *text)
+{
+    return put(file, text == NULL ? "" : text, text == NULL ? 0 : strlen(text) + 1);
+}
+
+/* A text is as long as it says, and ends in NUL. */
+static bool take(FILE *file, char **text, size_t *size)
+{
+    *text = NULL;
+    if (fread(size, sizeof(*size), 1, file) != 1 || *size > SIZE_MAX / 2)
+        return false;
+    if (*size == 0)
+        return true;
+    *text = malloc(*size);
+    return *text != NULL && fread(*text, 1, *size, file) == *size && (*text)[*size - 1] == '\0';
+}
+
+static bool take_text(FILE *file, char **text)
+{
+    size_t size;
+
+    return take(file, text, &size);
+}
+
+int mg_plan_write(const struct mg_plan *plan, FILE *file)
+{
+    uint32_t numbers[3] = {plan->workers, plan->nlisteners, plan->watch};
+    bool ok = fwrite(numbers, sizeof(numbers), 1, file) == 1 &&
+              fwrite(&plan->began, sizeof(plan->began), 1, file) == 1 &&
+              put_text(file, plan->admin) && put_text(file, plan->admin_at) &&
+              put_text(file, plan->config) && put(file, plan->sources, plan->sources_size);
+
+    for (uint32_t i = 0; ok && i < plan->nlisteners; i++)
+        ok = put_text(file, plan->listeners[i].name) &&
+             put_text(file, plan->listeners[i].address) && put_text(file, plan->listeners[i].at);
+    return ok && fflush(file) == 0 ? 0 : -1;
+}
+
+int mg_plan_read(struct mg_plan *plan, FILE *file)
+{
+    uint32_t numbers[3];
+    bool ok;
+
+    memset(plan, 0, sizeof(*plan));
+    if (fread(numbers, sizeof(numbers), 1, file) != 1 || numbers[1] > MG_PLAN_LISTENERS ||
+        fread(&plan->began, sizeof(plan->began), 1, file) != 1)
+        return -1;
+    plan->workers = numbers[0];
+    plan->nlisteners = numbers[1];
+    plan->watch = numbers[2] != 0;
+    ok = take_text(file, &plan->admin) && take_text(file, &plan->admin_at) &&
+         take_text(file, &plan->config) && take(file, &plan->sources, &plan->sources_size);
+    for (uint32_t i = 0; ok && i < plan->nlisteners; i++)
+        ok = take_text(file, &plan->listeners[i].name) &&
+             take_text(file, &plan->listeners[i].address) &&
+             take_text(file, &plan->listeners[i].at);
+    if (!ok)
+        mg_plan_free(plan);
+    return ok ? 0 : -1;
 }
 
 void mg_plan_free(struct mg_plan *plan)
@@ -105,5 +204,6 @@ void mg_plan_free(struct mg_plan *plan)
     free(plan->admin);
     free(plan->admin_at);
     free(plan->config);
+    free(plan->sources);
     memset(plan, 0, sizeof(*plan));
 }

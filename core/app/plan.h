@@ -7,7 +7,9 @@
 #ifndef MG_PLAN_H
 #define MG_PLAN_H
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum { MG_PLAN_LISTENERS = 1024, MG_PLAN_WORKERS = 64 };
 
@@ -20,12 +22,21 @@ struct mg_plan {
     uint32_t workers, nlisteners;
     char *admin; /* address to bind, or NULL */
     char *admin_at;
-    char *config; /* the model as JSON, for /config; secrets left out */
+    char *config;   /* the model as JSON, for /config; secrets left out */
+    uint64_t began; /* when the load began: ns of CLOCK_REALTIME_COARSE, as files' times are */
+    bool watch;     /* reload when one of the sources changes */
+    char *sources;  /* what the load read, or looked for: paths, each ended by NUL */
+    size_t sources_size;
     struct mg_plan_listener listeners[MG_PLAN_LISTENERS];
 };
 
-/* Runs the command.  -1: it was `run` and *plan is what to do; else the exit code. */
+/* Runs the command.  -1: it was `run` and *plan is what to do; else the exit code, and *plan has the
+ * sources only. */
 int mg_plan_make(int argc, char **argv, struct mg_plan *plan);
+/* Puts a plan into a file, and takes it out again in another process; 0, or -1: what is there is no
+ * whole plan, and *plan is empty. */
+int mg_plan_write(const struct mg_plan *plan, FILE *file);
+int mg_plan_read(struct mg_plan *plan, FILE *file);
 /* Frees its texts; the plan itself is the caller's. */
 void mg_plan_free(struct mg_plan *plan);
 #endif

@@ -1,5 +1,6 @@
 --- policy: finds a policy module, loads it, and checks its form.
 local schema = require "moongate.schema"
+local sources = require "moongate.config.sources"
 local suggest = require "moongate.suggest"
 
 local policy = {}
@@ -30,6 +31,7 @@ local folders = {} -- array of the user's own folders, the first added is search
 local function file_of(folder, name)
   local stem = folder .. "/" .. name:gsub("%.", "/")
   for _, path in ipairs { stem .. ".lua", stem .. "/init.lua" } do
+    sources.note(path)
     local file = io.open(path, "r")
     if file then
       file:close()

@@ -9,7 +9,8 @@ yaml.null = events.null
 --- Reads every document of a text.
 -- @param text string
 -- @param limits table or nil: { depth = 64, nodes = 2000000, bytes = 64 MiB }
--- @return array of { value =, line =, nulls = whether a null is in it } and the marks for line_of(); or nil and { line, column, message }
+-- @return array of { value =, line =, nulls = whether a null is in it } and the marks for line_of(); or nil and
+-- { line, column, message }
 yaml.parse = events.parse
 
 --- Tells a list from a mapping, also when both are empty.

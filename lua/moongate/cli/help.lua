@@ -16,6 +16,7 @@ Options of run and check:
   --port-offset N     bind every port that the config declares N higher
   --explain-token F   explain live requests to who sends the token in file F as x-moongate-explain
   --bind ADDRESS      bind listeners to this IP address instead of their own
+  --watch             reload when a file of the config has changed
 
 Options of check:
   --status            print the conditions of the Gateway API's objects, as YAML

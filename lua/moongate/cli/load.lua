@@ -15,6 +15,7 @@ load.OPTIONS = {
   ["bind"] = { key = "bind", type = "text" },
   ["explain-token"] = { key = "explain_token", type = "text" },
   ["policy-path"] = { key = "policy_path", type = "text", list = true },
+  ["watch"] = { key = "watch", type = "flag" },
 }
 
 local SHORTEST = 16 -- bytes of a token

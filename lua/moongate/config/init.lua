@@ -1,6 +1,7 @@
 --- config: loads the files that a user names and makes one model of them.
 local folder = require "moongate.config.folder"
 local policy = require "moongate.policy"
+local sources = require "moongate.config.sources"
 
 local config = {}
 
@@ -19,6 +20,7 @@ local function expand(paths)
   for _, path in ipairs(paths) do
     local names = folder.list(path)
     if names then
+      sources.note(path)
       local before = #files
       for _, name in ipairs(names) do
         if is_yaml(name) then files[#files + 1] = path:gsub("/+$", "") .. "/" .. name end
@@ -38,6 +40,7 @@ end
 -- what there is of a model all the same (nil: nothing)
 function config.load(paths, options)
   policy.forget()
+  sources.begin()
   local files, err = expand(paths)
   if not files then return nil, err end
   for _, file in ipairs(files) do

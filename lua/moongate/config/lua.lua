@@ -5,6 +5,7 @@ local fields = require "moongate.config.fields"
 local model = require "moongate.model"
 local positions = require "moongate.config.positions"
 local schema = require "moongate.schema"
+local sources = require "moongate.config.sources"
 
 local lua = {}
 
@@ -23,15 +24,6 @@ local function environment()
   for _, name in ipairs(PURE) do env[name] = _G[name] end
   env.string.dump = nil
   return env
-end
-
-local function read(path)
-  local file, err = io.open(path, "rb")
-  if not file then return nil, err end
-  local text
-  text, err = file:read("*a")
-  file:close()
-  return text, err
 end
 
 -- The compiler and error() say "config:line: text": a name that is never cut short, as that of a file may be.
@@ -73,7 +65,7 @@ end
 -- @param options { tls = moongate.tls to try certificates and keys with } or nil
 -- @return the model; or nil, an array of { file =, line =, message = } and what there is of the model
 function lua.load(file, options)
-  local source, err = read(file)
+  local source, err = sources.read(file)
   if not source then return nil, { { file = file, line = 1, message = "cannot be read: " .. err } } end
   local raw, mistake = run(file, source)
   if not raw then return nil, { mistake } end
@@ -89,7 +81,7 @@ function lua.load(file, options)
 
   local checked = schema.check(fields.config, raw, {}, report)
   local folder = file:match("^(.*/)[^/]*$") or ""
-  local made, source_path = draft.make(checked, raw, { folder = folder, read = read, report = report, at = at,
+  local made, source_path = draft.make(checked, raw, { folder = folder, read = sources.read, report = report, at = at,
     tls = options and options.tls })
   made.source = file
   local result = model.check(made, function(path, message)

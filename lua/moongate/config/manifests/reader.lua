@@ -1,18 +1,11 @@
 --- Reads manifest files into checked objects; every mistake is noted with its line, none stops the rest.
 local schema = require "moongate.schema"
+local sources = require "moongate.config.sources"
 local yaml = require "moongate.yaml"
 local kinds = require "moongate.config.manifests.kinds"
 local object = require "moongate.config.manifests.object"
 
 local reader = {}
-
-local function read_file(path)
-  local file, why = io.open(path, "rb")
-  if not file then return nil, why:gsub("^.-: ", "") end
-  local text, read_why = file:read("*a")
-  file:close()
-  return text, read_why
-end
 
 --- A null field is an absent one, as the API server has it; a null in a list stands for nothing.
 local function drop_nulls(obj, value, path)
@@ -118,7 +111,7 @@ end
 function reader.read(files, notes)
   local objects = {}
   for _, file in ipairs(files) do
-    local text, why = read_file(file)
+    local text, why = sources.read(file)
     if text then
       read_text(objects, file, text, notes)
     else

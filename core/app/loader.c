@@ -1,0 +1,74 @@
+#include "app/loader.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static _Noreturn void load(FILE *file, int argc, char **argv)
+{
+    static struct mg_plan plan;
+    sigset_t none;
+    int code;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGINT, SIG_IGN); /* a terminal's signals are the master's */
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
+    mg_log_setup("moongate", MG_LOG_INFO);
+    code = mg_plan_make(argc, argv, &plan);
+    if (mg_plan_write(&plan, file) != 0)
+        code = 1;
+    _exit(code == -1 ? 0 : 1);
+}
+
+int mg_loader_start(struct mg_loader *l, int argc, char **argv, uint64_t now,
+                    void (*in_child)(void *), void *arg)
+{
+    int fd = memfd_create("plan", MFD_CLOEXEC);
+
+    l->file = fd < 0 ? NULL : fdopen(fd, "w+");
+    l->pid = l->file == NULL ? -1 : fork();
+    if (l->pid == 0) {
+        in_child(arg);
+        load(l->file, argc, argv);
+    }
+    if (l->pid < 0) {
+        mg_log(MG_LOG_ERROR, "cannot start a process: %s", strerror(errno));
+        if (l->file != NULL)
+            fclose(l->file);
+        else if (fd >= 0)
+            close(fd);
+        l->pid = 0;
+        return -1;
+    }
+    l->by = now + MG_LOADER_MS;
+    return 0;
+}
+
+int mg_loader_finish(struct mg_loader *l, int status, struct mg_plan *plan)
+{
+    int rc;
+
+    if (WIFSIGNALED(status))
+        mg_log(MG_LOG_ERROR, "the process that read the config was killed by signal %d",
+               WTERMSIG(status));
+    rewind(l->file);
+    rc = mg_plan_read(plan, l->file);
+    fclose(l->file);
+    l->pid = 0;
+    return rc == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+}
+
+void mg_loader_kill(struct mg_loader *l)
+{
+    if (l->pid != 0)
+        kill(l->pid, SIGKILL);
+}
