@@ -21,6 +21,12 @@ local function style(list)
   list[#list + 1] = { name = "layers", reads = "counts", command = "luajit spec/support/layers.lua" }
 end
 
+local function fuzz(list)
+  list[#list + 1] = { name = "fuzz corpus", reads = "counts", command = "sh spec/fuzz/run 0" }
+  list[#list + 1] = { name = "fuzz", reads = "counts", command = "sh spec/fuzz/run 5",
+    skip = process.read "command -v clang" == "" and "there is no clang: spec/support/install fuzz" or nil }
+end
+
 local function units(list, build, label)
   local programs = lines("find '" .. build .. "' -maxdepth 1 -name 'test_*' -type f -perm -u+x | sort")
   for _, program in ipairs(programs) do
@@ -67,6 +73,7 @@ function jobs.list(build, asan, words)
   walkthrough(all, plain, "release", build)
   walkthrough(all, sanitized, "asan", asan)
   style(all)
+  fuzz(all)
   all[#all + 1] = { name = "lua", reads = "busted", command = BUSTED .. "spec/lua spec/policies" }
   units(all, build, "release")
   units(all, asan, "asan")
