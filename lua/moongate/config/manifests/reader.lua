@@ -21,7 +21,7 @@ local function drop_nulls(obj, value, path)
   end
 end
 
---- What the schema cannot know: fields refused by name, those that mean nothing, and whether an empty table was [] or {}.
+-- What the schema cannot know: fields refused by name, those without effect, and whether an empty table was [] or {}.
 local function looker(obj)
   return function(field, value, path)
     if field.later then
