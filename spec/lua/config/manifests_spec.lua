@@ -295,6 +295,42 @@ spec:
         lines(errors, path))
     end)
   end)
+
+  it("reads lists of one kind, and says on which line an item of theirs is wrong", function()
+    with_more([[
+apiVersion: v1
+kind: ServiceAccountList
+metadata: {resourceVersion: "1"}
+items:
+- apiVersion: v1
+  kind: ServiceAccount
+  metadata: {name: web-api}
+- apiVersion: v1
+  kind: ServiceAcount
+  metadata: {name: b}
+]], function(path, _, errors)
+      local said = table.concat(lines(errors, path), "\n")
+      assert.matches("9: ServiceAcount b: kind: ServiceAcount (v1) is not supported yet", said, 1, true)
+    end)
+  end)
+
+  it("refuses a list without items, or with keys that no list has", function()
+    with_more("apiVersion: v1\nkind: ServiceAccountList\nitems: {}\n---\n"
+      .. "apiVersion: v1\nkind: ServiceAccountList\nitmes: []\nitems: []\n", function(path, _, errors)
+      local said = table.concat(lines(errors, path), "\n")
+      assert.matches("expected the list of objects", said, 1, true)
+      assert.matches("unknown key 'itmes'", said, 1, true)
+    end)
+  end)
+
+  it("refuses an object that stands twice, also in a list, and names the first", function()
+    with_more("apiVersion: v1\nkind: List\nitems:\n"
+      .. ("- {apiVersion: v1, kind: ServiceAccount, metadata: {name: twice}}\n"):rep(2), function(path, _, errors)
+      local said = table.concat(lines(errors, path), "\n")
+      assert.matches("5: ServiceAccount twice: metadata.name: is there twice; first in ", said, 1, true)
+      assert.matches(":4", said, 1, true)
+    end)
+  end)
 end)
 
 -- file, what stands there, what is written instead, the only message.
