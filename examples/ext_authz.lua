@@ -5,6 +5,7 @@
 --   curl -i http://127.0.0.1:8080/cart                                    401 who are you?
 --   curl -i -H 'authorization: Bearer ada' http://127.0.0.1:8080/cart     200 hello, ada
 --   curl -i http://127.0.0.1:8080/open                                    200: nobody is asked
+--   curl -i -H 'x-user: ada' http://127.0.0.1:8080/open                   200 hello, but to nobody: that is no proof
 return {
   listeners = {
     web = { address = "127.0.0.1:8080" },
@@ -19,6 +20,7 @@ return {
     {
       name = "shop", listeners = { "web" }, backends = { { service = "shop" } },
       policies = {
+        { "headers", request = { remove = { "x-user", "x_user" } } }, -- only the service that decides may say that
         { "ext_authz", service = "authz", path_prefix = "/check", rules = { { not_paths = { "/open" } } },
           upstream_headers = { "x-user" } },
       },

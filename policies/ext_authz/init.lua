@@ -5,7 +5,8 @@
 -- other status refuses, and the client gets this status, body and headers.  As Envoy's ext_authz, a refusal has the
 -- flag UAEX and the details ext_authz_denied, after a failure ext_authz_error.
 -- Names of headers: "x-user" is the same name, "x-*" starts so, "*-user" ends so, in any case.
--- Letting a request pass bypasses nothing that stands below.
+-- Letting a request pass bypasses nothing that stands below.  As with Envoy, a field of `upstream_headers` that the
+-- answer lacks stays as the client sent it: where it names the user, take it away above, by policy headers.
 -- The metric moongate_ext_authz_total counts by service and outcome (allowed, denied, failed, failed_open).
 -- Phases: request, response.
 -- Place it first, before rbac and whatever costs or changes something.

@@ -3,10 +3,20 @@ local field = require "moongate.field"
 local locations = require "policies.jwt.locations"
 local accept = {}
 
---- Adds the names of the headers that a rule writes to `names`.
+-- CGI (RFC 3875, section 4.1.18) and its heirs read "_" and "-" as one.
+local function as_cgi(name) return (name:lower():gsub("_", "-")) end
+
+--- Adds the names of the headers that a rule writes to the set `names`, as drop_forged() wants them.
 function accept.outputs(rule, names)
-  if rule.payload_header then names[#names + 1] = rule.payload_header:lower() end
-  for _, output in ipairs(rule.claim_headers) do names[#names + 1] = output.header:lower() end
+  if rule.payload_header then names[as_cgi(rule.payload_header)] = true end
+  for _, output in ipairs(rule.claim_headers) do names[as_cgi(output.header)] = true end
+end
+
+--- Takes away what the client itself says where a token will speak, and what the service might take for that.
+function accept.drop_forged(names, headers)
+  for name in headers:each() do
+    if names[as_cgi(name)] then headers:remove(name) end
+  end
 end
 
 -- Texts, numbers and booleans alone become headers, and no text that a header could not hold.

@@ -32,6 +32,7 @@ function jwt.prepare(conf)
     prepared.rules[i].places = locations.add(prepared.places, rule)
     accept.outputs(rule, prepared.outputs)
   end
+  prepared.outputs = next(prepared.outputs) and prepared.outputs or false
   for _, outcome in ipairs(OUTCOMES) do prepared.counts[outcome] = family:with(outcome) end
   return prepared
 end
@@ -60,7 +61,7 @@ end
 
 function jwt.request(conf, ctx)
   local found = locations.find(conf.places, ctx.req)
-  for _, name in ipairs(conf.outputs) do ctx.req.headers:remove(name) end
+  if conf.outputs then accept.drop_forged(conf.outputs, ctx.req.headers) end
   if is_preflight(ctx.req) then return conf.counts.preflight:add(1) end
   if not found then
     if conf.required then return refuse(conf, ctx, tokens.MISSING) end

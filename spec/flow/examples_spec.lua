@@ -99,6 +99,7 @@ describe("examples", function()
     assert.same({ 401, "who are you?\n" }, { get(8080, "/cart") })
     assert.same({ 200, "hello, ada\n" }, { get(8080, "/cart", "-H 'authorization: Bearer ada'") })
     assert.equal(200, (get(8080, "/open")))
+    assert.same({ 200, "hello\n" }, { get(8080, "/open", "-H 'x-user: ada'") })
   end)
 
   it("jwt", function()

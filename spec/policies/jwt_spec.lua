@@ -171,6 +171,26 @@ describe("policy jwt", function()
     assert.is_nil(ctx.req.headers["x-sub"])
   end)
 
+  it("takes away what CGI would take for its claims", function()
+    local settings = { rules = { rule { payload_header = "x-the-payload",
+      claim_headers = { { header = "x-sub", claim = "sub" }, { header = "x_role", claim = "role" } } } } }
+    local function given(headers)
+      for _, name in ipairs { "X_Sub", "x-Role", "x_the-payload", "x-the_payload" } do headers[name] = "made up" end
+      headers["x_other"] = "stays"
+      return { headers = headers }
+    end
+    local with_token = given(bearer(sign(GOOD)).headers)
+    for _, options in ipairs { given {}, with_token } do
+      local _, ctx = ask(settings, options)
+      local left = {}
+      for name, value in ctx.req.headers:each() do
+        if value == "made up" then left[#left + 1] = name end
+      end
+      assert.same({}, left)
+      assert.equal("stays", ctx.req.headers["x_other"])
+    end
+  end)
+
   it("lets preflights through unchecked, and nothing that only looks like one", function()
     local function options(more, method)
       local given = bearer("bad", { method = method or "OPTIONS" })

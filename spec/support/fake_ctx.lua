@@ -49,10 +49,10 @@ function header_methods.set(headers, name, value)
 end
 
 function header_methods.each(headers)
-  local i = 0
+  local i, rows = 0, { unpack(rows_of(headers)) } -- a copy: fields may be edited meanwhile
   return function()
     i = i + 1
-    local row = rows_of(headers)[i]
+    local row = rows[i]
     if row then return row[1], row[2] end
   end
 end
