@@ -135,8 +135,7 @@ describe("explain decides as Istio's cases and the gateway do:", function()
     it(("%s, %d rows"):format(group.name, #group), function()
       local first = group[1]
       local port = first.request.destination.port
-      local offset
-      repeat offset = net.free_port() - port until offset > 0
+      local offset = net.free_offset { port }
       local token = gateway.write(gateway.folder() .. "/token", TOKEN)
       local gw = gateway.start { name = "case.json", config = text_of(first, up.port),
         args = { "--port-offset", tostring(offset), "--bind", "127.0.0.1",

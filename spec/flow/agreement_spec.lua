@@ -135,6 +135,16 @@ local function compare(gw, path, offset, asked)
   end
 end
 
+local function ports_of(case)
+  local ports = {}
+  for _, resource in ipairs(case.resources) do
+    for _, listener in ipairs(resource.kind == "Gateway" and resource.object.spec.listeners or {}) do
+      ports[#ports + 1] = listener.port
+    end
+  end
+  return ports
+end
+
 -- The requests that both sides can be asked.
 local function requests_of(case)
   local list = {}
@@ -145,7 +155,7 @@ local function requests_of(case)
 end
 
 local function run_case(case, requests)
-  local offset = net.free_port() - 80
+  local offset = net.free_offset(ports_of(case))
   local gw = gateway.start { name = "case.yaml", config = yaml_of(case),
     args = { "--port-offset", tostring(offset), "--bind", "127.0.0.1", "--admin", "127.0.0.1:" .. net.free_port() } }
   for _, asked in ipairs(requests) do compare(gw, gw.path, offset, asked) end
@@ -216,7 +226,7 @@ local function check_ingress(path, offset)
 end
 
 local function walk()
-  local certs, offset = gateway.folder(), net.free_port() - 80
+  local certs, offset = gateway.folder(), net.free_offset { 80, 8080 }
   local files = walkthrough(certs)
   local first = files["00-services.yaml"]
   files["00-services.yaml"] = nil

@@ -284,10 +284,12 @@ return {
 
   it("binds elsewhere by --port-offset, --bind and --admin, which nobody sees", function()
     local gw = gateway.start { args = { "--port-offset", "7", "--bind", "127.0.0.2" }, config = [[return {
-      listeners = { web = { address = "127.0.0.1:$web" } }, admin = { address = "127.0.0.1:$admin" },
-      routes = { { policies = { { "rbac", allow = { { ports = { $web } } } }, { "respond", body = "here" } } } } }]] }
-    assert.equal("here", assert(http.ask("127.0.0.2:" .. gw.ports.web + 7, {})).body)
-    assert.equal(200, assert(http.ask(gw.ports.admin + 7, { path = "/healthz/ready" })).status)
+      listeners = { web = { address = "127.0.0.1:" .. $web - 7 } },
+      admin = { address = "127.0.0.1:" .. $admin - 7 },
+      routes = { { policies = { { "rbac", allow = { { ports = { $web - 7 } } } },
+        { "respond", body = "here" } } } } }]] }
+    assert.equal("here", assert(http.ask("127.0.0.2:" .. gw.ports.web, {})).body)
+    assert.equal(200, assert(http.ask(gw.ports.admin, { path = "/healthz/ready" })).status)
   end)
 
   it("reads a folder of YAML", function()

@@ -2,11 +2,13 @@
 -- MOONGATE_GWAPI names. Where there is none, or no Python, nothing is tested here.
 require "spec.support.init"
 local gateway = require "spec.support.gateway"
+local net = require "spec.support.net"
 local process = require "spec.support.process"
 
 local FOLDER = os.getenv "MOONGATE_GWAPI" or "../shared/acceptance/gwapi"
 local RUNNER = FOLDER .. "/run.py"
 local LIMIT = 180 -- seconds; some 15 are needed, more with the sanitizers
+local PORTS = { 80, 443, 8080, 8081, 8082, 8083, 8090, 8443 } -- of the cases' listeners
 local NEEDS_HTTP2 = { "^GRPC", "H2C$" }
 
 local function is_here()
@@ -16,7 +18,7 @@ end
 describe("Gateway API conformance cases", function()
   it("all pass, but those that need HTTP/2", function()
     if not is_here() then return pending("there is no " .. RUNNER) end
-    local argv = { "python3", RUNNER, "--port-offset", "auto",
+    local argv = { "python3", RUNNER, "--port-offset", tostring(net.free_offset(PORTS)),
       "--gateway", gateway.binary .. " run {dir} --port-offset {offset} --workers 1" }
     for _, pattern in ipairs(NEEDS_HTTP2) do
       argv[#argv + 1] = "--skip"

@@ -78,13 +78,9 @@ end
 -- @return { ports =, path =, folder =, pid =, ... } with the methods below
 function gateway.start(options)
   local self = setmetatable({ folder = gateway.folder() }, { __index = methods })
-  for _ = 1, 3 do
-    if launch(self, options) == "ready" then return self end
-    process.stop(self.process)
-    running[self] = nil
-    -- Between finding a port free and binding it somebody may take it.
-    if not self:log():find "in use" then break end
-  end
+  if launch(self, options) == "ready" then return self end
+  process.stop(self.process)
+  running[self] = nil
   error("the gateway did not start:\n" .. self:log(), 2)
 end
 
