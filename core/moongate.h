@@ -366,6 +366,15 @@ int mg_key_verify(struct mg_key *key, int scheme, int digest, mg_str data, mg_st
 int mg_key_verify_wait(mg_exchange *x, struct mg_key *key, int scheme, int digest, mg_str data,
                        mg_str signature);
 
+/* ---- files ------------------------------------------------------------------------- */
+
+/* What changes when a file does; times in ns since 1970. */
+struct mg_file_stamp {
+    uint64_t device, inode, size, modified, changed;
+};
+/* MG_ENOENT, or another errno's negative: it cannot be looked at. */
+int mg_file_stamp(const char *path, struct mg_file_stamp *out);
+
 /* ---- the rest ---------------------------------------------------------------------- */
 
 /* Both write *outlen raw bytes (64 at most); MG_EINVAL: no such algorithm. */

@@ -24,6 +24,8 @@ void mg_abi_setup(struct mg_env *env);
 void mg_abi_alone(struct mg_env *e);
 /* Frees timers that wait, listeners' contexts and sinks; before the Lua state closes. */
 void mg_abi_cleanup(void);
+/* Its part that abi_io.c does. */
+void mg_abi_close_sinks(void);
 /* Bounded: timers that wait or run. */
 enum { MG_ABI_TIMERS = 1024 };
 #endif

@@ -10,14 +10,12 @@
 #include "script/abi.h"
 #include "script/lane.h"
 
-enum { MAX_SINKS = 64, MAX_ALPN = 8, MAX_CERTS = 256 };
+enum { MAX_ALPN = 8, MAX_CERTS = 256 };
 
 /* One worker a process, so one env; NULL while a config is only checked. */
 static struct mg_env *env;
 static struct mg_list timers = {&timers, &timers};
 static uint32_t ntimers;
-static struct mg_sink *sinks[MAX_SINKS];
-static uint32_t nsinks;
 
 void mg_abi_setup(struct mg_env *e)
 {
@@ -358,39 +356,6 @@ void mg_log_text(int level, const char *bytes, uint32_t len)
     mg_log((enum mg_log_level)level, "%.*s", (int)len, bytes);
 }
 
-int mg_sink_get(const char *path, uint32_t len)
-{
-    char name[4096];
-    int err = 0;
-    struct mg_sink *sink;
-
-    if (len >= sizeof(name))
-        return MG_ELIMIT;
-    memcpy(name, path, len);
-    name[len] = '\0';
-    sink = mg_sink_open(name, &err);
-    if (sink == NULL)
-        return err;
-    for (uint32_t i = 0; i < nsinks; i++) {
-        if (sinks[i] == sink) {
-            mg_sink_close(sink); /* it was counted twice */
-            return (int)i;
-        }
-    }
-    if (nsinks == MAX_SINKS) {
-        mg_sink_close(sink);
-        return MG_ELIMIT;
-    }
-    sinks[nsinks] = sink;
-    return (int)nsinks++;
-}
-
-void mg_sink_write(int sink, const char *line, uint32_t len)
-{
-    if (sink >= 0 && (uint32_t)sink < nsinks)
-        mg_sink_line(sinks[sink], line, len);
-}
-
 struct abi_timer {
     struct mg_list link;
     struct mg_timer timer;
@@ -458,6 +423,5 @@ void mg_abi_cleanup(void)
             mg_tls_unref(env->proxy->listeners[i].tls);
         env->proxy->listeners[i].tls = NULL;
     }
-    while (nsinks > 0)
-        mg_sink_close(sinks[--nsinks]);
+    mg_abi_close_sinks();
 }

@@ -30,4 +30,15 @@ function field.map_error(map, path)
   end
 end
 
+--- How CGI (RFC 3875, section 4.1.18) and its heirs read a name: "_" and "-" are one.
+function field.as_cgi(name) return (name:lower():gsub("_", "-")) end
+
+--- Takes away what the client itself says where a policy will speak, and what the service might take for that.
+-- @param names set of names as field.as_cgi() gives them
+function field.drop_forged(names, headers)
+  for name in headers:each() do
+    if names[field.as_cgi(name)] then headers:remove(name) end
+  end
+end
+
 return field

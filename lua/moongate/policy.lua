@@ -7,7 +7,7 @@ local policy = {}
 
 --- The policies that moongate brings, for suggestions.
 policy.stock = {
-  "access_log", "canary", "cors", "ext_authz", "fault", "headers", "jwt", "metrics", "mirror", "misdirected",
+  "access_log", "api_key", "canary", "cors", "ext_authz", "fault", "headers", "jwt", "metrics", "mirror", "misdirected",
   "normalize", "rbac", "redirect", "request_id", "respond", "rewrite",
 }
 

@@ -1,22 +1,12 @@
 --- accept: what a request with a good token becomes: what the token says in headers and notes, the token gone.
 local field = require "moongate.field"
-local locations = require "policies.jwt.locations"
+local locations = require "moongate.locations"
 local accept = {}
 
--- CGI (RFC 3875, section 4.1.18) and its heirs read "_" and "-" as one.
-local function as_cgi(name) return (name:lower():gsub("_", "-")) end
-
---- Adds the names of the headers that a rule writes to the set `names`, as drop_forged() wants them.
+--- Adds the names of the headers that a rule writes to the set `names`, as field.drop_forged() wants them.
 function accept.outputs(rule, names)
-  if rule.payload_header then names[as_cgi(rule.payload_header)] = true end
-  for _, output in ipairs(rule.claim_headers) do names[as_cgi(output.header)] = true end
-end
-
---- Takes away what the client itself says where a token will speak, and what the service might take for that.
-function accept.drop_forged(names, headers)
-  for name in headers:each() do
-    if names[as_cgi(name)] then headers:remove(name) end
-  end
+  if rule.payload_header then names[field.as_cgi(rule.payload_header)] = true end
+  for _, output in ipairs(rule.claim_headers) do names[field.as_cgi(output.header)] = true end
 end
 
 -- Texts, numbers and booleans alone become headers, and no text that a header could not hold.

@@ -12,7 +12,8 @@
 -- Phases: request.
 -- Place it before rbac and what else asks who the client is.
 local accept = require "policies.jwt.accept"
-local locations = require "policies.jwt.locations"
+local field = require "moongate.field"
+local locations = require "moongate.locations"
 local metrics = require "moongate.metrics"
 local settings = require "policies.jwt.settings"
 local tokens = require "moongate.jwt"
@@ -21,6 +22,9 @@ local jwt = {}
 
 jwt.schema, jwt.check = settings.schema, settings.check
 
+-- Where a rule looks that names no place (RFC 6750, sections 2.1 and 2.3).
+local DEFAULT = { { kind = "header", name = "authorization", prefix = "Bearer " },
+  { kind = "param", name = "access_token", prefix = "" } }
 local OUTCOMES = { "verified", "missing", "preflight", "refused" }
 
 function jwt.prepare(conf)
@@ -29,7 +33,7 @@ function jwt.prepare(conf)
   local prepared = { rules = {}, places = {}, outputs = {}, required = conf.required, counts = {} }
   for i, rule in ipairs(conf.rules) do
     prepared.rules[i] = settings.prepare(rule, conf.clock_skew / 1000)
-    prepared.rules[i].places = locations.add(prepared.places, rule)
+    prepared.rules[i].places = locations.add(prepared.places, rule, DEFAULT)
     accept.outputs(rule, prepared.outputs)
   end
   prepared.outputs = next(prepared.outputs) and prepared.outputs or false
@@ -61,7 +65,7 @@ end
 
 function jwt.request(conf, ctx)
   local found = locations.find(conf.places, ctx.req)
-  if conf.outputs then accept.drop_forged(conf.outputs, ctx.req.headers) end
+  if conf.outputs then field.drop_forged(conf.outputs, ctx.req.headers) end
   if is_preflight(ctx.req) then return conf.counts.preflight:add(1) end
   if not found then
     if conf.required then return refuse(conf, ctx, tokens.MISSING) end

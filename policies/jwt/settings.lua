@@ -1,6 +1,7 @@
 --- settings: what a config may say to policy jwt, checked and made ready.
 local claims = require "moongate.claims"
 local field = require "moongate.field"
+local locations = require "moongate.locations"
 local source = require "policies.jwt.source"
 local tokens = require "moongate.jwt"
 local settings = {}
@@ -8,6 +9,8 @@ local settings = {}
 local function strings(name, doc)
   return { name, type = "list", items = { type = "string", min = 1 }, default = {}, doc = doc }
 end
+
+local from_headers, from_params, from_cookies = locations.schema "a token"
 
 local rule = {
   { "issuer", type = "string", min = 1, doc = "Who signs (`iss`); any issuer when absent." },
@@ -24,12 +27,7 @@ local rule = {
   { "keep", type = "duration", min = 1000, default = "24h", doc = "How long keys outlive fetches that fail." },
   { "refetch", type = "duration", min = 100, default = "10s",
     doc = "Least time between two fetches that tokens with an unknown key cause." },
-  { "from_headers", type = "list", default = {}, doc = "Headers with a token.", items = { type = "record", fields = {
-    { "name", type = "string", required = true, doc = "Name of the header." },
-    { "prefix", type = "string", default = "", doc = "What stands before the token, in this case, blanks included." },
-  } } },
-  strings("from_params", "Query parameters with a token."),
-  strings("from_cookies", "Cookies with a token."),
+  from_headers, from_params, from_cookies,
   { "forward", type = "boolean", default = false, doc = "Whether the service gets the token too." },
   { "payload_header", type = "string", doc = "Request header that gets the token's middle part, as base64url." },
   { "claim_headers", type = "list", default = {}, doc = "Claims as request headers.", items = { type = "record",
@@ -49,15 +47,13 @@ settings.schema = {
 -- ---- check --------------------------------------------------------------------------------
 
 local function name_error(name, path)
-  local why = field.name_error(name) or name:lower() == "host" and "the host cannot be a token or a claim"
+  local why = field.name_error(name) or name:lower() == "host" and "the host cannot be a token, a key or a claim"
   return why and ("%s: %s"):format(path, why)
 end
 
 local function rule_error(one)
   local why = source.mistake(one) or one.payload_header and name_error(one.payload_header, "payload_header")
-  for i, place in ipairs(one.from_headers) do
-    why = why or name_error(place.name, ("from_headers.%d.name"):format(i))
-  end
+    or locations.mistake(one)
   for i, output in ipairs(one.claim_headers) do
     why = why or name_error(output.header, ("claim_headers.%d.header"):format(i))
   end

@@ -59,8 +59,8 @@ describe("examples", function()
   setup(function()
     if MOONGATE:sub(1, 1) ~= "/" then MOONGATE = sh("pwd"):gsub("\n", "") .. "/" .. MOONGATE end
     folder = sh("mktemp -d"):gsub("\n", "")
-    sh(("cp -r examples/*.lua examples/*.yaml examples/jwt-token examples/tls examples/custom_policy %s")
-      :format(folder))
+    sh(("cp -r examples/*.lua examples/*.yaml examples/*.keys examples/jwt-token %s"):format(folder))
+    sh(("cp -r examples/tls examples/custom_policy %s"):format(folder))
     for path in sh(("find %s -name '*.lua' -o -name '*.yaml'"):format(folder)):gmatch("[^\n]+") do move_ports(path) end
   end)
   after_each(function()
@@ -115,6 +115,14 @@ describe("examples", function()
     assert.equal(403, (get(8080, "/", "-X DELETE")))
     assert.equal(403, (ask("bob", 4102444800, "-X DELETE")))
     assert.equal(200, (ask("ada", 4102444800, "-X DELETE")))
+  end)
+
+  it("api_key", function()
+    start "api_key.lua"
+    assert.equal(401, (get(8080, "/")))
+    assert.equal(401, (get(8080, "/", "-H 'x-api-key: letmein'")))
+    assert.same({ 200, "hello, ada\n" }, { get(8080, "/", "-H 'x-api-key: open-sesame'") })
+    assert.same({ 200, "hello, ada\n" }, { get(8080, "/?key=open-sesame") })
   end)
 
   it("normalize", function()

@@ -1,27 +1,46 @@
---- locations: the places of a request that carry tokens: headers, query parameters, cookies.
+--- locations: the places of a request that carry tokens or keys: headers, query parameters, cookies.
+local field = require "moongate.field"
 local query = require "moongate.query"
 local locations = {}
 
--- Where a rule looks that names no place (RFC 6750, sections 2.1 and 2.3).
-local DEFAULT = { { kind = "header", name = "authorization", prefix = "Bearer " },
-  { kind = "param", name = "access_token", prefix = "" } }
+--- The fields of a schema by which a config names places; `what` is what they carry ("a token").
+function locations.schema(what)
+  local function names(name, doc)
+    return { name, type = "list", items = { type = "string", min = 1 }, default = {}, doc = doc .. what .. "." }
+  end
+  return { "from_headers", type = "list", default = {}, doc = "Headers with " .. what .. ".", items = { type = "record",
+    fields = {
+      { "name", type = "string", required = true, doc = "Name of the header." },
+      { "prefix", type = "string", default = "", doc = "What stands before it, in this case, blanks included." },
+    } } }, names("from_params", "Query parameters with "), names("from_cookies", "Cookies with ")
+end
 
-local function own_places(rule)
+--- What is wrong with a header of `from_headers`, as "from_headers.1.name: reason", or nil.
+function locations.mistake(rule)
+  for i, place in ipairs(rule.from_headers) do
+    local name = place.name
+    local why = field.name_error(name) or name:lower() == "host" and "the host cannot be a token, a key or a claim"
+    if why then return ("from_headers.%d.name: %s"):format(i, why) end
+  end
+end
+
+local function own_places(rule, default)
   local list = {}
   for _, header in ipairs(rule.from_headers) do
     list[#list + 1] = { kind = "header", name = header.name:lower(), prefix = header.prefix }
   end
   for _, name in ipairs(rule.from_params) do list[#list + 1] = { kind = "param", name = name, prefix = "" } end
   for _, name in ipairs(rule.from_cookies) do list[#list + 1] = { kind = "cookie", name = name, prefix = "" } end
-  return #list > 0 and list or DEFAULT
+  return #list > 0 and list or default
 end
 
 local function same(a, b) return a.kind == b.kind and a.name == b.name and a.prefix == b.prefix end
 
---- The places of a rule; those that `all` lacks are added to it.
-function locations.add(all, rule)
+--- The places of a rule (`default` where it names none); those that `all` lacks are added to it.
+-- @return array of { kind = "header", "param" or "cookie", name =, prefix = }
+function locations.add(all, rule, default)
   local list = {}
-  for i, place in ipairs(own_places(rule)) do
+  for i, place in ipairs(own_places(rule, default)) do
     for _, known in ipairs(all) do
       if same(known, place) then list[i] = known end
     end
@@ -38,7 +57,7 @@ end
 -- Each gives an array of texts, or nil.
 local readers = {}
 
--- A header without the prefix carries no token, as far as this place is concerned.
+-- A header without the prefix carries nothing, as far as this place is concerned.
 function readers.header(req, place)
   local headers, prefix, texts = req.headers, place.prefix, nil
   local value, at = headers:next_of(place.name, 0)
@@ -105,7 +124,7 @@ function removers.cookie(req, name)
   req.headers.cookie = line and line:match "^%s*(.*)$"
 end
 
---- Takes the tokens at these places out of the request.
+--- Takes what was found at these places out of the request.
 function locations.remove(places, found, req)
   for _, place in ipairs(places) do
     if found[place] then removers[place.kind](req, place.name) end
