@@ -210,6 +210,8 @@ int mg_reply_end(mg_exchange *x);
 /* Always MG_AGAIN, then MG_OK after `ms` (MG_EGONE when the client leaves before; MG_EPHASE at once
  * for an exchange whose lane is not the one that runs). */
 int mg_sleep(mg_exchange *x, uint32_t ms);
+/* Ends the sleep of an exchange, if it is in one, at the end of this turn: it has slept long enough. */
+void mg_wake(mg_exchange *x);
 /* The response failed and only log policies are left: their waits do not depend on the client any
  * more (after a response that was sent whole this goes without saying). */
 void mg_settle(mg_exchange *x);
@@ -315,6 +317,23 @@ void mg_call_body(const struct mg_call *c, mg_str *body);
 void mg_call_why(const struct mg_call *c, mg_str *out);
 void mg_call_free(struct mg_call *c);
 
+/* ---- connections of policies, for what is no HTTP ------------------------------------ */
+
+/* core/proxy/socket.h has the contracts.  A socket belongs to no exchange: any may use it in turn. */
+struct mg_socket;
+/* NULL and *why: there are too many.  Closed by mg_socket_close(). */
+struct mg_socket *mg_socket_new(struct mg_endpoint *ep, mg_str *why);
+void mg_socket_close(struct mg_socket *s);
+/* Each waits: MG_OK, MG_AGAIN then the outcome, or an error.  Times in ms. */
+int mg_socket_connect(mg_exchange *x, struct mg_socket *s); /* within the endpoint's own limit */
+int mg_socket_write(mg_exchange *x, struct mg_socket *s, const char *bytes, uint32_t len,
+                    uint32_t timeout_ms);
+int mg_socket_wait(mg_exchange *x, struct mg_socket *s, uint32_t least, uint32_t timeout_ms);
+/* What has arrived, good until the next wait; and that its first `len` bytes were read. */
+void mg_socket_bytes(const struct mg_socket *s, mg_str *out);
+void mg_socket_take(struct mg_socket *s, uint32_t len);
+void mg_socket_why(const struct mg_socket *s, mg_str *out);
+
 /* ---- metrics: shared by all workers (core/base/metrics.h says how) ------------------ */
 
 enum { MG_METRIC_COUNTER, MG_METRIC_GAUGE, MG_METRIC_HISTOGRAM };
@@ -329,12 +348,13 @@ void mg_metric_observe(int family, uint64_t *slots, double value);
 
 /* ---- a dictionary shared by all workers -------------------------------------------- */
 
-/* core/base/dict.h has the contracts: MG_ENOENT, MG_ELIMIT, MG_EINVAL, MG_EPHASE (only_new); values
+/* core/base/dict.h has the contracts: MG_ENOENT, MG_ELIMIT, MG_EINVAL, MG_EPHASE (only_new, swap); values
  * are copied, times in ms, ttl 0: no expiry. */
 struct mg_dict;
 struct mg_dict *mg_shared_open(const char *name, uint32_t len, uint64_t size);
 int mg_shared_get(struct mg_dict *d, mg_str key, char *out, uint64_t cap, uint64_t *len);
 int mg_shared_set(struct mg_dict *d, mg_str key, mg_str value, uint64_t ttl_ms, bool only_new);
+int mg_shared_swap(struct mg_dict *d, mg_str key, mg_str old, mg_str value, uint64_t ttl_ms);
 int mg_shared_delete(struct mg_dict *d, mg_str key);
 int mg_shared_incr(struct mg_dict *d, mg_str key, double by, double init, uint64_t ttl_ms,
                    double *out);

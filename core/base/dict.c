@@ -398,6 +398,36 @@ int mg_dict_set(struct mg_dict *d, mg_str key, mg_str value, uint64_t now_ms, ui
     return i != 0 && only_new ? MG_EPHASE : MG_OK;
 }
 
+static bool holds(struct shard *s, uint32_t i, mg_str value)
+{
+    const struct entry *e = entry_at(s, i);
+    struct cursor c = cursor_at(s, i);
+
+    if (value.ptr == NULL || e->vlen != value.len)
+        return false;
+    skip(&c, e->klen);
+    return matches(c, value);
+}
+
+int mg_dict_swap(struct mg_dict *d, mg_str key, mg_str old, mg_str value, uint64_t now_ms,
+                 uint64_t ttl_ms)
+{
+    uint64_t hash = mg_hash(&d->seed, key.ptr, key.len);
+    struct shard *s;
+    uint32_t i;
+    bool same;
+
+    if (!fits(d, (size_t)key.len + value.len))
+        return MG_ELIMIT;
+    s = lock(d, hash);
+    i = find(d, s, hash, key, now_ms);
+    same = i == 0 ? old.ptr == NULL : holds(s, i, old);
+    if (same)
+        store(d, s, i, hash, key, value, now_ms, expiry(now_ms, ttl_ms));
+    mg_shm_unlock(&s->lock);
+    return same ? MG_OK : MG_EPHASE;
+}
+
 int mg_dict_delete(struct mg_dict *d, mg_str key)
 {
     uint64_t hash = mg_hash(&d->seed, key.ptr, key.len);

@@ -22,6 +22,9 @@ int mg_dict_get(struct mg_dict *d, mg_str key, uint64_t now_ms, char *out, size_
 /* ttl_ms 0: no expiry.  only_new ("add"): MG_EPHASE when the key is there. */
 int mg_dict_set(struct mg_dict *d, mg_str key, mg_str value, uint64_t now_ms, uint64_t ttl_ms,
                 bool only_new);
+/* Sets it if what is there is `old` (a NULL span: if nothing is), else MG_EPHASE.  Atomic over all workers. */
+int mg_dict_swap(struct mg_dict *d, mg_str key, mg_str old, mg_str value, uint64_t now_ms,
+                 uint64_t ttl_ms);
 /* MG_ENOENT when it was not there. */
 int mg_dict_delete(struct mg_dict *d, mg_str key);
 /* Adds `by` to the number under key (an absent one starts at `init`, with that ttl; one that is

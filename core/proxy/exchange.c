@@ -378,6 +378,7 @@ void mg_exchange_finish(struct mg_x *x)
     mg_timer_clear(&x->try_timer);
     mg_timer_clear(&x->deadline);
     mg_list_remove(&x->flush.link);
+    mg_list_remove(&x->rouse.link);
     mg_call_cancel_all(x);
     mg_exchange_release_streams(x);
     mg_relay_free(&x->body_in);
@@ -394,6 +395,8 @@ void mg_exchange_setup(struct mg_x *x, struct mg_proxy *proxy)
     x->up.on_fail = on_no_connection;
     x->flush.fn = mg_exchange_flush_heads;
     mg_list_init(&x->flush.link);
+    x->rouse.fn = mg_exchange_on_rouse;
+    mg_list_init(&x->rouse.link);
     mg_list_init(&x->calls);
     mg_timer_init(&x->nap, mg_exchange_on_nap_end);
     mg_timer_init(&x->try_timer, mg_exchange_on_try_timer);

@@ -46,6 +46,7 @@ struct mg_proxy {
     uint32_t active, conns;     /* exchanges in progress, downstream connections */
     uint32_t background;        /* of the exchanges: those without a request */
     uint32_t checks;            /* struct mg_check under way */
+    uint32_t sockets;           /* struct mg_socket */
     bool draining;
 };
 
@@ -58,7 +59,8 @@ enum mg_wait {
     MG_WAIT_RESPONSE_BODY,
     MG_WAIT_REPLY, /* the response's end (or room, when it is streamed by the lane) */
     MG_WAIT_CALL,
-    MG_WAIT_CHECK /* of a signature */
+    MG_WAIT_CHECK, /* of a signature */
+    MG_WAIT_SOCKET
 };
 
 struct mg_x {
@@ -89,6 +91,8 @@ struct mg_x {
     struct mg_lane *lane;     /* bound for good: script/lane.c */
     struct mg_list calls;     /* struct mg_call */
     struct mg_check *check;   /* MG_WAIT_CHECK */
+    struct mg_socket *socket; /* MG_WAIT_SOCKET */
+    struct mg_deferred rouse; /* ends MG_WAIT_SLEEP early */
     struct mg_x *next;
 };
 
@@ -113,6 +117,7 @@ int mg_exchange_reply(struct mg_x *x, bool stream);
 int mg_exchange_reply_send(struct mg_x *x, mg_str bytes);
 int mg_exchange_reply_end(struct mg_x *x);
 int mg_exchange_sleep(struct mg_x *x, uint32_t ms);
+void mg_exchange_rouse(struct mg_x *x);
 /* Whether the lane may begin a wait that is not about either message. */
 int mg_exchange_may_wait(struct mg_x *x);
 /* The answer is through, as well as it could be; said by the ops that complete it, or by the lane when
@@ -121,6 +126,6 @@ int mg_exchange_may_wait(struct mg_x *x);
 void mg_exchange_settle(struct mg_x *x);
 /* The lane is through: frees everything, and lets the connection go on. */
 void mg_exchange_finish(struct mg_x *x);
-/* For call.c and check.c: wakes the lane if that is what it waits for. */
+/* For call.c, check.c and socket.c: wakes the lane if that is what it waits for. */
 void mg_exchange_wake(struct mg_x *x, enum mg_wait what, int rc);
 #endif

@@ -31,6 +31,7 @@ void mg_exchange_arm_try(struct mg_x *x, uint32_t ms);
 void mg_exchange_fail(struct mg_x *x, int err);
 void mg_exchange_client_gone(struct mg_x *x);
 void mg_exchange_on_nap_end(struct mg_timer *t);
+void mg_exchange_on_rouse(struct mg_deferred *d);
 void mg_exchange_on_try_timer(struct mg_timer *t);
 void mg_exchange_on_deadline(struct mg_timer *t);
 

@@ -2,6 +2,7 @@
 
 #include "proxy/call.h"
 #include "proxy/check.h"
+#include "proxy/socket.h"
 
 /* ---- waiting: the lane stops here and is woken by what it waits for ------------------ */
 
@@ -12,6 +13,8 @@ void mg_exchange_wake(struct mg_x *x, enum mg_wait what, int rc)
     x->wait = MG_WAIT_NONE;
     if (x->check != NULL)
         mg_check_forget(x);
+    if (x->socket != NULL)
+        mg_socket_forget(x);
     x->proxy->hooks.wake(x, rc);
 }
 
@@ -96,7 +99,7 @@ void mg_exchange_fail(struct mg_x *x, int err)
     mg_relay_cut(&x->body_out);
     x->broken = err; /* for a lane that waits for something else: its next op says so */
     if (x->wait != MG_WAIT_SLEEP && x->wait != MG_WAIT_CALL && x->wait != MG_WAIT_CHECK &&
-        (x->wait != MG_WAIT_REQUEST_BODY || mg_exchange_is_pumping(x)))
+        x->wait != MG_WAIT_SOCKET && (x->wait != MG_WAIT_REQUEST_BODY || mg_exchange_is_pumping(x)))
         mg_exchange_wake_any(x, err);
 }
 
@@ -117,6 +120,20 @@ void mg_exchange_client_gone(struct mg_x *x)
 void mg_exchange_on_nap_end(struct mg_timer *t)
 {
     mg_exchange_wake(MG_LIST_OF(t, struct mg_x, nap), MG_WAIT_SLEEP, MG_OK);
+}
+
+void mg_exchange_on_rouse(struct mg_deferred *d)
+{
+    struct mg_x *x = MG_LIST_OF(d, struct mg_x, rouse);
+
+    mg_timer_clear(&x->nap);
+    mg_exchange_wake(x, MG_WAIT_SLEEP, MG_OK);
+}
+
+void mg_exchange_rouse(struct mg_x *x)
+{
+    if (x->wait == MG_WAIT_SLEEP)
+        mg_loop_defer(x->proxy->loop, &x->rouse);
 }
 
 void mg_exchange_arm_try(struct mg_x *x, uint32_t ms)
@@ -206,6 +223,7 @@ int mg_exchange_sleep(struct mg_x *x, uint32_t ms)
 
     if (rc != MG_OK)
         return rc;
+    mg_list_remove(&x->rouse.link); /* it was for the sleep before */
     mg_timer_set(x->proxy->loop, &x->nap, ms);
     return mg_exchange_await(x, MG_WAIT_SLEEP);
 }

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "net/tcp.h"
+#include "proxy/connect.h"
 
 /* What the pool knows of one connection; the client's owner. */
 struct mg_pooled {
@@ -13,18 +13,6 @@ struct mg_pooled {
     uint64_t made_ns; /* with a max_age_ms */
     struct sockaddr_storage to;
     uint32_t version; /* of the name when `to` was among its addresses */
-};
-
-/* A connection being made: name, then TCP, then TLS. */
-struct mg_connect {
-    struct mg_endpoint *ep;
-    struct mg_pool_wait *wait; /* NULL: the waiter gave up */
-    struct mg_conn *conn;
-    struct mg_name_wait name;
-    struct mg_timer timer; /* the look-up's and the handshake's limit */
-    struct sockaddr_storage to;
-    uint32_t tried; /* addresses so far */
-    bool tls, naming;
 };
 
 static struct mg_loop *loop_of(const struct mg_endpoint *ep)
@@ -145,22 +133,22 @@ static void on_closed(struct mg_client *c, void *owner)
 static const struct mg_client_events client_events = {.on_free = on_free, .on_closed = on_closed};
 
 /* NULL: out of memory, and `conn` is closed. */
-static struct mg_client *adopt(const struct mg_connect *k)
+static struct mg_client *adopt(struct mg_endpoint *ep, struct mg_conn *conn,
+                               const struct sockaddr_storage *to)
 {
     struct mg_pooled *p = calloc(1, sizeof(*p));
-    struct mg_endpoint *ep = k->ep;
 
     if (p == NULL) {
-        mg_conn_close(k->conn);
+        mg_conn_close(conn);
         return NULL;
     }
-    p->client = mg_client_new(k->conn, &client_events, p);
+    p->client = mg_client_new(conn, &client_events, p);
     if (p->client == NULL) {
         free(p);
         return NULL;
     }
     p->ep = ep;
-    p->to = k->to;
+    p->to = *to;
     p->version = ep->name->version - 1; /* its name may have changed meanwhile */
     p->made_ns = ep->conf.max_age_ms > 0 ? mg_clock_ns() : 0;
     mg_list_init(&p->link);
@@ -205,201 +193,35 @@ void mg_pool_clear(struct mg_endpoint *ep)
 
 /* ---- connections being made --------------------------------------------------------- */
 
-static void connect_free(struct mg_connect *k)
+static void on_connected(void *owner, struct mg_conn *conn, const struct sockaddr_storage *to,
+                         int err, const char *reason)
 {
-    mg_timer_clear(&k->timer);
-    if (k->naming)
-        mg_list_remove(&k->name.link);
-    free(k);
-}
+    struct mg_pool_wait *w = owner;
+    struct mg_endpoint *ep = w->ep;
+    struct mg_client *c = conn != NULL ? adopt(ep, conn, to) : NULL;
 
-/* `reason` may point into the connection, so that is closed last. */
-static void connect_failed(struct mg_connect *k, int err, const char *reason)
-{
-    struct mg_endpoint *ep = k->ep;
-    struct mg_conn *conn = k->conn;
-    struct mg_pool_wait *w = k->wait;
-
-    connect_free(k);
+    if (conn != NULL && c == NULL) {
+        err = MG_ENOMEM;
+        reason = mg_error_text(err);
+    }
     ep->refs++; /* keeps it from being freed by what fn() does */
-    uncount_connection(ep);
-    if (w != NULL) {
-        end_wait(ep, w);
-        w->fn(w, NULL, err, reason);
-    }
-    ep->refs--;
-    if (conn != NULL)
-        mg_conn_close(conn);
-    mg_endpoint_settle(ep);
-}
-
-static void connect_done(struct mg_connect *k)
-{
-    struct mg_endpoint *ep = k->ep;
-    struct mg_pool_wait *w = k->wait;
-    struct mg_client *c = adopt(k);
-
-    if (c == NULL) {
-        k->conn = NULL;
-        connect_failed(k, MG_ENOMEM, mg_error_text(MG_ENOMEM));
-        return;
-    }
-    connect_free(k);
+    if (c == NULL)
+        uncount_connection(ep);
     end_wait(ep, w);
-    w->fn(w, c, MG_OK, NULL);
-}
-
-static void on_connect(struct mg_conn *conn, int err);
-static void on_lost(struct mg_conn *conn, int err);
-
-static void on_early_eof(struct mg_conn *conn)
-{
-    on_lost(conn, MG_ECLOSED);
-}
-
-/* Nothing is due from the upstream before a request: what comes is dropped with the connection. */
-static void on_early_read(struct mg_conn *conn, const char *bytes, size_t len)
-{
-    (void)bytes, (void)len;
-    on_lost(conn, MG_EPROTO);
-}
-
-static const struct mg_conn_events connect_events = {
-    .on_connect = on_connect,
-    .on_read = on_early_read,
-    .on_eof = on_early_eof,
-    .on_error = on_lost,
-};
-
-/* Each new connection takes the name's next address, and the one after where there is no way. */
-static int start_tcp(struct mg_connect *k)
-{
-    struct mg_name *name = k->ep->name;
-    int rc = MG_ECONNECT;
-
-    while (rc != 0 && k->tried < name->count) {
-        k->to = name->addresses[name->turn++ % name->count];
-        k->tried++;
-        rc = mg_tcp_connect(loop_of(k->ep), (const struct sockaddr *)&k->to, 0, &connect_events, k,
-                            &k->conn);
-    }
-    return rc;
-}
-
-static void start_tls(struct mg_connect *k)
-{
-    const struct mg_endpoint_conf *conf = &k->ep->conf;
-    struct mg_conn *lower = k->conn;
-    int rc;
-
-    k->tls = true;
-    k->conn = NULL;
-    rc = mg_tls_connect(conf->tls, lower, conf->sni.ptr,
-                        conf->verify.len > 0 ? conf->verify.ptr : NULL, &connect_events, k,
-                        &k->conn);
-    if (rc != 0)
-        connect_failed(k, MG_ETLS, mg_error_text(rc));
-}
-
-/* A name with several addresses stands as long as one of them answers. */
-static bool try_next_address(struct mg_connect *k)
-{
-    struct mg_conn *failed = k->conn;
-
-    if (k->tls || k->tried >= k->ep->name->count)
-        return false;
-    if (start_tcp(k) != 0) {
-        k->conn = failed;
-        return false;
-    }
-    mg_conn_close(failed);
-    return true;
-}
-
-static void keep_alive(const struct mg_connect *k)
-{
-    const struct mg_endpoint_conf *conf = &k->ep->conf;
-
-    if (conf->keepalive_s + conf->keepalive_interval_s + conf->keepalive_probes > 0)
-        mg_tcp_keepalive(k->conn, conf->keepalive_s, conf->keepalive_interval_s,
-                         conf->keepalive_probes);
-}
-
-static void on_connect(struct mg_conn *conn, int err)
-{
-    struct mg_connect *k = conn->owner;
-
-    if (err != 0 && try_next_address(k))
-        return;
-    if (err == 0 && !k->tls)
-        keep_alive(k);
-    if (k->tls && err != 0)
-        connect_failed(k, MG_ETLS, mg_tls_reason(conn));
-    else if (err == UV_ETIMEDOUT || err == MG_ETIMEOUT || err == MG_ECONNTIMEOUT)
-        connect_failed(k, MG_ECONNTIMEOUT, mg_error_text(err));
-    else if (err != 0)
-        connect_failed(k, MG_ECONNECT, mg_error_text(err));
-    else if (k->ep->conf.tls != NULL && !k->tls)
-        start_tls(k);
-    else
-        connect_done(k);
-}
-
-static void on_lost(struct mg_conn *conn, int err)
-{
-    struct mg_connect *k = conn->owner;
-
-    connect_failed(k, k->tls ? MG_ETLS : MG_ECONNECT, mg_error_text(err));
-}
-
-static void on_connect_timeout(struct mg_timer *t)
-{
-    struct mg_connect *k = MG_LIST_OF(t, struct mg_connect, timer);
-
-    connect_failed(k, MG_ECONNTIMEOUT, "connection timeout");
-}
-
-static void on_name(struct mg_name_wait *w, int err)
-{
-    struct mg_connect *k = MG_LIST_OF(w, struct mg_connect, name);
-    int rc;
-
-    k->naming = false;
-    if (err != 0) {
-        connect_failed(k, MG_EDNS, mg_error_text(err));
-        return;
-    }
-    rc = start_tcp(k);
-    if (rc != 0)
-        connect_failed(k, MG_ECONNECT, mg_error_text(rc));
+    w->fn(w, c, err, reason);
+    ep->refs--;
+    mg_endpoint_settle(ep);
 }
 
 static int connect_start(struct mg_endpoint *ep, struct mg_pool_wait *w)
 {
-    struct mg_connect *k = calloc(1, sizeof(*k));
-    int rc = 0;
+    int rc = mg_connect_start(ep, on_connected, w, &w->connect);
 
-    if (k == NULL)
-        return MG_ENOMEM;
-    k->ep = ep;
-    mg_timer_init(&k->timer, on_connect_timeout);
-    mg_list_init(&k->name.link);
-    if (ep->name->count == 0) {
-        k->naming = true;
-        k->name.fn = on_name;
-        mg_resolver_wait(ep->name, &k->name);
-    } else {
-        rc = start_tcp(k);
-    }
-    if (rc != 0) {
-        free(k);
-        return MG_ECONNECT;
-    }
-    mg_timer_set(loop_of(ep), &k->timer, ep->conf.connect_timeout_ms);
-    k->wait = w;
-    w->connect = k;
+    if (rc != MG_AGAIN)
+        return rc;
+    w->ep = ep;
     count_connection(ep);
-    return MG_AGAIN;
+    return rc;
 }
 
 /* ---- requests that wait for a connection -------------------------------------------- */
@@ -485,16 +307,16 @@ int mg_pool_get(struct mg_endpoint *ep, bool fresh, struct mg_pool_wait *w, stru
 void mg_pool_cancel(struct mg_pool_wait *w)
 {
     struct mg_connect *k = w->connect;
-    struct mg_endpoint *ep = w->queue;
+    struct mg_endpoint *ep = k != NULL ? w->ep : w->queue;
 
-    if (ep != NULL) {
-        mg_list_remove(&w->link);
-        end_wait(ep, w);
-        mg_endpoint_settle(ep);
-    }
-    if (k == NULL)
+    if (ep == NULL)
         return;
-    end_wait(k->ep, w);
-    k->wait = NULL;
-    connect_failed(k, MG_EGONE, NULL);
+    if (k == NULL)
+        mg_list_remove(&w->link);
+    end_wait(ep, w);
+    if (k != NULL) {
+        mg_connect_cancel(k);
+        uncount_connection(ep);
+    }
+    mg_endpoint_settle(ep);
 }

@@ -14,6 +14,7 @@
 /* A wait for a connection; lives inside its waiter. */
 struct mg_pool_wait {
     struct mg_connect *connect; /* in progress, or NULL */
+    struct mg_endpoint *ep;     /* with `connect`: to where */
     struct mg_endpoint *queue;  /* whose free connection it waits for, or NULL */
     struct mg_list link;        /* there */
     void (*fn)(struct mg_pool_wait *, struct mg_client *c, int err, const char *reason);

@@ -4,6 +4,7 @@
 
 #include "proxy/call.h"
 #include "proxy/check.h"
+#include "proxy/socket.h"
 
 static struct mg_x *x_of(mg_exchange *pub)
 {
@@ -311,6 +312,11 @@ int mg_sleep(mg_exchange *x, uint32_t ms)
     return mg_exchange_sleep(x_of(x), ms);
 }
 
+void mg_wake(mg_exchange *x)
+{
+    mg_exchange_rouse(x_of(x));
+}
+
 int mg_key_verify_wait(mg_exchange *x, struct mg_key *key, int scheme, int digest, mg_str data,
                        mg_str signature)
 {
@@ -419,4 +425,42 @@ void mg_call_why(const struct mg_call *c, mg_str *out)
 void mg_call_free(struct mg_call *c)
 {
     mg_call_end(c);
+}
+
+/* ---- sockets ---------------------------------------------------------------------------- */
+
+int mg_socket_connect(mg_exchange *x, struct mg_socket *s)
+{
+    return mg_socket_start(s, x_of(x));
+}
+
+int mg_socket_write(mg_exchange *x, struct mg_socket *s, const char *bytes, uint32_t len,
+                    uint32_t timeout_ms)
+{
+    return mg_socket_send(s, x_of(x), mg_str_of(bytes, len), timeout_ms);
+}
+
+int mg_socket_wait(mg_exchange *x, struct mg_socket *s, uint32_t least, uint32_t timeout_ms)
+{
+    return mg_socket_await(s, x_of(x), least, timeout_ms);
+}
+
+void mg_socket_bytes(const struct mg_socket *s, mg_str *out)
+{
+    *out = mg_socket_arrived(s);
+}
+
+void mg_socket_take(struct mg_socket *s, uint32_t len)
+{
+    mg_socket_taken(s, len);
+}
+
+void mg_socket_why(const struct mg_socket *s, mg_str *out)
+{
+    *out = text(mg_socket_reason(s));
+}
+
+void mg_socket_close(struct mg_socket *s)
+{
+    mg_socket_end(s);
 }

@@ -7,6 +7,7 @@
 #include "base/re2.h"
 #include "net/crypto.h"
 #include "net/signature.h"
+#include "proxy/socket.h"
 #include "script/abi.h"
 #include "script/lane.h"
 
@@ -69,6 +70,15 @@ void mg_endpoint_put(struct mg_endpoint *ep)
 uint32_t mg_endpoint_active(const struct mg_endpoint *ep)
 {
     return ep->active;
+}
+
+struct mg_socket *mg_socket_new(struct mg_endpoint *ep, mg_str *why)
+{
+    struct mg_socket *s = mg_socket_make(env->proxy, ep); /* an endpoint exists in a worker only */
+
+    if (s == NULL)
+        *why = MG_STR("too many sockets");
+    return s;
 }
 
 static struct mg_tls *tls_result(struct mg_tls *tls, const char *err, mg_str *why)
@@ -249,6 +259,11 @@ int mg_shared_get(struct mg_dict *d, mg_str key, char *out, uint64_t cap, uint64
 int mg_shared_set(struct mg_dict *d, mg_str key, mg_str value, uint64_t ttl_ms, bool only_new)
 {
     return mg_dict_set(d, key, value, wall_ms(), ttl_ms, only_new);
+}
+
+int mg_shared_swap(struct mg_dict *d, mg_str key, mg_str old, mg_str value, uint64_t ttl_ms)
+{
+    return mg_dict_swap(d, key, old, value, wall_ms(), ttl_ms);
 }
 
 int mg_shared_delete(struct mg_dict *d, mg_str key)

@@ -90,7 +90,6 @@ end
 -- ---- the peer -----------------------------------------------------------------------------
 
 local peer_get, peer_mt = {}, {}
-
 --- The TCP peer: address (text), port, whether it speaks TLS, and its certificate's identity or nil.
 function peer_get.address(x) return text(x.peer_address) end
 function peer_get.port(x) return x.peer_port end
@@ -152,6 +151,9 @@ function methods:sleep(ms)
   await(C.mg_sleep(self._x, ms), "ctx:sleep")
 end
 
+--- Ends this request's sleep early, from another one or a timer; nothing happens when it is in none.
+function methods:wake() C.mg_wake(self._x) end
+
 --- Waits for the first `bytes` bytes of the request's body, which stay part of it, before the request is sent: these
 -- (all of a shorter body), and whether that is all of it.
 function methods:peek_body(bytes)
@@ -195,16 +197,14 @@ function mt.__newindex(self, key, value)
   self._s.details = value
 end
 
---- A ctx for the exchange `x`, kept for all its requests.  What changes from request to request is in _s, a table
--- without a metatable whose fields are all there from the start: so a store needs no look at the old value, and the
--- table never grows.
+--- A ctx for the exchange `x`, kept for all its requests.  What changes with each is in _s, a plain table whose fields
+-- are all there from the start: a store needs no look at the old value, and it never grows.
 function ctx.new(x)
   return setmetatable({
     _x = x, req = message.request(x), res = message.response(x), peer = setmetatable({ _x = x }, peer_mt),
     _s = {
       owns = {}, noted = false, phase = "request", i = 0, flags = "-", is_local = false, chosen = false, shared = false,
-      model = false,
-      chain = false, route = false, backend = false, endpoint = false, details = false,
+      model = false, chain = false, route = false, backend = false, endpoint = false, details = false,
     },
   }, mt)
 end

@@ -8,7 +8,7 @@ local policy = {}
 --- The policies that moongate brings, for suggestions.
 policy.stock = {
   "access_log", "api_key", "canary", "cors", "ext_authz", "fault", "headers", "jwt", "metrics", "mirror", "misdirected",
-  "normalize", "rbac", "redirect", "request_id", "respond", "rewrite",
+  "normalize", "rate_limit", "rbac", "redirect", "request_id", "respond", "rewrite",
 }
 
 local FIELDS = {

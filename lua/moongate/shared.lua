@@ -9,6 +9,7 @@ local methods = {}
 methods.__index = methods
 
 local length, number, ttl = abi.new "uint64_t[1]", abi.new "double[1]", abi.new "uint64_t[1]"
+local nothing = abi.new "mg_str"
 local capacity = 4096
 local buffer = abi.new("char[?]", capacity)
 
@@ -52,6 +53,14 @@ end
 function methods.add(self, key, value, seconds)
   value = tostring(value)
   local rc = C.mg_shared_set(self.handle, abi.str(key), abi.str(value), ms(seconds), true)
+  if rc == C.MG_EPHASE then return false end
+  return outcome(rc)
+end
+
+--- Stores `new` for `seconds` if what is there is `old` (nil: if nothing is), at once for all workers.
+-- @return true, or false when something else is there by now, or nil and why
+function methods.swap(self, key, old, new, seconds)
+  local rc = C.mg_shared_swap(self.handle, abi.str(key), old and abi.str(old) or nothing, abi.str(new), ms(seconds))
   if rc == C.MG_EPHASE then return false end
   return outcome(rc)
 end

@@ -125,6 +125,15 @@ describe("examples", function()
     assert.same({ 200, "hello, ada\n" }, { get(8080, "/?key=open-sesame") })
   end)
 
+  it("rate_limit", function()
+    start "rate_limit.lua"
+    for _ = 1, 3 do assert.same({ 200, "welcome\n" }, { get(8080, "/") }) end
+    assert.same({ 429, "Too Many Requests" }, { get(8080, "/") })
+    for _ = 1, 2 do assert.equal(200, (get(8080, "/tenants", "-H 'x-tenant: blue'"))) end
+    assert.equal(429, (get(8080, "/tenants", "-H 'x-tenant: blue'")))
+    assert.equal(200, (get(8080, "/tenants", "-H 'x-tenant: red'")))
+  end)
+
   it("normalize", function()
     start "normalize.lua"
     assert.equal(403, (get(8080, "/open/../internal", "--path-as-is")))

@@ -2,7 +2,7 @@
 -- The types are those of core/moongate.h; the functions used here are Lua.  `fake_abi.reset()` forgets everything.
 local ffi = require "ffi"
 local native = require "spec.support.native"
-local fake_abi = { lines = {}, logged = {}, wall_time = 0, monotonic_ns = 0 }
+local fake_abi = { lines = {}, logged = {}, wall_time = 0, monotonic_ns = 0, dicts = {} }
 
 local function cdef_text()
   local lines = {}
@@ -30,6 +30,9 @@ function fake_abi.reset()
     for _, slots in pairs(family.slots) do slots[0], slots[1] = 0, 0 end
   end
   fake_abi.lines, fake_abi.logged = {}, {}
+  for _, dict in pairs(fake_abi.dicts) do
+    for key in pairs(dict) do dict[key] = nil end
+  end
 end
 
 local function list_of(array, count)
@@ -89,6 +92,30 @@ function calls.mg_timer_start() return 0 end
 function calls.mg_timer_stop() end
 function calls.mg_error_text(code) return "error " .. code end
 function calls.mg_random(buffer, count) for i = 0, count - 1 do buffer[i] = i * 7 % 256 end end
+
+local dicts = fake_abi.dicts -- by name: { key = value }; what expires is left to the gateway's own specs
+
+function calls.mg_shared_open(name, len)
+  name = name:sub(1, len)
+  dicts[name] = dicts[name] or {}
+  return dicts[name]
+end
+
+function calls.mg_shared_get(dict, key, out, cap, len)
+  local value = dict[ffi.string(key.ptr, key.len)]
+  if not value then return ffi.C.MG_ENOENT end
+  len[0] = #value
+  ffi.copy(out, value, math.min(#value, tonumber(cap)))
+  return 0
+end
+
+function calls.mg_shared_swap(dict, key, old, value)
+  local name = ffi.string(key.ptr, key.len)
+  local expected = old.ptr ~= nil and ffi.string(old.ptr, old.len) or nil
+  if dict[name] ~= expected then return ffi.C.MG_EPHASE end
+  dict[name] = ffi.string(value.ptr, value.len)
+  return 0
+end
 
 for name, base in pairs { get = "new", put = "free", match = "match", find = "find", check = "check",
                           replace = "replace" } do

@@ -37,6 +37,33 @@ static mg_str get(struct mg_dict *d, const char *key, uint64_t now_ms)
     return mg_str_of(out, len);
 }
 
+static int swap(struct mg_dict *d, const char *old, const char *value, uint64_t now_ms)
+{
+    return mg_dict_swap(d, MG_STR("k"), old == NULL ? (mg_str){0} : text(old), text(value), now_ms,
+                        100);
+}
+
+static void a_swap_counts_only_if_nothing_changed_meanwhile(void)
+{
+    struct mg_dict *d = begin(1 << 18);
+
+    CHECK(swap(d, "a", "b", 0) == MG_EPHASE);
+    CHECK(swap(d, NULL, "", 0) == MG_OK);
+    CHECK(swap(d, NULL, "a", 0) == MG_EPHASE);
+    CHECK(swap(d, "", "a", 0) == MG_OK);
+    CHECK(swap(d, "b", "c", 0) == MG_EPHASE && swap(d, "", "c", 0) == MG_EPHASE);
+    CHECK(swap(d, "a", "a value that needs more than one cell, for it has seventy bytes or more",
+               0) == MG_OK);
+    CHECK(swap(d, "a value that needs more than one cell, for it has seventy bytes or mor?", "d",
+               0) == MG_EPHASE);
+    CHECK(swap(d, "a value that needs more than one cell, for it has seventy bytes or more", "d",
+               50) == MG_OK);
+    CHECK_STR(get(d, "k", 149), "d");
+    CHECK(swap(d, "d", "e", 150) == MG_EPHASE);
+    CHECK(swap(d, NULL, "e", 150) == MG_OK);
+    mg_shm_free(shm);
+}
+
 static void what_is_set_can_be_got_replaced_and_deleted(void)
 {
     struct mg_dict *d = begin(1 << 18);
@@ -302,6 +329,7 @@ static void killed_at_any_moment_leaves_it_usable(void)
 }
 
 TEST_MAIN(TEST(what_is_set_can_be_got_replaced_and_deleted), TEST(every_length_comes_back),
+          TEST(a_swap_counts_only_if_nothing_changed_meanwhile),
           TEST(an_entry_lives_as_long_as_its_ttl), TEST(incr_counts_and_keeps_the_expiry),
           TEST(the_entry_used_longest_ago_goes_first), TEST(an_expired_one_goes_before_the_oldest),
           TEST(what_is_too_large_is_refused_and_the_old_value_stays),

@@ -1,0 +1,123 @@
+--- Policy rate_limit with the real redis-server: two gateways of two workers count as one, also while it is killed,
+-- comes back, and hangs.
+local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
+local loop = require "spec.support.loop"
+local process = require "spec.support.process"
+local redis = require "spec.support.redis"
+local stream = require "spec.support.stream"
+
+local CLIENTS = 16
+
+local CONFIG = [[
+  local function limited(path, settings)
+    settings[1], settings.redis = "rate_limit", { address = "$redis", password = "secret", timeout = "$timeout" }
+    return { match = { path = { prefix = path } }, policies = { settings, { "respond", body = "ok" } } }
+  end
+  return {
+    listeners = { web = { address = "127.0.0.1:$web" } },
+    admin = { address = "127.0.0.1:$admin" },
+    routes = {
+      limited("/bucket", { name = "bucket", limit = 200, per = "10h" }),
+      limited("/window", { name = "window", limit = 200, per = "10h", algorithm = "sliding_window" }),
+      limited("/rate", { name = "rate", limit = 150, per = "1s" }),
+      limited("/allow", { name = "allow", limit = 1, per = "10h", on_redis_error = "allow" }),
+      limited("/deny", { name = "deny", limit = 1, per = "10h", on_redis_error = "deny" }),
+      limited("/local", { name = "local", limit = 100, per = "10h" }),
+    },
+  }]]
+
+describe("policy rate_limit with Redis", function()
+  local server, one, other
+
+  local function start()
+    return gateway.start { workers = 2, values = { redis = server.address, timeout = "3s" }, config = CONFIG }
+  end
+
+  setup(function()
+    server = redis.new { "--requirepass", "secret" }
+    one, other = start(), start()
+  end)
+  teardown(function()
+    gateway.stop_all()
+    server:stop()
+  end)
+
+  -- Asks both gateways `count` times in all, side by side: how many passed, seconds that it took.
+  local function flood(path, count, meanwhile)
+    local clients, found, began = {}, 0, loop.now()
+    for i = 1, CLIENTS do
+      clients[i] = function()
+        local conn = stream.connect((i % 2 == 0 and one or other).ports.web)
+        for _ = 1, count / CLIENTS do
+          local response = assert(http.send(conn, { path = path }))
+          if response.status == 200 then found = found + 1 end
+        end
+        conn:close()
+        return true
+      end
+    end
+    if meanwhile then clients[#clients + 1] = meanwhile end
+    loop.all(unpack(clients))
+    return found, loop.now() - began
+  end
+
+  local function status(path) return assert(one:ask { path = path }).status end
+
+  it("lets exactly as many pass as it should, over all gateways", function()
+    assert.equal(200, (flood("/bucket", 480)))
+    assert.equal(200, (flood("/window", 480)))
+    local response = assert(one:ask { path = "/window" })
+    assert.same({ 429, '"window";r=0;t=36000' }, { response.status, response.headers.ratelimit })
+    local allowed, seconds = flood("/rate", 1600)
+    local most = 150 + 150 * seconds
+    assert.is_true(allowed <= most * 1.01 + 1, ("%d of at most %g"):format(allowed, most))
+    if 1600 / seconds > 300 then -- unless clients were slower, or paused for longer than the bucket lasts
+      assert.is_true(allowed >= (most - 150) * 0.99, ("%d of at least %g"):format(allowed, most - 150))
+    end
+    local failed = "moongate_rate_limit_redis_errors_total"
+    assert.equal(0, one:metric(failed) + other:metric(failed))
+  end)
+
+  it("needs one round trip once the script is known", function()
+    local function calls(command)
+      local said = process.read(("redis-cli -p %d --no-auth-warning -a secret info commandstats"):format(server.port))
+      return tonumber(said:match("cmdstat_" .. command .. ":calls=(%d+)") or 0)
+    end
+    local sha, eval, auth = calls "evalsha", calls "eval", calls "auth"
+    flood("/bucket", 160)
+    assert.same({ 160, 0 }, { calls "evalsha" - sha, calls "eval" - eval })
+    assert.is_true(calls "auth" - auth <= 3 + 8) -- connections are kept
+    process.read(("redis-cli -p %d --no-auth-warning -a secret script flush"):format(server.port))
+    assert.equal(429, status "/bucket")
+    assert.equal(eval + 1, calls "eval")
+  end)
+
+  it("does what it should while Redis is gone, and counts again when it is back", function()
+    assert.same({ 200, 429, 200, 429 }, { status "/allow", status "/allow", status "/deny", status "/deny" })
+    local allowed = flood("/local", 480, function()
+      loop.sleep(0.05)
+      server:kill()
+      return true
+    end)
+    -- Redis lets 100 pass, and so does each gateway once it is gone.
+    assert.is_true(allowed >= 100 and allowed <= 300, tostring(allowed))
+    assert.same({ 200, 200, 503, 503 }, { status "/allow", status "/allow", status "/deny", status "/deny" })
+    assert.is_nil(assert(one:ask { path = "/allow" }).headers.ratelimit)
+    assert.is_true(one:metric("moongate_rate_limit_redis_errors_total", { name = "deny" }) >= 2)
+    assert.truthy(one:log():find("Redis does not count", 1, true))
+    server:start()
+    assert.truthy(http.ask_until(one.ports.web, { path = "/deny" }, function(r) return r.status == 200 end, 15))
+    assert.truthy(http.ask_until(one.ports.web, { path = "/deny" }, function(r) return r.status == 429 end, 15))
+    assert.equal(200, (flood("/bucket", 480))) -- it has forgotten what it knew
+    assert.equal(100, (flood("/local", 480)))
+    assert.is_string(one:logged "Redis counts again")
+  end)
+
+  it("waits no longer than it should for a server that hangs", function()
+    server:pause()
+    assert.equal(503, status "/deny")
+    server:go_on()
+    assert.truthy(http.ask_until(one.ports.web, { path = "/deny" }, function(r) return r.status == 429 end, 15))
+  end)
+end)

@@ -1,0 +1,188 @@
+require "spec.support.init"
+local abi = require "spec.support.fake_abi"
+local algorithm = require "policies.rate_limit.algorithm"
+local fake = require "spec.support.fake_ctx"
+local rate_limit = require "policies.rate_limit"
+
+local SECOND = 1000000
+
+-- How many of the requests at these times (µs) pass, and when each did.
+local function passed(name, times, limit, per, burst)
+  local take, state, list = algorithm.functions[name], "", {}
+  for _, now in ipairs(times) do
+    local allowed, left, more, full, new = take(state, now, limit, per, burst or limit)
+    assert(left >= 0 and left < math.max(limit, burst or limit) and more >= 0 and full > 0)
+    if allowed == 1 then
+      assert(more == 0)
+      state = new
+      list[#list + 1] = now
+    else
+      assert(new == nil and left == 0 and more > 0)
+    end
+  end
+  return #list, list
+end
+
+local function every(step, count, from)
+  local times = {}
+  for i = 1, count do times[i] = (from or 1000) + math.floor((i - 1) * step) end
+  return times
+end
+
+local function near(expected, got)
+  assert.is_true(math.abs(got - expected) <= expected * 0.01, ("expected %g within 1 %%, got %g"):format(expected, got))
+end
+
+describe("policy rate_limit's algorithms", function()
+  it("let the rate pass, within 1 percent, however much comes", function()
+    near(100 + 60 * 100, (passed("token_bucket", every(1000, 60000), 100, SECOND)))
+    near(60 * 100, (passed("token_bucket", every(1000, 60000), 100, SECOND, 1)))
+    near(1 + 30 * 7, (passed("token_bucket", every(3333, 9000), 7, SECOND, 1)))
+    near(10 * 90000, (passed("token_bucket", every(9.7, 1030000, 3e13), 90000, SECOND, 10)))
+    near(60 * 100, (passed("sliding_window", every(1000, 60000), 100, SECOND)))
+    near(60 * 7, (passed("sliding_window", every(1234, 48622), 7, SECOND)))
+    near(20 * 3000, (passed("sliding_window", every(217, 92166, 3e13), 3000, SECOND)))
+  end)
+
+  it("let as much come at once as they should, and again after it has been quiet", function()
+    assert.equal(100, (passed("token_bucket", every(1, 1000), 100, SECOND)))
+    assert.equal(5, (passed("token_bucket", every(1, 1000), 100, SECOND, 5)))
+    assert.equal(100, (passed("sliding_window", every(1, 1000), 100, SECOND)))
+    local times = every(1, 1000)
+    for _, now in ipairs(every(1, 1000, 10 * SECOND)) do times[#times + 1] = now end
+    assert.equal(10, (passed("token_bucket", times, 100, SECOND, 5)))
+    assert.equal(200, (passed("sliding_window", times, 100, SECOND)))
+  end)
+
+  it("keep any window under the limit, to a hundredth of it", function()
+    math.randomseed(7)
+    local times, now = {}, 1000
+    for i = 1, 20000 do
+      now = now + (math.random(50) == 1 and math.random(400000) or math.random(2000))
+      times[i] = now
+    end
+    local _, list = passed("sliding_window", times, 50, SECOND)
+    for i = 51, #list do assert.is_true(list[i] - list[i - 50] >= 0.99 * SECOND) end
+  end)
+
+  it("say when there is more", function()
+    for name, take in pairs(algorithm.functions) do
+      local now, state = 1000, ""
+      for _ = 1, 50 do
+        local allowed, _, more, _, new = take(state, now, 3, SECOND, 3)
+        if allowed == 0 then
+          assert.equal(0, (take(state, now + more - 10, 3, SECOND, 3)), name)
+          now = now + more
+          allowed, _, _, _, new = take(state, now, 3, SECOND, 3)
+          assert.equal(1, allowed, name)
+        end
+        state = new
+      end
+    end
+  end)
+end)
+
+describe("policy rate_limit", function()
+  before_each(function()
+    abi.reset()
+    abi.monotonic_ns = 5e9
+  end)
+
+  local function ask(conf, given)
+    local ctx = fake.new(given)
+    local answer = rate_limit.request(conf, ctx)
+    if answer then ctx.res = answer end
+    rate_limit.response(conf, ctx)
+    return answer, ctx
+  end
+
+  it("answers 429, and says what is left and when there is more", function()
+    local conf = fake.conf(rate_limit, { limit = 2, per = "10s", name = "api", legacy_headers = true })
+    local answer, ctx = ask(conf)
+    assert.is_nil(answer)
+    assert.same({ '"api";q=2;w=10', '"api";r=1;t=5', "2", "1", "5" }, { ctx.res.headers["ratelimit-policy"],
+      ctx.res.headers.ratelimit, ctx.res.headers["x-ratelimit-limit"], ctx.res.headers["x-ratelimit-remaining"],
+      ctx.res.headers["x-ratelimit-reset"] })
+    assert.is_nil((ask(conf)))
+    answer, ctx = ask(conf)
+    assert.same({ 429, "Too Many Requests", "5", '"api";r=0;t=10', "RL", "request_rate_limited" }, { answer.status,
+      answer.body, answer.headers["retry-after"], answer.headers.ratelimit, ctx:flags_text(), ctx.details })
+    abi.monotonic_ns = 10e9
+    assert.is_nil((ask(conf)))
+    assert.equal(429, (ask(conf)).status)
+    assert.same({ 3, 2 }, { (abi.value("moongate_rate_limit_requests_total", "api", "allowed")),
+      (abi.value("moongate_rate_limit_requests_total", "api", "limited")) })
+  end)
+
+  it("tells nothing when it should not, and adds to what others tell", function()
+    local conf = fake.conf(rate_limit, { limit = 2, per = 0.5, headers = false })
+    local _, ctx = ask(conf, { response_headers = { ratelimit = '"a";r=1' } })
+    assert.same({ '"a";r=1' }, ctx.res.headers:get_all "ratelimit")
+    conf = fake.conf(rate_limit, { limit = 2, per = 0.5 })
+    _, ctx = ask(conf, { response_headers = { ratelimit = '"a";r=1' } })
+    assert.equal(2, #ctx.res.headers:get_all "ratelimit")
+    assert.equal('"default";q=2', ctx.res.headers["ratelimit-policy"])
+  end)
+
+  it("counts by what the key says", function()
+    local function limited(key, first, second)
+      abi.reset()
+      local conf = fake.conf(rate_limit, { limit = 1, per = "1h", key = { key } })
+      assert.is_nil((ask(conf, first)), key)
+      assert.is_nil((ask(conf, second)), key)
+      assert.equal(429, (ask(conf, first)).status, key)
+      assert.equal(429, (ask(conf, second)).status, key)
+    end
+    limited("client_address", {}, { client_address = "::1" })
+    limited("header:X-Tenant", { headers = { ["x-tenant"] = "a" } }, { headers = { ["x-tenant"] = { "a", "b" } } })
+    limited("header:x", { headers = { x = ("a"):rep(9000) } }, { headers = { x = ("a"):rep(8999) .. "b" } })
+    limited("cookie:sid", { headers = { cookie = "sid=1" } }, { headers = { cookie = "sid=2" } })
+    limited("param:t", { query = "t=1" }, {})
+    limited("principal", { peer = { principal = "spiffe://a" } }, { peer = { principal = "spiffe://b" } })
+    limited("consumer", { shared = { api_key = { consumer = "ada" } } }, { shared = { } })
+    limited("claim:org.id", { shared = { jwt = { claims = { org = { id = 7 } } } } },
+      { shared = { jwt = { claims = { org = { id = "8" } } } } })
+    limited("route", { route = { name = "a" } }, { route = { name = "b" } })
+    limited("host", { authority = "a.test" }, { authority = "b.test" })
+    limited("method", { method = "GET" }, { method = "PUT" })
+    limited("listener", { listener = { name = "a" } }, { listener = { name = "b" } })
+    local all = fake.conf(rate_limit, { limit = 2, per = "1h", key = { "constant:all" } })
+    for i = 1, 3 do assert.equal(i == 3, (ask(all, { client_address = tostring(i) })) ~= nil) end
+  end)
+
+  it("counts by combinations, of which no two look alike", function()
+    local conf = fake.conf(rate_limit, { limit = 1, per = "1h", key = { "header:a", "header:b" } })
+    for _, pair in ipairs { { "1:x", "y" }, { "1", "x" }, { "", "1x" }, { "1x", "" }, { "1:x1", ":y" } } do
+      assert.is_nil((ask(conf, { headers = { a = pair[1], b = pair[2] } })))
+    end
+    assert.equal(429, (ask(conf, { headers = { a = "1x" } })).status) -- nobody escapes by leaving one out
+  end)
+
+  it("keeps counts of other settings apart, and shares those of the same", function()
+    local one = fake.conf(rate_limit, { limit = 1, per = "1h" })
+    assert.is_nil((ask(one)))
+    assert.equal(429, (ask(fake.conf(rate_limit, { limit = 1, per = "1h" }))).status)
+    for _, other in ipairs { { limit = 2, per = "1h" }, { limit = 1, per = "2h" },
+      { limit = 1, per = "1h", name = "b" },
+      { limit = 1, per = "1h", algorithm = "sliding_window" },
+      { limit = 1, per = "1h", burst = 2 } } do
+      assert.is_nil((ask(fake.conf(rate_limit, other))))
+    end
+  end)
+
+  it("refuses settings that make no sense", function()
+    local function wrong(settings)
+      settings.limit, settings.per = settings.limit or 1, settings.per or "1s"
+      return (fake.mistakes(rate_limit, settings))[1]
+    end
+    assert.matches("^limit: ", wrong { limit = 0 })
+    assert.matches("^limit: ", wrong { limit = 1.5 })
+    assert.matches("^per: ", wrong { per = 0 })
+    assert.matches("^burst: only a token_bucket", wrong { burst = 1, algorithm = "sliding_window" })
+    assert.matches("^key.2: expected one of client_address", wrong { key = { "route", "client" } })
+    assert.matches("^key.1: expected one of", wrong { key = { "header:" } })
+    assert.matches("^key.1: .*is no header name", wrong { key = { "header:a b" } })
+    assert.matches("^key: ", wrong { key = {} })
+    assert.matches("^name: ", wrong { name = 'a"b' })
+  end)
+end)
