@@ -3,7 +3,7 @@
 -- list, no look at a config, nothing for a policy that lacks the phase.
 local chain = {}
 
-local ARGUMENTS = { request = "", response = ", entered", log = ", from" }
+local ARGUMENTS = { request = "", response = ", entered", log = ", from", try = "", tried = ", failure" }
 
 local makers = {} -- by code: chains of one shape share one prototype, and so its traces, however many routes there are
 
@@ -47,6 +47,21 @@ local function log_phase(uses)
   local lines, functions, confs = each(uses, "log", line, 1, #uses, 1)
   if #lines == 0 then return false end
   return generate(lines, functions, confs, "log")
+end
+
+-- Around each try upstream: what is set up last before it is asked first after it.
+local function try_phase(uses)
+  local lines, functions, confs = each(uses, "try", "state.i = $n; P[$i](K[$i], ctx)", 1, #uses, 1)
+  if #lines == 0 then return false end
+  table.insert(lines, 1, 'state.phase = "try"')
+  return generate(lines, functions, confs, "try")
+end
+
+local function tried_phase(uses)
+  local lines, functions, confs = each(uses, "tried", "state.i = $n; P[$i](K[$i], ctx, failure)", #uses, 1, -1)
+  if #lines == 0 then return false end
+  table.insert(lines, 1, 'state.phase = "tried"')
+  return generate(lines, functions, confs, "tried")
 end
 
 -- What the chain wants of one body: nil, or { whole =, limit =, run = function(ctx, bytes, last) → bytes, answer }.
@@ -95,8 +110,8 @@ function chain.prepare(use)
 end
 
 --- The chain of `uses` (see moongate.model): names, and request(ctx) → answer or nil, position reached;
--- response(ctx, entered); log(ctx, from): those from position `from` on, or false; request_body and response_body (nil
--- when no policy declares them).
+-- response(ctx, entered); log(ctx, from): those from position `from` on, or false; try(ctx) and tried(ctx, failure), or
+-- false; request_body and response_body (nil when no policy declares them).
 -- A chain that runs inside another one gets an `offset` (0 when absent) greater than any position there: names and the
 -- notes of its policies are kept by position plus offset.
 -- `known` maps uses to what they were prepared to: prepare() runs once a worker for each use, that is once for a route
@@ -117,6 +132,8 @@ function chain.new(uses, known, offset)
     request = request_phase(prepared),
     response = response_phase(prepared),
     log = log_phase(prepared),
+    try = try_phase(prepared),
+    tried = tried_phase(prepared),
     request_body = body_phase(prepared, "request"),
     response_body = body_phase(prepared, "response"),
   }

@@ -33,7 +33,7 @@ function methods:backend(service, subset)
   local picker = balancer:picker(subset)
   if not picker then return nil, ("service '%s' has no subset '%s'"):format(service, tostring(subset)) end
   known = { service = service, subset = subset, picker = picker, health = self.health[service] or false,
-    breaker = self.breakers[service] or false, made = picker.made or false }
+    breaker = self.breakers[service] or false, made = picker.made or false, tls = self.tls[service] and true or false }
   known.watched = known.health and true or known.made and true or false
   self.backends[key] = known
   return known
@@ -83,7 +83,8 @@ local function is_plain(route)
   for _, backend in ipairs(route.ready) do
     if backend.chain then return false end
   end
-  return not route.plan and not route.chain.request_body
+  local own = route.chain
+  return not route.plan and not own.request_body and not own.try and not own.tried
 end
 
 -- Fields that may be absent are false or 0: an absent one would be looked for in `source` again and again.

@@ -64,6 +64,7 @@ local function send(ctx, route, backend, tried, streams)
   local endpoint = backend.picker:pick(ctx, tried)
   if not endpoint then return nil end
   ctx._s.endpoint = endpoint
+  if route.chain.try then route.chain.try(ctx) end
   if streams then return AGAIN end
   local rc = C.mg_forward(ctx._x, endpoint.handle, route.per_try_timeout, false)
   return rc
@@ -121,6 +122,7 @@ local function try(ctx, route, backend, tried)
     rc = yield()
   end
   if rc and backend.health then report(ctx, backend, rc) end
+  if rc and route.chain.tried then route.chain.tried(ctx, rc ~= OK and abi.error_text(rc) or nil) end
   return rc
 end
 

@@ -15,8 +15,8 @@ local suggest = require "moongate.suggest"
 local model = {}
 
 local ANY_ADDRESS = { ["0.0.0.0"] = true, ["::"] = true }
-local NOT_OF_BACKENDS = { "request_body", "response_body", "log" }
-local NOT_OF_LISTENERS = { "request_body", "response", "response_body", "log" }
+local NOT_OF_BACKENDS = { "request_body", "try", "tried", "response_body", "log" }
+local NOT_OF_LISTENERS = { "request_body", "try", "tried", "response", "response_body", "log" }
 local MOST_LISTENERS = 1024 -- MG_PLAN_LISTENERS of the core
 
 local function check_use(use, path, report)

@@ -8,15 +8,15 @@ local policy = {}
 --- The policies that moongate brings, for suggestions.
 policy.stock = {
   "access_log", "api_key", "canary", "cors", "ext_authz", "fault", "headers", "jwt", "metrics", "mirror", "misdirected",
-  "normalize", "rate_limit", "rbac", "redirect", "request_id", "respond", "rewrite",
+  "normalize", "rate_limit", "rbac", "redirect", "request_id", "respond", "rewrite", "traceparent",
 }
 
 local FIELDS = {
   schema = "table", prepare = "function", check = "function", body = "table", request = "function",
   request_body = "function", response = "function", response_body = "function", log = "function",
-  explain = "function",
+  explain = "function", try = "function", tried = "function",
 }
-local PHASES = { "request", "request_body", "response", "response_body", "log" }
+local PHASES = { "request", "request_body", "try", "tried", "response", "response_body", "log" }
 
 local BODY = {
   { "request", type = "string", one_of = { "none", "chunks", "whole" }, default = "none" },

@@ -134,6 +134,14 @@ describe("examples", function()
     assert.equal(200, (get(8080, "/tenants", "-H 'x-tenant: red'")))
   end)
 
+  it("traceparent", function()
+    start "traceparent.lua"
+    assert.same({ 200, "a trace of the gateway\n" }, { get(8080, "/") })
+    local given = "-H 'traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'"
+    assert.same({ 200, "the trace of the client\n" }, { get(8080, "/", given) })
+    assert.same({ 200, "a trace of the gateway\n" }, { get(8080, "/", given:gsub("00f0", "00F0")) })
+  end)
+
   it("normalize", function()
     start "normalize.lua"
     assert.equal(403, (get(8080, "/open/../internal", "--path-as-is")))
