@@ -33,7 +33,8 @@ function methods:backend(service, subset)
   local picker = balancer:picker(subset)
   if not picker then return nil, ("service '%s' has no subset '%s'"):format(service, tostring(subset)) end
   known = { service = service, subset = subset, picker = picker, health = self.health[service] or false,
-    breaker = self.breakers[service] or false, made = picker.made or false, tls = self.tls[service] and true or false }
+    breaker = self.breakers[service] or false, made = picker.made or false,
+      tls = self.source.services[service].tls and true or false }
   known.watched = known.health and true or known.made and true or false
   self.backends[key] = known
   return known

@@ -127,7 +127,8 @@ describe("policy traceparent", function()
   it("makes a span of the request and one of each try", function()
     local ctx, conf = begin({ url = "http://c" }, { traceparent = GOOD, ["user-agent"] = "curl/8\255\"" },
       { method = "PUT", path = "/a", query = "secret=1", authority = "Shop.test:81", route = { name = "shop" },
-        status = 503, backend = {}, endpoint = { address = "one.test:90" }, upstream_address = "10.0.0.1:90", start_time = 100,
+        status = 503, backend = {}, endpoint = { address = "one.test:90" }, upstream_address = "10.0.0.1:90",
+        start_time = 100,
         duration = 1.5 })
     abi.wall_time = 100.25
     traceparent.try(conf, ctx)
@@ -141,7 +142,8 @@ describe("policy traceparent", function()
     assert.equal(3, #spans)
     local server = spans[3]
     assert.same({ TRACE, SPAN, "PUT shop", 2, "100000000000", "101500000000", 2 }, { server.traceId,
-      server.parentSpanId, server.name, server.kind, server.startTimeUnixNano, server.endTimeUnixNano, server.status.code })
+      server.parentSpanId, server.name, server.kind, server.startTimeUnixNano, server.endTimeUnixNano,
+        server.status.code })
     assert.same({ ["http.request.method"] = "PUT", ["url.scheme"] = "http", ["url.path"] = "/a",
       ["server.address"] = "shop.test", ["server.port"] = "8080", ["client.address"] = "127.0.0.1",
       ["network.peer.address"] = "127.0.0.1", ["network.peer.port"] = "40000", ["network.protocol.version"] = "1.1",
