@@ -1,6 +1,6 @@
--- api_key: who is asking, by keys of which the file api_key.keys has the hashes.
+-- api_key: who is asking, by keys of which the file examples/api_key.keys has the hashes.
 --
---   cd examples && moongate run api_key.lua
+--   moongate run examples/api_key.lua
 --   curl -i http://127.0.0.1:8080/                                    401: no key
 --   curl -i -H 'x-api-key: letmein' http://127.0.0.1:8080/            401: no key of ours
 --   curl -i -H 'x-api-key: open-sesame' http://127.0.0.1:8080/        200: hello, ada
@@ -15,7 +15,7 @@ return {
   routes = {
     {
       name = "shop", listeners = { "web" },
-      policies = { { "api_key", file = "api_key.keys", from_headers = { { name = "x-api-key" } },
+      policies = { { "api_key", file = "examples/api_key.keys", from_headers = { { name = "x-api-key" } },
         from_params = { "key" } } },
       backends = { { service = "shop" } },
     },

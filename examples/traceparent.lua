@@ -1,9 +1,8 @@
 -- traceparent: a trace from the client through the gateway to the service, and spans of it to a collector.
 --
 --   moongate run examples/traceparent.lua
---   curl http://127.0.0.1:8080/            what the service got: a trace begun by the gateway
---   curl -H 'traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' http://127.0.0.1:8080/
---                                          the same trace, with the span of this try
+--   curl http://127.0.0.1:8080/            a trace begun by the gateway
+--   curl -H 'traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' http://127.0.0.1:8080/   that trace
 -- A collector that listens at port 4318 (OTLP/HTTP: Jaeger, Tempo, the OpenTelemetry Collector) gets two spans of each;
 -- without one the gateway serves on, and says once that nobody takes them.
 return {

@@ -118,6 +118,7 @@ describe("examples", function()
   end)
 
   it("api_key", function()
+    sh(("mkdir %s/examples && cp %s/api_key.keys %s/examples"):format(folder, folder, folder))
     start "api_key.lua"
     assert.equal(401, (get(8080, "/")))
     assert.equal(401, (get(8080, "/", "-H 'x-api-key: letmein'")))
