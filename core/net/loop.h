@@ -17,7 +17,7 @@
 #include "moongate.h"
 
 enum {
-    MG_SCRATCH = 65536,
+    MG_SCRATCH = 96 * 1024, /* a head and 64 KiB of body come in one read */
     MG_WHEEL = 4096 /* slots of 1 ms */,
     MG_BATCH = 256 /* events a turn */
 };

@@ -4,6 +4,13 @@
 
 enum { CLIENT_CERT_REMOVE, CLIENT_CERT_SET, CLIENT_CERT_TRUST };
 
+/* The fields that speak of the client; a set of them is so many bits. */
+enum { FORWARDED_FOR, FORWARDED_PROTO, REQUEST_ID, CLIENT_CERT, FIELDS };
+static const mg_str ours[FIELDS] = {[FORWARDED_FOR] = MG_TEXT("x-forwarded-for"),
+                                    [FORWARDED_PROTO] = MG_TEXT("x-forwarded-proto"),
+                                    [REQUEST_ID] = MG_TEXT("x-request-id"),
+                                    [CLIENT_CERT] = MG_TEXT("x-forwarded-client-cert")};
+
 /* The n-th entry from the right of a comma-separated list, n from 1; empty: too short. */
 static mg_str from_right(mg_str list, uint32_t n)
 {
@@ -49,13 +56,12 @@ static mg_str joined(struct mg_x *x, mg_str name, mg_str last)
 /* The trusted client address: `hops` proxies stand before us, so the client is that entry counted
  * from the right, and the peer itself where the list is too short (Envoy's numTrustedProxies). An inner
  * hop that appends nothing believes the rightmost entry. */
-static void forwarded_for(struct mg_x *x, const struct mg_listener_conf *conf)
+static void forwarded_for(struct mg_x *x, const struct mg_listener_conf *conf, bool sent)
 {
-    static const mg_str name = {"x-forwarded-for", 15};
     uint32_t hops = conf->append_forwarded_for ? conf->trusted_hops : 1;
-    mg_str list, client = {0};
+    mg_str name = ours[FORWARDED_FOR], list, client = {0};
 
-    if (mg_headers_get(&x->req.headers, name, &list) != MG_OK) {
+    if (!sent) {
         x->pub.client_address = x->pub.peer_address;
         if (conf->append_forwarded_for)
             mg_headers_push(&x->req, &x->req.headers, name, x->pub.peer_address);
@@ -74,17 +80,15 @@ static void forwarded_for(struct mg_x *x, const struct mg_listener_conf *conf)
     x->pub.client_address = client.len > 0 ? client : x->pub.peer_address;
 }
 
-static void forwarded_proto(struct mg_x *x, const struct mg_listener_conf *conf)
+static void forwarded_proto(struct mg_x *x, const struct mg_listener_conf *conf, bool sent)
 {
-    static const mg_str name = {"x-forwarded-proto", 17};
-    mg_str sent;
+    mg_str name = ours[FORWARDED_PROTO];
     bool trusted = !conf->append_forwarded_for || conf->trusted_hops > 0;
 
-    if (mg_headers_get(&x->req.headers, name, &sent) == MG_OK) {
-        if (trusted)
-            return;
+    if (sent && trusted)
+        return;
+    if (sent)
         mg_headers_remove(&x->req.headers, name);
-    }
     mg_headers_push(&x->req, &x->req.headers, name, x->pub.tls ? MG_STR("https") : MG_STR("http"));
 }
 
@@ -104,33 +108,47 @@ static uint64_t next_bits(void)
     return state[1] + b;
 }
 
+/* Eight hex digits, one for each four bits, all at once; their order does not count. */
+static void put_hex(char *out, uint32_t bits)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t v = bits;
+
+    v = (v | v << 16) & UINT64_C(0x0000ffff0000ffff);
+    v = (v | v << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    v = (v | v << 4) & (ones * 0x0f);
+    v += ones * '0' + ((v + ones * 6) >> 4 & ones) * ('a' - '0' - 10);
+    memcpy(out, &v, sizeof(v));
+}
+
 /* A version 4 UUID (RFC 9562, 5.4). */
 static mg_str new_id(struct mg_x *x)
 {
-    static const char hex[] = "0123456789abcdef";
-    static const uint8_t at[] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
-    char *out = mg_arena_alloc(&x->arena, 36);
-    uint64_t bits[2] = {next_bits(), next_bits()};
-    const uint8_t *b = (const uint8_t *)bits;
+    char digits[32], *out = mg_arena_alloc(&x->arena, 36);
+    uint64_t a = next_bits(), b = next_bits();
 
-    for (int i = 0; i < 16; i++) {
-        out[at[i]] = hex[b[i] >> 4];
-        out[at[i] + 1] = hex[b[i] & 15];
-    }
+    put_hex(digits, (uint32_t)a);
+    put_hex(digits + 8, (uint32_t)(a >> 32));
+    put_hex(digits + 16, (uint32_t)b);
+    put_hex(digits + 24, (uint32_t)(b >> 32));
+    digits[12] = '4';
+    digits[16] = "89ab"[a >> 60 & 3];
+    memcpy(out, digits, 8);
+    memcpy(out + 9, digits + 8, 4);
+    memcpy(out + 14, digits + 12, 4);
+    memcpy(out + 19, digits + 16, 4);
+    memcpy(out + 24, digits + 20, 12);
     out[8] = out[13] = out[18] = out[23] = '-';
-    out[14] = '4';
-    out[19] = hex[8 | (b[8] & 3)];
     return mg_str_of(out, 36);
 }
 
-static void request_id(struct mg_x *x, const struct mg_listener_conf *conf)
+static void request_id(struct mg_x *x, const struct mg_listener_conf *conf, bool sent)
 {
-    static const mg_str name = {"x-request-id", 12};
-    mg_str sent;
+    mg_str name = ours[REQUEST_ID], id;
 
-    if (mg_headers_get(&x->req.headers, name, &sent) == MG_OK) {
-        if (conf->trust_request_id && sent.len > 0) {
-            x->pub.request_id = sent;
+    if (sent && mg_headers_get(&x->req.headers, name, &id) == MG_OK) {
+        if (conf->trust_request_id && id.len > 0) {
+            x->pub.request_id = id;
             return;
         }
         mg_headers_remove(&x->req.headers, name);
@@ -165,15 +183,16 @@ static mg_str pair(struct mg_x *x, const char *name, mg_str value)
 
 /* Envoy's form: By is left out (the gateway may have many names), Hash and URI or DNS are given,
  * Subject in quotes. */
-static void client_cert(struct mg_x *x, const struct mg_listener_conf *conf)
+static void client_cert(struct mg_x *x, const struct mg_listener_conf *conf, bool sent)
 {
-    static const mg_str name = {"x-forwarded-client-cert", 23};
+    mg_str name = ours[CLIENT_CERT];
     const struct mg_peer *peer = mg_conn_peer(mg_server_conn(x->server));
     mg_str uri, dns;
 
     if (conf->client_cert_header == CLIENT_CERT_TRUST && peer != NULL && peer->certified)
         return;
-    mg_headers_remove(&x->req.headers, name);
+    if (sent)
+        mg_headers_remove(&x->req.headers, name);
     if (conf->client_cert_header != CLIENT_CERT_SET || peer == NULL || !peer->certified)
         return;
     uri = pair(x, ";URI=", peer->principal);
@@ -184,39 +203,57 @@ static void client_cert(struct mg_x *x, const struct mg_listener_conf *conf)
                                     (int)uri.len, uri.ptr, (int)dns.len, dns.ptr));
 }
 
-static bool looks_like(mg_str name, mg_str ours)
+/* Is `name` one of ours, in any case, or (`*alike`) what CGI (RFC 3875, 4.1.18) and its heirs, who read
+ * '_' and '-' as one, would take for it? */
+static bool names(mg_str name, mg_str one, bool *alike)
 {
-    for (uint32_t i = 0; i < name.len && name.len == ours.len; i++)
-        if (mg_lower(name.ptr[i] == '_' ? '-' : name.ptr[i]) != ours.ptr[i])
+    bool same = true;
+
+    if (name.len != one.len)
+        return false;
+    for (uint32_t i = 0; i < name.len; i++) {
+        char c = mg_lower(name.ptr[i]);
+
+        if (c == one.ptr[i])
+            continue;
+        if (c != '_' || one.ptr[i] != '-')
             return false;
-    return name.len == ours.len;
+        same = false;
+    }
+    *alike = !same;
+    return true;
 }
 
-/* CGI (RFC 3875, 4.1.18) and its heirs read '_' and '-' as one: what they would take for a field of ours
- * is not passed on, whoever sent it. */
-static void drop_lookalikes(struct mg_x *x)
+/* Which of ours the client sent.  What CGI would take for one is not passed on, whoever sent it. */
+static unsigned take_stock(struct mg_x *x)
 {
-    static const mg_str ours[] = {MG_TEXT("x-forwarded-for"), MG_TEXT("x-forwarded-proto"),
-                                  MG_TEXT("x-request-id"), MG_TEXT("x-forwarded-client-cert")};
     struct mg_headers *h = &x->req.headers;
+    unsigned sent = 0;
+    bool alike;
 
     for (uint32_t i = 0; i < h->n; i++) {
         mg_str name = h->v[i].name;
 
-        if (name.len == 0 || mg_lower(name.ptr[0]) != 'x' ||
-            memchr(name.ptr, '_', name.len) == NULL)
+        if (name.len < ours[REQUEST_ID].len || mg_lower(name.ptr[0]) != 'x')
             continue;
-        for (size_t j = 0; j < sizeof(ours) / sizeof(ours[0]); j++)
-            if (looks_like(name, ours[j]))
+        for (unsigned j = 0; j < FIELDS; j++) {
+            if (!names(name, ours[j], &alike))
+                continue;
+            if (alike)
                 h->v[i].name.len = 0;
+            else
+                sent |= 1U << j;
+        }
     }
+    return sent;
 }
 
 void mg_forwarded_add(struct mg_x *x, const struct mg_listener_conf *conf)
 {
-    drop_lookalikes(x);
-    forwarded_for(x, conf);
-    forwarded_proto(x, conf);
-    request_id(x, conf);
-    client_cert(x, conf);
+    unsigned sent = take_stock(x);
+
+    forwarded_for(x, conf, sent & 1U << FORWARDED_FOR);
+    forwarded_proto(x, conf, sent & 1U << FORWARDED_PROTO);
+    request_id(x, conf, sent & 1U << REQUEST_ID);
+    client_cert(x, conf, sent & 1U << CLIENT_CERT);
 }

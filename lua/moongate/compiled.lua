@@ -62,42 +62,37 @@ local function route_backend(self, backend)
   return own
 end
 
-local function choose_single(route) return route.single end
-local function choose_split(route) return route.ready[route.split:pick()] end
-local function choose_none() return nil end
-
-local function compile_backends(self, route, source)
+local function compile_backends(self, source)
   local ready = {}
   for i, backend in ipairs(source.backends or {}) do ready[i] = route_backend(self, backend) end
-  route.ready = ready
-  if #ready == 0 then
-    route.choose = choose_none
-  elseif #ready == 1 then
-    route.single, route.choose = ready[1], choose_single
-  else
-    route.split, route.choose = balance.split(source.backends), choose_split
-  end
+  return ready
 end
 
 -- A plain route takes the short way through moongate.runtime: one try, one wait, no body in Lua.
-local function is_plain(route)
-  for _, backend in ipairs(route.ready) do
+local function is_plain(own, plan, backends)
+  for _, backend in ipairs(backends) do
     if backend.chain then return false end
   end
-  local own = route.chain
-  return not route.plan and not own.request_body and not own.try and not own.tried
+  return not plan and not own.request_body and not own.try and not own.tried
 end
 
--- Fields that may be absent are false or 0: an absent one would be looked for in `source` again and again.
+local function plan_of(self, source)
+  local plan = retry.new(source.retries)
+  if plan then plan.on_retry = self.retries:with(source.name or "") end
+  return plan or false
+end
+
+-- Fields that may be absent are false or 0: an absent one would be looked for in `source` again and again.  Eight of
+-- them, and no more: with thousands of routes a larger table is more cache misses a request.
 local function compile_route(self, source, policies)
-  local route = setmetatable({}, { __index = source })
-  route.chain = chain_of(self.chains, policies, source.policies or {}, self.prepared)
-  route.plan = retry.new(source.retries) or false
-  route.timeout, route.per_try_timeout, route.name = source.timeout or false, source.per_try_timeout or 0, source.name
-  if route.plan then route.on_retry = self.retries:with(source.name or "") end
-  compile_backends(self, route, source)
-  route.plain = is_plain(route)
-  return route
+  local plan, backends = plan_of(self, source), compile_backends(self, source)
+  local own = chain_of(self.chains, policies, source.policies or {}, self.prepared)
+  return setmetatable({
+    name = source.name, chain = own, plan = plan, plain = is_plain(own, plan, backends),
+    timeout = source.timeout or false, per_try_timeout = source.per_try_timeout or 0,
+    backend = #backends == 1 and backends[1],
+    shares = #backends > 1 and { split = balance.split(source.backends), backends = backends },
+  }, { __index = source })
 end
 
 -- The functions that bring paths into one spelling, by the core's index of the listener; false: no listener asks.

@@ -92,7 +92,7 @@ local function again(ctx, route, backend, rc, try)
     if plan.avoids_tried then tried[ctx.endpoint] = true end
     if rc ~= ETIMEOUT and rc ~= EFULL then ctx:sleep(retry.back_off(plan, count)) end
     count = count + 1
-    route.on_retry:add(1)
+    plan.on_retry:add(1)
     rc = try(ctx, route, backend, tried)
     if rc == nil or rc == EGONE then break end
   end
@@ -140,7 +140,8 @@ local function tries(ctx, route, backend)
 end
 
 local function choose(ctx, route)
-  local backend = ctx._s.chosen or route:choose()
+  local backend, shares = ctx._s.chosen or route.backend, route.shares
+  if not backend and shares then backend = shares.backends[shares.split:pick()] end
   if not backend then return nil end
   ctx._s.backend = backend
   if route.timeout then C.mg_set_deadline(ctx._x, route.timeout) end

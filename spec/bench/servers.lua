@@ -1,7 +1,7 @@
 --- servers: everything the bench can measure, and how each is started.
 -- `@NAME@` in a command or a config file is replaced: PORT and ADMIN (free ports of this server), A and B (the
 -- backends' ports), PROGRAMS and HERE and TEMP (folders), CONFIG (the config made of `template`), MOONGATE
--- (the program), COUNT (`count`).
+-- (the program), COUNT (`count`).  `feeds`: a backend.
 -- `counter` says how to ask the admin port for the count of answers with 200, and the pattern of each part of it.
 local haproxy = { "haproxy", "-db", "-f", "@CONFIG@" }
 local nginx = { "nginx", "-c", "@CONFIG@" }
@@ -28,6 +28,9 @@ return {
     counter = { ask = get, pattern = "GET 200 %S+ (%d+)" } },
   gateway("plain", "plain.lua"),
   gateway("chain", "chain.lua", {
+    counter = { ask = get, pattern = 'bench_requests_total{[^\n]*code="200"[^\n]*} (%d+)' },
+  }),
+  gateway("chain, all metrics", "chain_metrics.lua", {
     counter = { ask = get, pattern = 'moongate_requests_total{[^\n]*code="200"[^\n]*} (%d+)' },
   }),
   gateway("10 rules", "rules.lua", { count = 10 }),

@@ -2,6 +2,8 @@
 -- A candidate is one match of one route: { rank =, route =, method =, headers =, query =, others = } (false: no
 -- condition).
 -- Many candidates that ask one header for different exact values are found by that value, not one after another.
+-- A bucket of one candidate without conditions stands for it: among thousands of routes each table more that a request
+-- looks at is a cache miss.
 local rules = require "moongate.router.rules"
 
 local bucket = {}
@@ -81,7 +83,8 @@ end
 
 --- The candidate of the lowest rank that holds, or `best` when none of a lower rank does.
 function bucket.find(self, req, best)
-  if best and best.rank < self.first then return best end
+  if best and best.rank < self.rank then return best end
+  if self.route then return self end
   local keyed = self.keyed
   for i = 1, #keyed do
     local value = req.headers:get(keyed[i].name)
@@ -109,10 +112,17 @@ local function index(self, candidate, rule, by_name)
   list[#list + 1] = candidate
 end
 
---- Makes a bucket of candidates.
+local function is_plain(candidate)
+  return not candidate.method and not candidate.headers and not candidate.query and not candidate.others
+end
+
+--- Makes a bucket of candidates: its `rank` is their lowest; `route` is that of the only one, where that has no
+-- conditions.
 function bucket.new(candidates)
   table.sort(candidates, function(a, b) return a.rank < b.rank end)
-  local self, by_name = { first = candidates[1].rank, plain = {}, keyed = {} }, {}
+  local first = candidates[1]
+  if #candidates == 1 and is_plain(first) then return { rank = first.rank, route = first.route } end
+  local self, by_name = { rank = first.rank, plain = {}, keyed = {} }, {}
   for _, candidate in ipairs(candidates) do
     local rule = #candidates > FEW and key_of(candidate)
     if rule then

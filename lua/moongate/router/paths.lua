@@ -113,10 +113,6 @@ function builder:add(route, match)
   end
 end
 
-local function is_plain(candidate)
-  return not candidate.method and not candidate.headers and not candidate.query and not candidate.others
-end
-
 --- The tables to look in: exact, elements and starts by path (their lengths longest first), always, only; and the
 -- function that looks for prefixes.
 function builder:build()
@@ -126,8 +122,7 @@ function builder:build()
   made.find_prefix = prefix_finder(made)
   made.by_path = next(made.exact) ~= nil or #made.element_lengths > 0 or #made.start_lengths > 0
   made.always = #self.always > 0 and bucket.new(self.always) or false
-  local first = made.always and made.always.plain[1]
-  made.only = first and not made.by_path and #made.always.keyed == 0 and is_plain(first) and first.route or false
+  made.only = not made.by_path and made.always and made.always.route or false
   return made
 end
 

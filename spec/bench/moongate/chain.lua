@@ -6,7 +6,7 @@ return {
     a = { endpoints = { { address = "127.0.0.1:@A@" } } },
     b = { endpoints = { { address = "127.0.0.1:@B@" } } },
   },
-  policies = { "metrics" },
+  policies = { "bench_count" },
   routes = {
     {
       name = "all",
