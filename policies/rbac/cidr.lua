@@ -9,8 +9,8 @@ local function v4(text)
   local a, b, c, d = text:match("^(%d%d?%d?)%.(%d%d?%d?)%.(%d%d?%d?)%.(%d%d?%d?)$")
   if not a then return nil end
   local bytes = { tonumber(a), tonumber(b), tonumber(c), tonumber(d) }
-  for i = 1, 4 do
-    if bytes[i] > 255 then return nil end
+  for i, digits in ipairs { a, b, c, d } do
+    if bytes[i] > 255 or digits:find("^0.") then return nil end -- "010" is ten to some and eight to others
   end
   return bytes
 end
@@ -63,8 +63,9 @@ end
 
 --- The bytes and the prefix length of "address" or "address/length", or nil and why.
 function cidr.block(text)
-  local address, length = text:match("^([^/]+)/(%d%d?%d?)$")
-  local bytes = cidr.address(address or text)
+  local address, length = text:match("^([^/%%]+)/(%d%d?%d?)$")
+  local single = not text:find("/", 1, true) and text
+  local bytes = not (length or ""):find("^0.") and cidr.address(address or single or "")
   if not bytes then return nil, ("expected an address or a block such as 10.0.0.0/8, got %q"):format(text) end
   local bits = #bytes * 8
   length = tonumber(length or bits)

@@ -18,12 +18,6 @@ local BY_KEY = {
   ["destination.port"] = by_name.ports, ["connection.sni"] = fields.text "sni",
 }
 
--- What HTTP/2 keeps among the headers.
-local PSEUDO = {
-  [":method"] = by_name.methods, [":authority"] = by_name.hosts, [":path"] = fields.text "target",
-  [":scheme"] = fields.text "scheme",
-}
-
 local GONE = { "destination.namespace", "destination.labels", "destination.name", "destination.user" }
 
 local KNOWN = "source.ip, remote.ip, source.namespace, source.principal, source.serviceAccount, source.trustDomain, "
@@ -40,7 +34,7 @@ local function subscripts(text)
 end
 
 local function header_test(name)
-  if name:sub(1, 1) == ":" then return PSEUDO[name] end
+  if name:find "^:" and not fields.SINGLE[name:lower()] then return nil end
   return function(texts) return fields.header(name, texts) end
 end
 

@@ -30,11 +30,14 @@ local function path_test(texts)
   return { attr = "path", test = test, keys = keys, cut = cut }
 end
 
+-- A "*" is any part of the identity, slashes too: Istio asks for `.*/ns/<text>/.*`.
 local function namespace_test(texts)
-  local test, keys, cut = pattern.any(texts, nil, function(text)
-    return text:find("*", 1, true) and pattern.lua(pattern.globs(text))
-  end)
-  return { attr = "namespace", test = test, keys = keys, cut = cut }
+  local globs = false
+  for _, text in ipairs(texts) do globs = globs or text:find("*", 1, true) ~= nil end
+  if not globs then return { attr = "namespace", test = pattern.one_of(texts), keys = texts, cut = "" } end
+  return { attr = "principal", test = pattern.any(texts, nil, function(text)
+    return pattern.holds("/ns/" .. text .. "/")
+  end) }
 end
 
 local function number_test(texts)
@@ -63,14 +66,20 @@ local function token_test(texts) return { attr = "jwt", test = jwt.principal(tex
 fields.by_name = {
   principals = mapped("principal", spiffe), namespaces = namespace_test, service_accounts = account_test,
   trust_domains = text_test("trust_domain"), ip_blocks = block_test("ip"), remote_ip_blocks = block_test("remote_ip"),
-  request_principals = token_test, hosts = mapped("authority", string.lower), ports = number_test,
+  request_principals = token_test, hosts = mapped("host", string.lower), ports = number_test,
   methods = text_test("method"), paths = path_test,
 }
+
+--- The attributes that stand for headers of one value: what HTTP/2 keeps among them, and the host.
+fields.SINGLE = { [":method"] = "method", [":authority"] = "authority", [":path"] = "target", [":scheme"] = "scheme",
+  host = "authority" }
 
 --- A test of header `name`; several headers of that name are compared one by one, never joined.
 function fields.header(name, texts)
   local test, keys, cut = pattern.any(texts, pattern.there)
-  return { attr = "header", name = name:lower(), test = test, keys = keys, cut = cut }
+  name = name:lower()
+  local single = fields.SINGLE[name]
+  return { attr = single or "header", name = not single and name or nil, test = test, keys = keys, cut = cut }
 end
 
 --- A test of the claim found by following `names` in a verified token.

@@ -25,7 +25,7 @@ function jwt.principal(texts)
   return (pattern.any(texts, nil, function(text)
     local issuer, subject = principal_parts(text)
     return function(token)
-      return token ~= nil and issuer(token.iss or "") and subject(token.sub or "")
+      return token ~= nil and issuer(token.iss) and subject(token.sub)
     end
   end))
 end

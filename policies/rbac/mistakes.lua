@@ -8,17 +8,26 @@ local PARTS = { from = true, to = true, when = true } -- lists of records, check
 local MAPS = { headers = true, claims = true }
 
 local function path_error(text)
-  if not pattern.is_template(text) then return nil end
+  if not text:find("[{}]") then return nil end
+  if not pattern.is_template(text) then return "braces stand in a path template only, as {*} or {**}" end
   local _, why = pattern.template(text)
   return why
 end
 
+-- A "*" more, or elsewhere, would look like one that counts.
+local function trust_domain_error(text)
+  if text:find("/", 1, true) then return "a trust domain has no '/'" end
+  if text:find("^%*?[^*]*$") or text:find("^[^*]+%*$") then return nil end
+  return "expected at most one *, first or last"
+end
+
 local VALUE_CHECKS = {
   ip_blocks = function(text) return select(2, cidr.block(text)) end, paths = path_error,
-  ports = function(text)
-    local port = tonumber(text)
-    return not (port and port % 1 == 0 and port > 0 and port < 65536) and "expected a port from 1 to 65535"
+  ports = function(port)
+    local good = tostring(port):find("^%d+$") and tonumber(port) < 65536
+    return not good and "expected a port from 0 to 65535"
   end,
+  trust_domains = trust_domain_error,
   service_accounts = function(text)
     return not text:find("^[^/*]+/[^/*]+$") and "expected namespace/account, without wildcards"
   end,
@@ -28,6 +37,7 @@ local WHEN_CHECKS = {
   ["source.ip"] = VALUE_CHECKS.ip_blocks, ["remote.ip"] = VALUE_CHECKS.ip_blocks,
   ["destination.ip"] = VALUE_CHECKS.ip_blocks,
   ["destination.port"] = VALUE_CHECKS.ports, ["source.serviceAccount"] = VALUE_CHECKS.service_accounts,
+  ["source.trustDomain"] = trust_domain_error,
 }
 
 local function values_error(texts, check, path)

@@ -1,6 +1,7 @@
 --- pattern: the pattern forms of Istio's AuthorizationPolicy as functions of one value.
 -- Forms: "abc" the same text, "abc*" starts so, "*abc" ends so, "*" is there and not empty; a path may be a
--- template: {*} is one segment, {**} any rest.  A "*" elsewhere is a plain character (as in Istio).
+-- template: {*} is one segment, {**} any rest.  A "*" elsewhere is a plain character (as in Istio), also the second one
+-- of "*abc*".
 local pattern = {}
 
 local SPECIAL = "[%^%$%(%)%%%.%[%]%*%+%-%?]"
@@ -41,9 +42,19 @@ local function either(first, second)
   return function(value) return first(value) or second(value) end
 end
 
---- Istio's `*` inside a namespace: any text.
-function pattern.globs(text)
-  return (pattern.literal(text):gsub("%%%*", ".*"))
+--- Whether the parts of `text` between its "*" stand in a value in this order, apart from each other.
+function pattern.holds(text)
+  local parts = {}
+  for part in (text .. "*"):gmatch("([^*]*)%*") do parts[#parts + 1] = part end
+  return function(value)
+    local at = value and 1
+    for i = 1, #parts do
+      local _, last = (value or ""):find(parts[i], at, true)
+      if not last then return false end
+      at = last + 1
+    end
+    return true
+  end
 end
 
 --- Whether a path is a template; other braces stand for themselves.
@@ -55,6 +66,7 @@ end
 function pattern.template(text)
   local out, open_end = {}, false
   if text:sub(1, 1) ~= "/" then return nil, "a path template starts with '/'" end
+  if text:find("//", 1, true) then return nil, "a path template has no empty segments" end
   for segment in (text:sub(2) .. "/"):gmatch("([^/]*)/") do
     if open_end and segment == "{**}" then return nil, "{**} may stand once, as the last operator" end
     if segment == "{*}" then
@@ -76,8 +88,8 @@ end
 --- Splits one text into its form: "exact", "prefix", "suffix" or "star", and the text that counts.
 function pattern.form(text)
   if text == "*" then return "star", "" end
-  if text:sub(-1) == "*" then return "prefix", text:sub(1, -2) end
   if text:sub(1, 1) == "*" then return "suffix", text:sub(2) end
+  if text:sub(-1) == "*" then return "prefix", text:sub(1, -2) end
   return "exact", text
 end
 

@@ -81,6 +81,7 @@ describe("policy rbac", function()
       { principals = { "spiffe://cluster.local/ns/shop/sa/cart" } },
       { principals = { "cluster.local/ns/shop/*" } }, { principals = { "*/sa/cart" } }, { principals = { "*" } },
       { namespaces = { "shop" } }, { namespaces = { "s*p" } }, { namespaces = { "*" } },
+      { namespaces = { "*h*p" } }, { namespaces = { "*sa" } }, { namespaces = { "x", "sh*" } }, -- * takes slashes, too
       { service_accounts = { "shop/cart" } }, { trust_domains = { "cluster.local" } },
       { trust_domains = { "cluster*" } },
       { not_principals = { "cluster.local/ns/shop/sa/other" } }, { not_namespaces = { "sho" } },
@@ -88,7 +89,8 @@ describe("policy rbac", function()
     }
     local no = {
       { principals = { "cluster.local/ns/shop/sa/car" } }, { principals = { "ns/shop/sa/cart" } },
-      { namespaces = { "sho" } }, { namespaces = { "shop.*" } }, { service_accounts = { "default/cart" } },
+      { namespaces = { "sho" } }, { namespaces = { "shop.*" } }, { namespaces = { "*cart" } },
+      { namespaces = { "ho*" } }, { service_accounts = { "default/cart" } },
       { not_principals = { "*" } }, { not_namespaces = { "shop" } }, { trust_domains = { "*.local2" } },
     }
     it("match", function()
@@ -162,7 +164,7 @@ describe("policy rbac", function()
       { "/a/{*}/c", "/a/b/c", true }, { "/a/{**}", "/a", false }, { "/a/{**}", "/a/", true },
       { "/a/{**}", "/a/b/c", true }, { "/s/{**}/cart", "/s//cart", true }, { "/s/{**}/cart", "/s/cart", false },
       { "/s/{**}/cart", "/s/1/2/cart", true }, { "/v1.0/{*}", "/v1x0/a", false },
-      { "/a{b}", "/a{b}", true }, { "/{id}/*", "/{id}/x", true }, { "/{id}", "/7", false },
+      { "*b*", "/ab*", true }, { "*b*", "/abc", false }, { "/a/{*}/", "/a/b/", true }, { "/a/{*}/", "/a/b", false },
     }
     for _, row in ipairs(paths) do
       it(("path %s %s %s"):format(row[1], row[3] and "is" or "is not", row[2]), function()
@@ -188,6 +190,16 @@ describe("policy rbac", function()
     it("are present with *, even when empty", function()
       assert.is_true(allowed({ headers = { ["x-user"] = "*" } }, { headers = { ["x-user"] = "" } }))
       assert.is_false(allowed({ headers = { ["x-user"] = "*" } }, {}))
+    end)
+    it("may be the host, as it was sent", function()
+      local function sent(name, value)
+        return allowed({ headers = { [name] = value } }, { authority = "Shop.example:80" })
+      end
+      for _, name in ipairs { "Host", ":authority" } do
+        assert.is_true(sent(name, "Shop.example:80"))
+        assert.is_true(sent(name, "Shop*"))
+        assert.is_false(sent(name, "shop.example:80"))
+      end
     end)
     it("may be several in one rule", function()
       local rule = { headers = { a = "1", b = { "2", "3" } } }
@@ -221,6 +233,8 @@ describe("policy rbac", function()
         assert.is_false(allowed({ request_principals = { text } }, with { sub = "amy", claims = {} }), text)
       end
       assert.is_false(allowed({ request_principals = { "id*" } }, with { iss = "id", claims = {} }))
+      assert.is_false(allowed({ request_principals = { "id" } }, with { iss = "id", claims = {} }))
+      assert.is_true(allowed({ request_principals = { "id" } }, with { iss = "id", sub = "", claims = {} }))
     end)
     it("have claims: strings and lists, scopes split, numbers never", function()
       assert.is_true(allowed({ claims = { role = "ad*", scope = "write" } }, with(token)))
@@ -322,6 +336,17 @@ describe("policy rbac", function()
       { { not_ports = { "http" } }, "allow.1.not_ports.1: expected a port" },
       { { paths = { "/a/{*}.txt" } }, "allow.1.paths.1: a segment" },
       { { paths = { "/{**}/{*}" } }, "allow.1.paths.1: {**} must be" },
+      { { paths = { "/a//{*}" } }, "allow.1.paths.1: a path template has no empty" },
+      { { not_paths = { "/users/{id}" } }, "allow.1.not_paths.1: braces stand" },
+      { { ports = { "0x50" } }, "allow.1.ports.1: expected a port" },
+      { { ports = { 80.5 } }, "allow.1.ports.1: expected" },
+      { { ip_blocks = { "010.0.0.1" } }, "allow.1.ip_blocks.1: expected an address" },
+      { { ip_blocks = { "10.0.0.0/08" } }, "allow.1.ip_blocks.1: expected an address" },
+      { { ip_blocks = { "fe80::%eth0/10" } }, "allow.1.ip_blocks.1: expected an address" },
+      { { trust_domains = { "a*b" } }, "allow.1.trust_domains.1: expected at most one *" },
+      { { trust_domains = { "*a*" } }, "allow.1.trust_domains.1: expected at most one *" },
+      { { not_trust_domains = { "td/ns" } }, "allow.1.not_trust_domains.1: a trust domain has no '/'" },
+      { { when = { { key = "source.trustDomain", values = { "a*b" } } } }, "allow.1.when.1.values.1: expected at" },
       { { service_accounts = { "sleep" } }, "allow.1.service_accounts.1: expected namespace/account" },
       { { metods = { "GET" } }, "allow.1.metods: unknown key" },
     }

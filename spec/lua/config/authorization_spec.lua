@@ -159,7 +159,6 @@ describe("AuthorizationPolicies", function()
 
   local BAD = {
     { "{action: DENY}", "spec: expected rules: DENY without any never matches" },
-    { "{action: AUDIT, rules: []}", "spec: expected rules: AUDIT without any never matches" },
     { "{rules: [~]}", "spec.rules[0]: expected a value, found null" },
     { "{rules: [{from: []}]}", "spec.rules[0].from: expected at least one entry" },
     { "{rules: [{to: []}]}", "spec.rules[0].to: expected at least one entry" },
@@ -179,7 +178,7 @@ describe("AuthorizationPolicies", function()
       "spec.rules[0].from[0].source.serviceAccounts: expected at most 16, found 17" },
     { "{rules: [{from: [{source: {serviceAccounts: [" .. ("a"):rep(321) .. "]}}]}]}",
       "spec.rules[0].from[0].source.serviceAccounts[0]: expected at most 320 characters" },
-    { "{rules: [{to: [{operation: {ports: ['0']}}]}]}", "spec.rules[0].to[0].operation.ports[0]: expected a port" },
+    { "{rules: [{to: [{operation: {ports: ['0x50']}}]}]}", "spec.rules[0].to[0].operation.ports[0]: expected a port" },
     { "{rules: [{to: [{operation: {paths: ['/{**}/{*}']}}]}]}",
       "spec.rules[0].to[0].operation.paths[0]: {**} must be the last" },
     { "{rules: [{to: [{operation: {pahts: [/]}}]}]}", "spec.rules[0].to[0].operation.pahts: unknown key" },
@@ -236,5 +235,32 @@ describe("AuthorizationPolicies", function()
     assert.is_true(passes("spiffe://" .. SLEEP))
     assert.is_false(passes("spiffe://" .. SLEEP .. "r"))
     assert.is_false(passes(nil))
+  end)
+
+  it("match nobody by a principal that has Istio's own scheme, and it is said", function()
+    local texts = '["spiffe://' .. SLEEP .. '", "spiffe://*"]'
+    for _, spec in ipairs { "{rules: [{from: [{source: {principals: %s}}]}]}",
+      "{rules: [{when: [{key: source.principal, values: %s}]}]}" } do
+      local conf, warnings = guard(policy(spec:format(texts)))
+      local ctx = fake.new { peer = { address = "10.0.0.1", principal = "spiffe://" .. SLEEP } }
+      assert.equal(403, rbac.request(rbac.prepare(conf), ctx).status)
+      assert.equal(2, #warnings)
+      assert.matches("%[1%]: matches no identity: Istio's principals are written", warnings[2].message)
+    end
+  end)
+
+  it("with AUDIT and no rules are taken, as by Istio", function()
+    local conf, warnings = guard(policy("{action: AUDIT, rules: []}"))
+    assert.is_nil(conf.audit[1])
+    assert.matches("spec: notes nothing: it has no rules", warnings[1].message)
+  end)
+
+  it("name 16 accounts of 320 characters at most, in conditions too", function()
+    local many = {}
+    for i = 1, 17 do many[i] = "a" .. i end
+    local condition = "{rules: [{when: [{key: source.serviceAccount, notValues: [%s]}]}]}"
+    assert.matches("when%[0%].notValues: expected at most 16, found 17",
+      (refused(policy(condition:format(table.concat(many, ", "))))))
+    assert.matches("notValues%[0%]: expected at most 320", (refused(policy(condition:format(("a"):rep(321))))))
   end)
 end)

@@ -35,7 +35,9 @@ local function check_authorization(policy, mesh)
   local action, list = policy.spec.action, policy.spec.rules or {}
   custom.check(policy, mesh.providers)
   check_dry_run(policy)
-  if action ~= "ALLOW" and #list == 0 then
+  if #list == 0 and action == "AUDIT" then
+    policy:warn({ "spec" }, "notes nothing: it has no rules")
+  elseif #list == 0 and action ~= "ALLOW" then
     policy:refuse({ "spec" }, ("expected rules: %s without any never matches"):format(action))
   end
   for i in ipairs(list) do rules.check(policy, i, mesh) end

@@ -18,18 +18,24 @@ local function camel(name)
   return (name:gsub("_(%l)", string.upper))
 end
 
+local function positive(field)
+  return (field:gsub("^not(%u)", string.lower))
+end
+
 -- ---- what the API server refuses ----------------------------------------------------------
 
-local function refuse_accounts(policy, path, part, field)
-  local accounts = part[field]
+local function refuse_accounts(policy, path, accounts)
   if #accounts > MOST_ACCOUNTS then
-    policy:refuse(path_to(path, field), ("expected at most %d, found %d"):format(MOST_ACCOUNTS, #accounts))
+    policy:refuse(path, ("expected at most %d, found %d"):format(MOST_ACCOUNTS, #accounts))
   end
   for i, account in ipairs(accounts) do
     if #account > LONGEST_ACCOUNT then
-      policy:refuse(path_to(path, field, i), ("expected at most %d characters"):format(LONGEST_ACCOUNT))
+      policy:refuse(path_to(path, i), ("expected at most %d characters"):format(LONGEST_ACCOUNT))
     end
   end
+end
+
+local function refuse_company(policy, path, part, field)
   for _, other in ipairs(ALONE) do
     if part[other] then
       return policy:refuse(path, field .. " cannot stand beside principals or namespaces")
@@ -45,18 +51,33 @@ local function refuse_values(policy, path, values)
   end
 end
 
+local function warn_of_scheme(policy, path, principals)
+  for i, text in ipairs(principals) do
+    if text:find("^spiffe://") then
+      policy:warn(path_to(path, i), "matches no identity: Istio's principals are written without spiffe://")
+    end
+  end
+end
+
 local function refuse_part(policy, path, part)
   if next(part) == nil then policy:refuse(path, "expected at least one field") end
   for field, values in pairs(part) do
     refuse_values(policy, path_to(path, field), values)
-    if field:lower():find("serviceaccounts$") then refuse_accounts(policy, path, part, field) end
+    if positive(field) == "principals" then warn_of_scheme(policy, path_to(path, field), values) end
+    if positive(field) == "serviceAccounts" then
+      refuse_accounts(policy, path_to(path, field), values)
+      refuse_company(policy, path, part, field)
+    end
   end
 end
 
 local function refuse_condition(policy, path, condition)
   if not condition.values and not condition.notValues then policy:refuse(path, "expected values or notValues") end
   for _, field in ipairs { "values", "notValues" } do
-    if condition[field] then refuse_values(policy, path_to(path, field), condition[field]) end
+    local values, at = condition[field], path_to(path, field)
+    if values then refuse_values(policy, at, values) end
+    if values and condition.key == "source.serviceAccount" then refuse_accounts(policy, at, values) end
+    if values and condition.key == "source.principal" then warn_of_scheme(policy, at, values) end
   end
 end
 
@@ -81,20 +102,22 @@ local function full_accounts(policy, accounts)
   return list
 end
 
+-- Istio writes spiffe:// before each principal, also before one that has it; no identity is such a one.
+local function as_istio_reads(principals)
+  for i, text in ipairs(principals) do principals[i] = text:find("^spiffe://") and "spiffe://" .. text or text end
+  return principals
+end
+
 -- What a field means beyond its text; by the name of the field without not, or the key of the condition.
 local function meaning(policy, kind, values, mesh)
   if kind == "serviceAccounts" or kind == "source.serviceAccount" then return full_accounts(policy, values) end
   if kind == "principals" or kind == "source.principal" then
-    return trust_domains.principals(values, mesh.trust_domains)
+    return as_istio_reads(trust_domains.principals(values, mesh.trust_domains))
   end
   if kind == "trustDomains" or kind == "source.trustDomain" then
     return trust_domains.domains(values, mesh.trust_domains)
   end
   return values
-end
-
-local function positive(field)
-  return (field:gsub("^not(%u)", string.lower))
 end
 
 local function convert_part(policy, part, mesh)
