@@ -6,6 +6,14 @@ describe("json", function()
     assert.equal('{"a":[1,2.5,"x"],"b":{"c":true},"d":[],"e":{},"f":null}',
       json.encode { b = { c = true }, a = { 1, 2.5, "x" }, d = json.array {}, e = {}, f = json.null })
   end)
+  it("writes more names of fields than it remembers", function()
+    local many, texts = {}, {}
+    for i = 1, 3000 do
+      many["k" .. i], texts[i] = i, ('"k%d":%d'):format(i, i)
+    end
+    table.sort(texts, function(a, b) return a:match '"(.-)"' < b:match '"(.-)"' end)
+    assert.equal("{" .. table.concat(texts, ",") .. "}", json.encode(many))
+  end)
   it("escapes texts", function() assert.equal([["a\"\\\n\u0001"]], json.encode('a"\\\n\1')) end)
   it("reads what it wrote", function()
     local value = { name = "é", list = { 1, { 2 } }, on = false }
@@ -22,6 +30,7 @@ describe("json", function()
       local text, reason = json.encode(bad)
       assert.is_nil(text)
       assert.truthy(reason:find("^json: "))
+      assert.equal('{"a":1}', json.encode { a = 1 })
     end
   end)
 end)
