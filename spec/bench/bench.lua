@@ -77,6 +77,8 @@ local function main(args)
   local opt = options(args)
   local servers = fleet.start(opt.build, opt.peers_only)
   local result = { machine = report.machine(), memory = {} }
+  local many = servers["moongate 10000 manifests"]
+  result.loaded = many and memory.loaded(many)
   for _, server in ipairs(servers) do
     if server.id:find " plain$" then table.insert(result.memory, memory.measure(server, opt.effort.held)) end
   end

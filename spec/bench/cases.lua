@@ -31,6 +31,19 @@ local function routes(count)
   }
 end
 
+-- HTTPRoutes by YAML, and half as many AuthorizationPolicies, of which each lets one user in.
+local function manifests(count)
+  local function user(i) return "x-user: user-" .. math.ceil(i / 2) end
+  return {
+    id = count .. " manifests", servers = { "moongate " .. count .. " manifests" },
+    requests = spread(count, function(i)
+      if i % 2 == 0 then return get(100, "Host: host-" .. i .. ".example", user(i)) end
+      return ("200\t100\tGET\t/route-%d/b/100\t%s"):format(i, user(i))
+    end),
+    refused = { "404\t-\tGET\t/route-0/b/100\tx-user: user-1", "403\t-\tGET\t/route-1/b/100\tx-user: nobody" },
+  }
+end
+
 local plain = { "relay", "haproxy plain", "nginx plain", "moongate plain" }
 
 local cases = {}
@@ -40,10 +53,10 @@ cases.all = {
   { id = "chain", requests = { get(100, "x-user: amy") }, header = "x-bench", split = true,
     refused = { "403\t-\tGET\t/b/100\tx-user: bob", "403\t-\tGET\t/b/100", "403\t-\tDELETE\t/b/100\tx-user: amy" },
     servers = { "haproxy chain", "haproxy labels", "haproxy lua", "nginx lua", "moongate chain",
-      "moongate chain, all metrics" } },
+      "moongate chain, all metrics", "moongate chain by YAML" } },
   { id = "64 KiB", requests = { get(65536) }, servers = plain },
   { id = "1 MiB", requests = { get(1048576) }, servers = plain },
-  rules(10), rules(10000), routes(10), routes(10000),
+  rules(10), rules(10000), routes(10), routes(10000), manifests(10), manifests(10000),
 }
 
 --- CPU time of the first over that of the second, { case, server } each, at most `limit`.
@@ -55,6 +68,8 @@ cases.ratios = {
   { { "1 MiB", "moongate plain" }, { "1 MiB", "relay" }, limit = 1.20 },
   { { "10000 rules", "moongate 10000 rules" }, { "10 rules", "moongate 10 rules" }, limit = 1.10 },
   { { "10000 routes", "moongate 10000 routes" }, { "10 routes", "moongate 10 routes" }, limit = 1.10 },
+  { { "10000 manifests", "moongate 10000 manifests" }, { "10 manifests", "moongate 10 manifests" }, limit = 1.15 },
+  { { "chain", "moongate chain by YAML" }, { "chain", "moongate chain, all metrics" }, limit = 1.10 },
 }
 
 --- Cases in which the p99 latency of the first must be no worse than that of the best of the others.

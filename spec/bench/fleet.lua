@@ -7,7 +7,7 @@ local process = require "spec.support.process"
 local known = require "spec.bench.servers"
 
 local HERE = "spec/bench"
-local START_LIMIT, LOAD_LIMIT = 20, 60
+local START_LIMIT, LOAD_LIMIT = 60, 60
 local CONNECTIONS = 64
 
 local fleet = {}
@@ -44,14 +44,18 @@ local function await(server)
   server.start_time = process.now() - begun
 end
 
+-- The path of a server's config, made of its template.
+local function write_config(server, name, values)
+  local text, kind = fill(assert(process.file(HERE .. "/" .. server.template)), values), server.template
+  if kind:find "%.yaml%.lua$" then text, kind = assert(loadstring(text, "=" .. kind))(), kind:gsub("%.lua$", "") end
+  return write(name .. kind:match "%.%w+$", text)
+end
+
 local function launch(server, values)
   local name = folder .. "/" .. server.id:gsub(" ", "-")
   server.port, server.admin = net.free_port(), net.free_port()
   values.PORT, values.ADMIN, values.COUNT = server.port, server.admin, server.count
-  if server.template then
-    values.CONFIG = write(name .. server.template:match "%.%w+$",
-      fill(assert(process.file(HERE .. "/" .. server.template)), values))
-  end
+  if server.template then values.CONFIG = write_config(server, name, values) end
   local argv = {}
   for i, arg in ipairs(server.command) do argv[i] = fill(arg, values) end
   if not server.scrape then argv = pinned(argv, server.feeds and last_cpu or 0) end

@@ -40,6 +40,14 @@ function memory.measure(server, held)
            idle_rss = at_start[worker].rss, idle_private = at_start[worker].private }
 end
 
+--- What it takes to load the config of a server just started: seconds until it was ready, and the bytes resident in
+-- the largest of its processes.
+function memory.loaded(server)
+  local most = 0
+  for _, pid in ipairs(process.tree(server.process)) do most = math.max(most, process.memory(pid).rss) end
+  return { server = server.id, start_time = server.start_time, most_rss = most }
+end
+
 local function median(list)
   table.sort(list)
   return list[math.ceil(#list / 2)]

@@ -83,6 +83,13 @@ local function add_memory(result)
   end
 end
 
+local function add_loaded(result)
+  local loaded = result.loaded
+  if not loaded then return end
+  add_target(result, loaded.server .. ": start until ready", loaded.start_time * 1e3, 2000, "ms")
+  add_target(result, loaded.server .. ": the largest process, resident", loaded.most_rss / 1048576, 300, "MiB")
+end
+
 local function add_scrape(result)
   local s = result.scrape
   if not s then return end
@@ -99,6 +106,7 @@ function report.finish(result)
   add_ratios(result)
   add_latencies(result)
   add_memory(result)
+  add_loaded(result)
   add_scrape(result)
 end
 
