@@ -249,6 +249,23 @@ describe("AuthorizationPolicies", function()
     end
   end)
 
+  it("count by services and classes at waypoints alone", function()
+    local attachment = require "moongate.config.manifests.attachment"
+    local proxy = { namespace = "prod", labels = {}, gateway = "gw",
+      services = { { kind = "Service", name = "shop", namespace = "prod" } } }
+    local function counts(ref, namespace)
+      return attachment.attaches({ namespace = namespace or "prod", spec = { targetRefs = { ref } } }, proxy, "root")
+    end
+    local service = { kind = "Service", name = "shop" }
+    local class = { kind = "GatewayClass", group = "gateway.networking.k8s.io", name = "istio-waypoint" }
+    assert.is_false(counts(service))
+    assert.is_false(counts(class, "root"))
+    assert.is_true(counts { kind = "Gateway", group = "gateway.networking.k8s.io", name = "gw" })
+    proxy.class, proxy.refs_only = "istio-waypoint", true
+    assert.is_true(counts(service))
+    assert.is_true(counts(class, "root"))
+  end)
+
   it("with AUDIT and no rules are taken, as by Istio", function()
     local conf, warnings = guard(policy("{action: AUDIT, rules: []}"))
     assert.is_nil(conf.audit[1])

@@ -34,6 +34,7 @@ end
 local function refers_to(ref, policy, proxy, root)
   if ref.namespace and ref.namespace ~= policy.namespace or not attachment.is_known(ref) then return false end
   if ref.kind == "Gateway" then return ref.name == proxy.gateway and policy.namespace == proxy.namespace end
+  if not proxy.class then return false end -- services and classes are a waypoint's
   if ref.kind == "GatewayClass" then return ref.name == proxy.class and policy.namespace == root end
   return has_service(proxy, ref, policy.namespace)
 end

@@ -22,12 +22,12 @@ function names.expand(host, namespace)
 end
 
 --- Whether `host` is one of those that `pattern` means: equal, or `*` at its start and the rest a
--- suffix of what is longer (`*.foo.com` is not foo.com).
+-- suffix (`*.foo.com` is not foo.com, `*foo.com` is).
 function names.host_matches(pattern, host)
   if pattern == "*" or pattern == host then return true end
   if pattern:sub(1, 1) ~= "*" then return false end
   local suffix = pattern:sub(2)
-  return #host > #suffix and host:sub(-#suffix) == suffix
+  return host:sub(-#suffix) == suffix
 end
 
 --- What two host patterns have in common: the narrower one, or nil.
