@@ -132,8 +132,8 @@ describe("RequestAuthentication", function()
       return errors[1].message, errors[1].line
     end
     local AT = "^RequestAuthentication r: spec%.jwtRules%[0%]%."
-    assert.matches(AT .. "issuer: ", (refusal(believes "{audiences: [a]}")))
-    assert.matches(AT .. "issuer: is no URL", (refusal(believes "{issuer: me}")))
+    assert.matches(AT .. "issuer: expected it, or one of jwks, jwksUri$", (refusal(believes "{audiences: [a]}")))
+    assert.matches(AT .. "issuer: is no URL.* one of jwks, jwksUri$", (refusal(believes "{issuer: me}")))
     assert.matches(AT .. "jwksUri: expected http", (refusal(believes "{jwksUri: 'ftp://a/b'}")))
     assert.matches(AT .. "jwks: no JSON object", (refusal(believes "{issuer: me, jwks: garbage}")))
     assert.matches(AT .. "audiences%[0%]: ", (refusal(believes("{issuer: me, jwks: " .. KEYS .. ", audiences: ['']}"))))

@@ -619,4 +619,32 @@ describe("VirtualServices count", function()
       assert.truthy(errors[1]:find(message, 1, true), errors[1])
     end
   end)
+
+  it("name what is written and has no effect", function()
+    local DESTINATION = "    route: [{destination: {host: b}%s}]\n"
+    for _, row in ipairs {
+      { "- match: [{headers: {uri: {exact: a}}}]\n", "match[0].headers.uri: is not asked: that is no header here" },
+      { "- match: [{withoutHeaders: {method: {}}}]\n", "match[0].withoutHeaders.method: is not asked" },
+      { "- mirrorPercentage: {value: 5}\n", "mirrorPercentage: has no effect: mirror does not stand beside it" },
+      { "- mirrorPercent: 5\n", "mirrorPercent: has no effect: mirror" },
+      { "- fault: {delay: {fixedDelay: 1s}}\n", "fault.delay: has no effect: its percentage is 0" },
+      { "- fault: {abort: {httpStatus: 500, percentage: {value: 0}}}\n", "fault.abort: has no effect: its percentage" },
+      { "- corsPolicy: {allowOrigins: [{exact: a}], allowOrigin: [b]}\n", "allowOrigin: is not asked: allowOrigins" },
+      { "- headers: {request: {remove: [Host]}}\n", "headers.request.remove[0]: has no effect: it cannot be removed" },
+      { '- headers: {request: {set: {":path": /a}}}\n', "no header that can be changed" },
+      { "- headers: {response: {set: {host: a}}}\n", "headers.response.set.host: has no effect: that is no header" },
+      { "- name: x\n", "route[0].weight: has no effect: a single destination takes every request", ", weight: 50" },
+      { "- name: x\n", "route[0].headers.request.remove[0]: has no effect", ", headers: {request: {remove: [':a']}}" },
+    } do
+      local http = "  " .. row[1] .. DESTINATION:format(row[3] or "")
+      local _, warnings = loaded(virtual_service("v", "  hosts: [a]\n  http:\n" .. http))
+      local text = table.concat(warnings, "\n")
+      assert.truthy(text:find("VirtualService v: spec.http[0].", 1, true), row[2])
+      assert.truthy(text:find(row[2], 1, true), row[2] .. "\n" .. text)
+    end
+    for _, weight in ipairs { "", ", weight: 100", ", weight: 0" } do
+      local http = "  - headers: {request: {set: {host: b.example}}}\n" .. DESTINATION:format(weight)
+      assert.same({}, select(2, loaded(virtual_service("v", "  hosts: [a]\n  http:\n" .. http))))
+    end
+  end)
 end)

@@ -51,7 +51,9 @@ local function warn_of_unknown(policy, path, address)
     .. "asked for by its name; tokens are refused while nothing answers there"):format(host))
 end
 
--- The place of a mistake in the words of the file.
+-- What a mistake and its place are called in the file.
+local function their_words(message) return (message:gsub("jwks_file, jwks_url, jwks_service", "jwksUri")) end
+
 local function their_path(path, steps)
   for i, step in ipairs(steps) do path = path_to(path, i == 1 and NAMES[step] or step) end
   return path
@@ -75,7 +77,7 @@ local function check_rule(policy, i, backends)
   local where, message = why:match "^rules%.1%.?([%w_.]*): (.*)$"
   local steps = {}
   for step in where:gmatch "[^.]+" do steps[#steps + 1] = tonumber(step) or step end
-  policy:refuse(their_path(path, steps), message)
+  policy:refuse(their_path(path, steps), their_words(message))
 end
 
 --- Refuses what is wrong with a RequestAuthentication's rules.

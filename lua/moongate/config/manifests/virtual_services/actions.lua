@@ -106,7 +106,14 @@ function actions.rewrite(object, path, said, match, authority)
   return use(object, path, "rewrite", conf)
 end
 
-local function share(part) return part and (part.percentage and part.percentage.value or part.percent) or 0 end
+-- Absent, it is none of the requests, and not all.
+local function share(object, path, part)
+  local percent = part and (part.percentage and part.percentage.value or part.percent) or 0
+  if part and percent == 0 then
+    object:warn(path, "has no effect: its percentage is 0, as it is where none is written")
+  end
+  return percent
+end
 
 local function abort_of(object, path, said, percent)
   local grpc = said.grpcStatus and GRPC[said.grpcStatus]
@@ -122,10 +129,11 @@ end
 function actions.fault(object, path, said)
   local delay, abort = said.delay, said.abort
   if not delay and not abort then return object:refuse(path, "expected delay or abort") end
-  local delayed = share(delay)
+  local delayed = share(object, path_to(path, "delay"), delay)
   local conf = {
     delay = delayed > 0 and delay.fixedDelay > 0 and { fixed = delay.fixedDelay / 1000, percent = delayed } or nil,
-    abort = abort and abort_of(object, path_to(path, "abort"), abort, share(abort)),
+    abort = abort and abort_of(object, path_to(path, "abort"), abort,
+      share(object, path_to(path, "abort"), abort)),
   }
   return next(conf) and use(object, path, "fault", conf) or nil
 end
@@ -134,9 +142,10 @@ end
 function actions.cors(object, path, said)
   local list = {}
   for i, spec in ipairs(said.allowOrigins or {}) do list[i] = spec end
-  if #list == 0 then
-    for i, text in ipairs(said.allowOrigin or {}) do list[i] = { exact = text } end
+  if #list > 0 and #(said.allowOrigin or {}) > 0 then
+    object:warn(path_to(path, "allowOrigin"), "is not asked: allowOrigins stands beside it")
   end
+  for i, text in ipairs(#list == 0 and said.allowOrigin or {}) do list[i] = { exact = text } end
   return use(object, path, "cors", { allow_origins = list, allow_methods = said.allowMethods,
     allow_headers = said.allowHeaders, expose_headers = said.exposeHeaders,
     allow_credentials = said.allowCredentials, max_age = said.maxAge and said.maxAge / 1000, literal = true,
@@ -157,6 +166,9 @@ end
 --- The uses that send copies; a share that is absent is all.
 function actions.mirrors(object, path, http, from)
   local list = {}
+  for _, field in ipairs(http.mirror and {} or { "mirrorPercentage", "mirrorPercent" }) do
+    if http[field] then object:warn(path_to(path, field), "has no effect: mirror does not stand beside it") end
+  end
   if http.mirror and #(http.mirrors or {}) > 0 then
     object:refuse(path_to(path, "mirrors"), "expected one of mirror and mirrors, found both")
   end

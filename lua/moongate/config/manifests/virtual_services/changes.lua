@@ -73,6 +73,26 @@ local function append(list, item)
   if item then list[#list + 1] = item end
 end
 
+-- Names what no change of these headers will do; the authority, which a request's set and add may name, is a rewrite.
+local function warn_of_internal(object, path, spec, is_request)
+  for _, kind in ipairs { "set", "add" } do
+    for name in pairs(spec[kind] or {}) do
+      if is_internal(name) and not (is_request and is_authority(name)) then
+        object:warn(path_to(path, kind, name), "has no effect: that is no header that can be changed")
+      end
+    end
+  end
+  for i, name in ipairs(spec.remove or {}) do
+    if is_internal(name) then object:warn(path_to(path, "remove", i), "has no effect: it cannot be removed") end
+  end
+end
+
+local function warn_of(object, path, headers)
+  if not headers then return end
+  warn_of_internal(object, path_to(path, "request"), headers.request or {}, true)
+  warn_of_internal(object, path_to(path, "response"), headers.response or {}, false)
+end
+
 --- The authority that a level's request headers set, or nil; set goes before add.
 function changes.authority(headers)
   local request = headers and headers.request or {}
@@ -81,6 +101,8 @@ end
 
 --- The changes of a route with one destination, or none: the uses of both levels.
 function changes.single(object, path, headers, destination)
+  warn_of(object, path_to(path, "headers"), headers)
+  warn_of(object, path_to(path, "route", 1, "headers"), destination)
   headers, destination = headers or {}, destination or {}
   local request, response = side_of(headers.request), side_of(headers.response)
   local request2, response2 = side_of(destination.request), side_of(destination.response)
@@ -96,6 +118,8 @@ end
 
 --- The same of a route with several: the uses of the route, and for each destination (an HTTPRouteDestination) its own.
 function changes.several(object, path, headers, destinations)
+  warn_of(object, path_to(path, "headers"), headers)
+  for i, entry in ipairs(destinations) do warn_of(object, path_to(path, "route", i, "headers"), entry.headers) end
   headers = headers or {}
   local at = object:place(path_to(path, "headers"))
   local request, response = side_of(headers.request), side_of(headers.response)

@@ -47,6 +47,9 @@ end
 -- Backends of a route. One destination takes all whatever its weight; of several, those with 0 get nothing.
 local function backends_of(object, path, http, from, own_uses)
   local list, several, sum = {}, #http.route > 1, 0
+  if not several and http.route[1].weight % 100 ~= 0 then
+    object:warn(path_to(path, "route", 1, "weight"), "has no effect: a single destination takes every request")
+  end
   for i, entry in ipairs(http.route) do
     local at = path_to(path, "route", i, "destination")
     local service, subset, guard = from.backends:resolve(object, at, entry.destination, from)

@@ -36,6 +36,7 @@ end
 local function header_matches(object, path, map, list, claims, without)
   for _, name in ipairs(sorted_keys(map)) do
     local at = path_to(path, name)
+    if PSEUDO[name] then object:warn(at, "is not asked: that is no header here, as Istio has it") end
     local value = not PSEUDO[name] and string_match(object, at, map[name], true)
     local claim = value and claims_of.names(name)
     if claim then
