@@ -1,5 +1,7 @@
 #include "proxy/forwarded.h"
 
+#include <arpa/inet.h>
+
 #include "net/crypto.h"
 
 enum { CLIENT_CERT_REMOVE, CLIENT_CERT_SET, CLIENT_CERT_TRUST };
@@ -23,6 +25,18 @@ static mg_str from_right(mg_str list, uint32_t n)
         list.len = comma == NULL ? 0 : (uint32_t)(comma - list.ptr);
     }
     return (mg_str){0};
+}
+
+static bool is_address(mg_str s)
+{
+    char text[INET6_ADDRSTRLEN];
+    unsigned char bytes[sizeof(struct in6_addr)];
+
+    if (s.len == 0 || s.len >= sizeof(text))
+        return false;
+    memcpy(text, s.ptr, s.len);
+    text[s.len] = '\0';
+    return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
 }
 
 static char *put(char *at, mg_str s)
@@ -54,8 +68,8 @@ static mg_str joined(struct mg_x *x, mg_str name, mg_str last)
 }
 
 /* The trusted client address: `hops` proxies stand before us, so the client is that entry counted
- * from the right, and the peer itself where the list is too short (Envoy's numTrustedProxies). An inner
- * hop that appends nothing believes the rightmost entry. */
+ * from the right, and the peer itself where the list is too short, or that entry is no address (Envoy's
+ * numTrustedProxies). An inner hop that appends nothing believes the rightmost entry. */
 static void forwarded_for(struct mg_x *x, const struct mg_listener_conf *conf, bool sent)
 {
     uint32_t hops = conf->append_forwarded_for ? conf->trusted_hops : 1;
@@ -77,7 +91,7 @@ static void forwarded_for(struct mg_x *x, const struct mg_listener_conf *conf, b
     }
     if (hops > 0)
         client = from_right(list, hops);
-    x->pub.client_address = client.len > 0 ? client : x->pub.peer_address;
+    x->pub.client_address = is_address(client) ? client : x->pub.peer_address;
 }
 
 static void forwarded_proto(struct mg_x *x, const struct mg_listener_conf *conf, bool sent)

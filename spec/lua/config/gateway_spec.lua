@@ -213,4 +213,57 @@ describe("Istio's Gateways", function()
       assert.equal(why, said:sub(1, #why))
     end
   end)
+
+  describe("of a mesh that says what stands before its gateways", function()
+    local function mesh(config)
+      return ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n"
+        .. "    defaultConfig: %s\n---\n"):format(config)
+    end
+    local GATEWAY_API = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: api}\n"
+      .. "spec: {gatewayClassName: istio, listeners: [{name: http, port: 81, protocol: HTTP}]}\n---\n"
+    local BOTH = gateway(server(80, "HTTP", '"*"')) .. GATEWAY_API
+
+    -- Of gateways' listeners and of the others: the sets of trusted hops and of what becomes of the certificate.
+    local function said(text)
+      local own, others = {}, {}
+      for _, one in ipairs(loaded(text .. BOTH).listeners) do
+        local list = one.name:find "^mesh" and others or own
+        list[#list + 1] = ("%d %s"):format(one.trusted_hops, one.client_cert_header)
+      end
+      return own, others
+    end
+
+    it("believe as many proxies", function()
+      assert.same({ "0 set", "0 set" }, (said ""))
+      local own, others = said(mesh "{gatewayTopology: {numTrustedProxies: 2}}")
+      assert.same({ "2 set", "2 set" }, own)
+      assert.same({ "1 remove" }, others)
+      assert.same({ "0 remove", "0 remove" },
+        (said(mesh "{gatewayTopology: {forwardClientCertDetails: SANITIZE}}")))
+    end)
+
+    it("refuse what they cannot do, and name what has no effect", function()
+      for config, expected in pairs {
+        ["{gatewayTopology: {forwardClientCertDetails: APPEND_FORWARD}}"] = "forwardClientCertDetails: expected one",
+        ["{gatewayTopology: {proxyProtocol: {}}}"] = "gatewayTopology.proxyProtocol: unknown key",
+        ["[a]"] = "defaultConfig",
+      } do
+        local model, errors = load(mesh(config) .. BOTH)
+        assert.is_nil(model)
+        assert.truthy(errors[1].message:find(expected, 1, true), errors[1].message)
+      end
+      local _, warnings = loaded(mesh "{concurrency: 2}" .. BOTH)
+      assert.matches("defaultConfig.concurrency has no effect here", warnings[1].message)
+    end)
+
+    it("say so for all, not each of itself", function()
+      local pods = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: in, namespace: prod}\nspec:\n"
+        .. "  selector: {}\n  template:\n    metadata:\n      labels: {istio: in}\n"
+        .. "      annotations: {proxy.istio.io/config: '{gatewayTopology: {numTrustedProxies: 1}}'}\n---\n"
+      local selecting = gateway(server(80, "HTTP", '"*"')):gsub("spec: {", "spec: {selector: {istio: in}, ")
+      local model, errors = load(pods .. selecting)
+      assert.is_nil(model)
+      assert.matches("gatewayTopology of single pods is not supported yet", errors[1].message)
+    end)
+  end)
 end)

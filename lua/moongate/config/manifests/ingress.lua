@@ -13,6 +13,20 @@ local ingress = {}
 
 local GATEWAY = "networking.istio.io/Gateway"
 local VIRTUAL_SERVICE = "networking.istio.io/VirtualService"
+local PROXY_SETTINGS = "proxy.istio.io/config" -- annotation
+
+-- Who may be believed about the client is said for the whole mesh here; what a pod says of it must not be lost.
+local function check_own_settings(pod)
+  local path, template = { "metadata", "annotations", PROXY_SETTINGS }, pod.object.spec.template
+  local said = pod.object.annotations[PROXY_SETTINGS]
+  if template then
+    path = { "spec", "template", unpack(path) }
+    said = template.metadata and template.metadata.annotations[PROXY_SETTINGS]
+  end
+  if said and said:find("gatewayTopology", 1, true) then
+    pod.object:refuse(path, "gatewayTopology of single pods is not supported yet; that of the mesh's defaultConfig is")
+  end
+end
 
 --- The workloads that a Gateway's selector picks, in any namespace.
 local function pods_of(context, gateway)
@@ -21,7 +35,10 @@ local function pods_of(context, gateway)
   if #found == 0 then
     gateway:warn({ "spec", "selector" }, "no Deployment's pods carry these labels, so its calls have no identity")
   end
-  for _, pod in ipairs(found) do pod.object:attach(("Gateway %s/%s"):format(gateway.namespace, gateway.name)) end
+  for _, pod in ipairs(found) do
+    check_own_settings(pod)
+    pod.object:attach(("Gateway %s/%s"):format(gateway.namespace, gateway.name))
+  end
   return found
 end
 
@@ -213,11 +230,13 @@ end
 --- Adds listeners, routes and services of the ingress gateways to the draft.
 -- @param context as for mesh.add(), and { workloads }
 function ingress.add(context)
+  local mesh = context.store.mesh
   context.attached = {}
   for _, group in ipairs(collect(context)) do
     local name = "ingress " .. group.address
     table.insert(context.draft.listeners, { name = name, address = group.address, port = group.port, at = group.at,
-      tls = group.tls, strict_hosts = true })
+      tls = group.tls, strict_hosts = true, trusted_hops = mesh.trusted_proxies,
+      client_cert_header = mesh.client_cert_header })
     local workload = group.workload
     context.proxies[name] = { namespace = (workload or group.entries[1].gateway).namespace,
       labels = workload and workload.labels or {}, mode = "CLIENT" }

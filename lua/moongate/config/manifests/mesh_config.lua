@@ -15,6 +15,17 @@ local function with(name, field, default, doc)
   return { name, type = field.type, pattern = field.pattern, default = default, doc = doc }
 end
 
+-- Istio's gateways write X-Forwarded-Client-Cert of what they saw, unless told otherwise.
+local CERT_HEADERS = { UNDEFINED = "set", SANITIZE_SET = "set", SANITIZE = "remove", FORWARD_ONLY = "trust" }
+
+local TOPOLOGY = {
+  { "numTrustedProxies", type = "integer", min = 0, max = 255, default = 0,
+    doc = "Proxies before gateways whose X-Forwarded-For entries count." },
+  { "forwardClientCertDetails", type = "string", default = "UNDEFINED",
+    one_of = { "UNDEFINED", "SANITIZE_SET", "SANITIZE", "FORWARD_ONLY" },
+    doc = "What becomes of X-Forwarded-Client-Cert." },
+}
+
 local FIELDS = {
   with("rootNamespace", NAMESPACE, "istio-system", "Namespace whose policies count for the whole mesh."),
   with("trustDomain", DOMAIN, "cluster.local", "First part of every identity."),
@@ -22,6 +33,8 @@ local FIELDS = {
   { "pathNormalization", type = "record", default = {}, doc = "One spelling of paths.", fields = {
     { "normalization", type = "string", default = "DEFAULT", doc = "How much of it.",
       one_of = { "DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES" } } } },
+  { "defaultConfig", type = "record", default = {}, doc = "Of proxies.", fields = {
+    { "gatewayTopology", type = "record", default = {}, doc = "What stands before gateways.", fields = TOPOLOGY } } },
   extension_providers.field,
   { "defaultProviders", type = "record", default = {}, doc = "Providers where nobody names one.", fields = {
     { "accessLogging", type = "list", items = { type = "string" }, default = {}, doc = "Of access logs." },
@@ -35,7 +48,7 @@ local FIELDS = {
 -- Fields without a meaning here, or not yet; each is named in a warning.
 local OTHERS = {}
 for name in ([[ca caCertificates certificates configSources
-    connectTimeout defaultConfig defaultDestinationRuleExportTo defaultHttpRetryPolicy
+    connectTimeout defaultDestinationRuleExportTo defaultHttpRetryPolicy
     defaultServiceExportTo defaultVirtualServiceExportTo disableEnvoyListenerLog discoverySelectors dnsRefreshRate
     enableAutoMtls enableEnvoyAccessLogService enablePrometheusMerge enableTracing h2UpgradePolicy
     hboneIdleTimeout inboundClusterStatName inboundTrafficPolicy ingressClass ingressControllerMode ingressSelector
@@ -58,6 +71,17 @@ local function read(object)
   return value
 end
 
+-- Of a proxy's settings one part counts.
+local function drop_proxy_settings(object, value)
+  local config = value.defaultConfig
+  for name in pairs(type(config) == "table" and not yaml.is_list(config) and config or {}) do
+    if name ~= "gatewayTopology" then
+      object:warn(PLACE, ("defaultConfig.%s has no effect here"):format(name))
+      config[name] = nil
+    end
+  end
+end
+
 --- The settings checked, those that nobody gave as Istio has them; the defaults alone when there is a mistake.
 local function check(object, value)
   local wrong = false
@@ -65,6 +89,7 @@ local function check(object, value)
     if value[name] ~= nil then object:warn(PLACE, name .. " has no effect here") end
     value[name] = nil
   end
+  drop_proxy_settings(object, value)
   local checked = schema.check(FIELDS, value, {}, function(path, message)
     object:refuse(PLACE, table.concat(path, ".") .. ": " .. message)
     wrong = true
@@ -75,15 +100,17 @@ end
 --- The mesh's settings; Istio's defaults where no ConfigMap says otherwise.
 -- @return { root_namespace, trust_domain, trust_domains = it and its aliases, path_normalization, providers = extension
 -- providers by name, default_logs = names of those that log where nobody names one, log_format, access_log = the log
--- that accessLogFile makes { conf, at } or nil, at }
+-- that accessLogFile makes { conf, at } or nil, at, trusted_proxies and client_cert_header = of gateways' listeners }
 function mesh_config.read(store)
   local object = store:get("/ConfigMap", "istio-system", "istio")
   local checked = check(object, object and object.body.data.mesh and read(object) or {})
   local domains = { checked.trustDomain, unpack(checked.trustDomainAliases) }
   local function refuse(message) object:refuse(PLACE, message) end
+  local topology = checked.defaultConfig.gatewayTopology
   local mesh = { root_namespace = checked.rootNamespace, trust_domain = checked.trustDomain, trust_domains = domains,
     path_normalization = NORMALIZATIONS[checked.pathNormalization.normalization],
     providers = extension_providers.index(checked.extensionProviders, refuse),
+    trusted_proxies = topology.numTrustedProxies, client_cert_header = CERT_HEADERS[topology.forwardClientCertDetails],
     default_logs = checked.defaultProviders.accessLogging, at = object and object:place(PLACE),
     log_format = extension_providers.log_format(checked, refuse) }
   local conf = checked.accessLogFile ~= "" and extension_providers.file_log(checked.accessLogFile, mesh.log_format)

@@ -106,7 +106,8 @@ local function add_listeners(context, group)
       gateway = group.gateway.name, mode = "CLIENT" }
     for _, section in ipairs(group.sections) do section.object:attach("listener " .. name) end
     table.insert(context.draft.listeners, { name = name, address = group.addresses[i], port = group.port,
-      at = first.object:place(first.path), sections = sections, tls = group.https and tls_of(group) or nil })
+      at = first.object:place(first.path), sections = sections, tls = group.https and tls_of(group) or nil,
+      trusted_hops = context.store.mesh.trusted_proxies, client_cert_header = context.store.mesh.client_cert_header })
   end
 end
 
