@@ -137,6 +137,8 @@ int mg_set_method(mg_exchange *x, const char *method, uint32_t len);
  * characters of RFC 3986 (section 3.3, 3.4). */
 int mg_set_path(mg_exchange *x, const char *path, uint32_t len);
 int mg_set_query(mg_exchange *x, const char *query, uint32_t len); /* len 0: no query */
+/* Whether the path has one spelling only: no '%', no '\\', no empty segment and none that begins with '.'. */
+bool mg_path_is_plain(const mg_exchange *x);
 int mg_set_authority(mg_exchange *x, const char *authority, uint32_t len);
 
 /* The address that the client reached (textual, no port, in the arena); MG_ENOENT when it is gone. */

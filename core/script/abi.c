@@ -131,6 +131,21 @@ int mg_set_query(mg_exchange *pub, const char *query, uint32_t len)
     return MG_OK;
 }
 
+bool mg_path_is_plain(const mg_exchange *pub)
+{
+    mg_str path = pub->path;
+
+    if (path.len == 0 || path.ptr[0] != '/')
+        return false;
+    for (uint32_t i = 1; i < path.len; i++) {
+        char c = path.ptr[i];
+
+        if (c == '%' || c == '\\' || (path.ptr[i - 1] == '/' && (c == '.' || c == '/')))
+            return false;
+    }
+    return true;
+}
+
 int mg_set_authority(mg_exchange *pub, const char *authority, uint32_t len)
 {
     struct mg_x *x = x_of(pub);

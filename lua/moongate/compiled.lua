@@ -1,6 +1,7 @@
 --- compiled: a checked model made ready to serve: chains made, policies prepared, endpoints opened, routes indexed.
 -- Built beside the running one by a reload.  What it opened in C goes back when it is collected, so requests in flight
 -- may finish on it.
+local abi = require "moongate.abi"
 local balance = require "moongate.balance"
 local chain = require "moongate.chain"
 local metrics = require "moongate.metrics"
@@ -9,6 +10,7 @@ local retry = require "moongate.retry"
 local router = require "moongate.router"
 local upstreams = require "moongate.upstreams"
 
+local C = abi.C
 
 local compiled = {}
 local methods = {}
@@ -180,7 +182,7 @@ end
 --- Brings the path into the one spelling that its listener asks for; false: it has none, and is to be refused.
 function methods:normalize(ctx)
   local change = self.normalizers[ctx._x.listener]
-  if not change then return true end
+  if not change or C.mg_path_is_plain(ctx._x) then return true end
   local path = ctx.req.path
   local changed = change(path)
   if changed and changed ~= path then ctx.req.path = changed end

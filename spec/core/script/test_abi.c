@@ -86,6 +86,26 @@ static void test_host_is_the_authority(void)
     finish();
 }
 
+static void test_paths_of_one_spelling(void)
+{
+    static const char *const plain[] = {"/", "/a", "/a/b.c/", "/a..b/c"};
+    static const char *const others[] = {"/a%20", "/a/%2e", "//",    "/a//b",
+                                         "/.",    "/a/..",  "/a/.b", "/a\\b"};
+    mg_exchange *e = start("GET", MG_BODY_NONE, 0);
+
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+        e->path = mg_str_of(plain[i], strlen(plain[i]));
+        CHECK(mg_path_is_plain(e));
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        e->path = mg_str_of(others[i], strlen(others[i]));
+        CHECK(!mg_path_is_plain(e));
+    }
+    e->path = MG_STR("*");
+    CHECK(!mg_path_is_plain(e));
+    finish();
+}
+
 static void test_the_request_line(void)
 {
     mg_exchange *e = start("GET", MG_BODY_NONE, 0);
@@ -217,6 +237,7 @@ static void test_sinks_are_found_again(void)
 }
 
 TEST_MAIN(TEST(test_headers), TEST(test_what_no_header_may_be), TEST(test_host_is_the_authority),
-          TEST(test_the_request_line), TEST(test_what_is_on_its_way_stays),
-          TEST(test_a_local_response), TEST(test_calls), TEST(test_timers_are_bounded),
-          TEST(test_listeners_are_bounded), TEST(test_sinks_are_found_again), TEST(everything_goes))
+          TEST(test_paths_of_one_spelling), TEST(test_the_request_line),
+          TEST(test_what_is_on_its_way_stays), TEST(test_a_local_response), TEST(test_calls),
+          TEST(test_timers_are_bounded), TEST(test_listeners_are_bounded),
+          TEST(test_sinks_are_found_again), TEST(everything_goes))
