@@ -5,8 +5,9 @@
 -- A preflight (OPTIONS with Origin and Access-Control-Request-Method) is answered here, 200, with headers that allow
 -- the call where its origin is allowed, and without any where it is not.  Another request goes on whatever its origin
 -- is: it is the browser that keeps the answer from the site.  "*" among methods and headers allows all of them; the
--- answer then repeats what was asked for, so that it holds with credentials too.  With `literal` lists go out as they
--- are written, joined by commas, as Envoy sends them.
+-- answer then repeats what was asked for, so that it holds with credentials too.  "*" as an exposed header becomes,
+-- with credentials, the names that the answer has.  With `literal` lists go out as they are written, joined by commas,
+-- as Envoy sends them.
 -- Phases: request (answers preflights), response (marks).
 -- Place it before policies that ask who the client is: a preflight carries no credentials.
 local origins = require "policies.cors.origins"
@@ -38,9 +39,6 @@ function cors.check(conf)
       end
     end
   end
-  if conf.allow_credentials and conf.expose_headers[1] == "*" and not conf.literal then
-    return nil, "expose_headers.1: \"*\" means nothing with credentials"
-  end
   for i, origin in ipairs(conf.allow_origins) do
     local why = origins.error(origin)
     if why then return nil, ("allow_origins.%d: %s"):format(i, why) end
@@ -57,6 +55,7 @@ function cors.prepare(conf)
     any_method = not conf.literal and conf.allow_methods[1] == "*",
     any_header = not conf.literal and conf.allow_headers[1] == "*",
     expose = joined(conf.expose_headers),
+    expose_each = conf.allow_credentials and conf.expose_headers[1] == "*" and not conf.literal,
     credentials = conf.allow_credentials and "true" or nil, forward = conf.unmatched_preflights == "forward",
     max_age = conf.max_age and ("%d"):format(conf.max_age / 1000),
   }
@@ -77,14 +76,25 @@ function cors.request(conf, ctx)
   })
 end
 
+local function names_in(headers)
+  local list, seen = {}, {}
+  for name in headers:each() do
+    local key = name:lower()
+    if not seen[key] then list[#list + 1] = key end
+    seen[key] = true
+  end
+  return table.concat(list, ", ")
+end
+
 -- The answer depends on who asks, which caches must know.
 function cors.response(conf, ctx)
   local headers, origin = ctx.res.headers, ctx.own.origin
+  local expose = origin and (conf.expose_each and names_in(headers) or conf.expose)
   headers:add("vary", "origin")
   if not origin then return end
   headers:set("access-control-allow-origin", origin)
   if conf.credentials then headers:set("access-control-allow-credentials", conf.credentials) end
-  if conf.expose then headers:set("access-control-expose-headers", conf.expose) end
+  if expose then headers:set("access-control-expose-headers", expose) end
 end
 
 return cors

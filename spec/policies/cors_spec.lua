@@ -3,13 +3,14 @@ local cors = require "policies.cors"
 local fake = require "spec.support.fake_ctx"
 
 -- What a request from `origin` gets: the answer of a preflight (or nil), and the headers of the response.
-local function asked(settings, origin, preflight)
+local function asked(settings, origin, preflight, answered)
   local ctx = fake.new { method = preflight and "OPTIONS" or "GET",
     headers = { origin = origin, ["access-control-request-method"] = preflight and "PUT" or nil,
       ["access-control-request-headers"] = preflight and "x-a, x-b" or nil } }
   local conf = fake.conf(cors, settings)
   local answer = cors.request(conf, ctx)
   if answer then ctx.res = answer end
+  for name, value in pairs(answered or {}) do ctx.res.headers:add(name, value) end
   cors.response(conf, ctx)
   return answer, ctx.res.headers
 end
@@ -78,6 +79,18 @@ describe("policy cors", function()
     assert.is_nil(headers["access-control-allow-credentials"])
   end)
 
+  it("names each header of the answer where all are exposed with credentials", function()
+    local settings = { allow_origins = { "*" }, expose_headers = { "*" } }
+    local _, headers = asked(settings, "https://a.example")
+    assert.equal("*", headers["access-control-expose-headers"])
+    settings.allow_credentials = true
+    _, headers = asked(settings, "https://a.example", nil, { ["x-a"] = "1", ["set-cookie"] = "b" })
+    local list = {}
+    for name in headers["access-control-expose-headers"]:gmatch "[^, ]+" do list[#list + 1] = name end
+    table.sort(list)
+    assert.same({ "set-cookie", "x-a" }, list)
+  end)
+
   it("answers a preflight of another origin without a word, or lets it pass", function()
     local answer, headers = asked({ allow_origins = { "https://a.example" }, allow_methods = { "*" } },
       "https://b.example", true)
@@ -101,7 +114,7 @@ describe("policy cors", function()
   it("refuses settings without sense", function()
     for path, settings in pairs {
       ["allow_methods.1"] = { allow_methods = { "GE T" } }, ["allow_headers.2"] = { allow_headers = { "x-a", "*" } },
-      ["expose_headers.1"] = { expose_headers = { "*" }, allow_credentials = true },
+      ["expose_headers.1"] = { expose_headers = { "*", "x-a" } },
       ["allow_origins.1"] = { allow_origins = { "https://*.a.*" } },
     } do
       local found = fake.mistakes(cors, settings)

@@ -196,7 +196,7 @@ describe("Gateway API files:", function()
 
   it("serve none of two listeners that cannot be told apart", function()
     local model, warnings = loaded(gateway(HTTP .. "  - {name: again, port: 80, protocol: HTTP}\n"
-      .. "  - {name: side, port: 81, protocol: HTTP}\n  - {name: tls, port: 82, protocol: TLS}\n"))
+      .. "  - {name: side, port: 81, protocol: HTTP}\n  - {name: tls, port: 82, protocol: TLS, tls: {}}\n"))
     assert.same({ 1, "infra/gw 0.0.0.0:81" }, { #model.listeners, model.listeners[1].name })
     assert.matches("^7: .*same port and host as listener again", warnings[1])
     assert.matches("^8: .*same port and host as listener http", warnings[2])
@@ -300,7 +300,7 @@ spec: {selector: {matchLabels: {app: web}}, rules: [{to: [{operation: {methods: 
   it("ask a service whether requests may pass, and let nobody pass where it cannot be asked", function()
     local function uses(ref, more)
       return loaded(gateway(HTTP) .. route("r", ("  rules: [{filters: [{type: ExternalAuth, externalAuth: {protocol: "
-        .. "HTTP, backendRef: %s%s}}], %s}]"):format(ref, more or "", BACKEND))).routes[1].policies
+        .. "HTTP, backendRef: %s%s}}], %s}]"):format(ref, more or ", http: {}", BACKEND))).routes[1].policies
     end
     local use = uses("{name: web, port: 8080}", ", http: {path: /check/, allowedHeaders: [x-a], "
       .. "allowedResponseHeaders: [x-b]}, forwardBody: {maxSize: 10}")[1]
@@ -340,7 +340,7 @@ spec: {selector: {matchLabels: {app: web}}, rules: [{to: [{operation: {methods: 
     ["  - timeouts: {request: 1s, backendRequest: 2s}"] =
       "1: HTTPRoute r: spec.rules[0].timeouts.backendRequest: is longer than request",
     ["  - filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: 'a b', value: x}]}}]"] =
-      '1: request.set: "a b" is no header name',
+      "1: HTTPRoute r: spec.rules[0].filters[0].requestHeaderModifier.set[0].name: expected a name",
   } do
     it("refuse " .. text:gsub("%s+", " "), function()
       local model, errors = load(gateway(HTTP)

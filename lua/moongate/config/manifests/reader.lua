@@ -21,9 +21,20 @@ local function drop_nulls(obj, value, path)
   end
 end
 
+local CHECKED = { string = "string", duration = "string", list = "table" } -- by type of field: what its check takes
+
+local function run_check(obj, field, value, path)
+  if type(value) ~= CHECKED[field.type] then return end -- which the schema says
+  local why, index = field.check(value)
+  local at = why and path()
+  if index then at[#at + 1] = index end
+  if why then obj:refuse(at, why) end
+end
+
 -- What the schema cannot know: fields refused by name, those without effect, and whether an empty table was [] or {}.
 local function looker(obj)
   return function(field, value, path)
+    if field.check then run_check(obj, field, value, path) end
     if field.later then
       obj:refuse(path(), "is not supported yet")
     elseif field.ignored then

@@ -87,9 +87,17 @@ function makers.RequestMirror(context, route, path, spec)
   return "mirror", { service = service, percent = percent }
 end
 
+-- "*" among others says no more than alone.
+local function exposed(list)
+  for _, name in ipairs(list or {}) do
+    if name == "*" then return { "*" } end
+  end
+  return list
+end
+
 function makers.CORS(_, _, _, spec)
   return "cors", { allow_origins = spec.allowOrigins, allow_methods = spec.allowMethods,
-    allow_headers = spec.allowHeaders, expose_headers = spec.exposeHeaders,
+    allow_headers = spec.allowHeaders, expose_headers = exposed(spec.exposeHeaders),
     allow_credentials = spec.allowCredentials, max_age = spec.maxAge }
 end
 
@@ -151,6 +159,8 @@ function filters.judge(context, route, path, list)
         filter.externalAuth and " with the protocol " .. filter.externalAuth.protocol or "")
       route.unsupported = route.unsupported or { reason = "UnsupportedValue", message = message }
       route:refuse(path_of(at, "type"), message)
+    elseif filter.externalAuth and (filter.externalAuth.grpc or not filter.externalAuth.http) then
+      route:refuse(path_of(at, "externalAuth"), "protocol HTTP needs http, and that alone")
     elseif filter.requestMirror or filter.externalAuth then
       local field = filter.requestMirror and "requestMirror" or "externalAuth"
       backend_refs.check(context, route, path_of(at, field, "backendRef"), filter[field].backendRef)

@@ -31,6 +31,11 @@ local function add_sections(context, list, object)
   end
 end
 
+-- A waypoint of the old form has none.
+local function expect_listeners(object)
+  if #object.spec.listeners == 0 then object:refuse({ "spec", "listeners" }, "expected at least one listener") end
+end
+
 local function is_parent(ref, set, gateway)
   return ref.kind == "Gateway" and ref.group == GROUP and ref.name == gateway.name
     and (ref.namespace or set.namespace) == gateway.namespace
@@ -133,6 +138,7 @@ end
 local function groups_of(context, gateway, groups)
   local list, by_port = {}, {}
   gateways.judge(context, gateway)
+  expect_listeners(gateway)
   add_sections(context, list, gateway)
   local sets = sets_of(context, gateway)
   for _, set in ipairs(sets) do add_sections(context, list, set) end
@@ -158,7 +164,10 @@ end
 function listeners.groups(context)
   local groups = {}
   context.listener_sets = age.sorted(context.store:all(LISTENER_SET))
-  for _, set in ipairs(context.listener_sets) do set.conditions = conditions.new("Accepted", "Programmed") end
+  for _, set in ipairs(context.listener_sets) do
+    set.conditions = conditions.new("Accepted", "Programmed")
+    expect_listeners(set)
+  end
   for _, gateway in ipairs(context.store:all(GATEWAY)) do
     if gateways.is_served(context.store, gateway) then groups_of(context, gateway, groups) end
   end

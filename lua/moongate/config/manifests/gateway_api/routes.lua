@@ -8,18 +8,21 @@ local pattern = require "moongate.config.manifests.pattern"
 
 local routes = {}
 
-local FORBIDDEN = { "//", "/./", "/../", "%2f", "%2F", "#" } -- HTTPPathMatch, for Exact and PathPrefix
+-- HTTPPathMatch, for Exact and PathPrefix.
+local FORBIDDEN = { "//", "/./", "/../", "%2f", "%2F" }
+local NOT_IN_PATHS = "[^%w/._~!$&'()*+,;=:@-]"
+local MOST_MATCHES = 128 -- of all rules of a route (HTTPRouteSpec.rules)
 
 local function path_match(route, path, spec)
   local value = spec.value
   if spec.type == "RegularExpression" then
     return { regex = pattern.check(route, path_of(path, "value"), value) }
   end
-  local bad = value:sub(1, 1) ~= "/" or value:find("/%.%.?$") or value:find("[?%s%c]")
+  local bad = value:sub(1, 1) ~= "/" or value:find("/%.%.?$") or value:gsub("%%%x%x", ""):find(NOT_IN_PATHS)
   for _, text in ipairs(FORBIDDEN) do bad = bad or value:find(text, 1, true) end
   if bad then
-    return route:refuse(path_of(path, "value"),
-      ("expected a path that starts with '/', without '//', '/./', '/../', '%%2f', '#', got %q"):format(value))
+    return route:refuse(path_of(path, "value"), ("expected a path that starts with '/', without '//', '/./', '/../', "
+      .. "'%%2f' and what has to be written as %%XX, got %q"):format(value))
   end
   if spec.type == "Exact" then return { exact = value } end
   local prefix = value:gsub("/+$", "")
@@ -123,7 +126,14 @@ end
 --- Judges what does not depend on where the route is attached: filters, and what it refers to.
 -- Sets route.unresolved and route.unsupported ({ reason, message }), which its status says.
 function routes.judge(context, route)
-  for i, rule in ipairs(route.spec.rules) do judge_rule(context, route, { "spec", "rules", i }, rule) end
+  local matches = 0
+  for i, rule in ipairs(route.spec.rules) do
+    judge_rule(context, route, { "spec", "rules", i }, rule)
+    matches = matches + #(rule.matches or {})
+  end
+  if matches > MOST_MATCHES then
+    route:refuse({ "spec", "rules" }, ("expected at most %d matches, got %d"):format(MOST_MATCHES, matches))
+  end
 end
 
 local function add(context, route, list, make_place)

@@ -17,7 +17,12 @@ function sections.fail(section, kind, reason, message, path)
   section.object:warn(path or section.path, message)
 end
 
+local WITHOUT_HOST = { TCP = true, UDP = true }
+
 local function host_of(object, path, spec)
+  if spec.hostname and WITHOUT_HOST[spec.protocol] then
+    return object:refuse(path_of(path, "hostname"), spec.protocol .. " knows no hosts")
+  end
   if not spec.hostname then return "*" end
   local host, why = address.host_pattern(spec.hostname)
   if host and not address.is_ip(host) then return host end
@@ -83,6 +88,8 @@ function sections.new(context, object, i)
   local host = host_of(object, path, spec)
   if spec.protocol ~= "HTTPS" and spec.protocol ~= "TLS" and spec.tls then
     object:refuse(path, ("tls stands with HTTPS and TLS, not with %s"):format(spec.protocol))
+  elseif spec.protocol == "TLS" and not spec.tls then
+    object:refuse(path, "TLS needs tls")
   end
   if not host then return nil end
   local section = { object = object, path = path, spec = spec, host = host, port = spec.port, name = spec.name,

@@ -1,6 +1,7 @@
 --- Fields of the Gateway API's HTTPRoute and GRPCRoute.
+local api_types = require "moongate.config.manifests.kinds.api_types"
 local fields = require "moongate.config.manifests.kinds.fields"
-local later, strings = fields.later, fields.strings
+local later = fields.later
 
 local GROUP = "gateway.networking.k8s.io/"
 
@@ -8,8 +9,8 @@ local parent_ref = {
   { "group", type = "string", default = "gateway.networking.k8s.io", doc = "Group of the kind." },
   { "kind", type = "string", default = "Gateway", doc = "Gateway or ListenerSet; Service in a mesh." },
   { "name", type = "string", required = true, doc = "Its name." },
-  { "namespace", type = "string", doc = "Its namespace; the route's own when absent." },
-  { "sectionName", type = "string", min = 1, doc = "Name of one listener; all when absent." },
+  { "namespace", type = "string", check = api_types.namespace, doc = "Its namespace; the route's own when absent." },
+  { "sectionName", type = "string", check = api_types.section, doc = "Name of one listener; all when absent." },
   { "port", type = "integer", min = 1, max = 65535, doc = "Port of the listeners; all when absent." },
 }
 
@@ -18,45 +19,53 @@ local function backend_ref(more)
     { "group", type = "string", default = "", doc = "The core group." },
     { "kind", type = "string", default = "Service", doc = "Service." },
     { "name", type = "string", required = true, doc = "Its name." },
-    { "namespace", type = "string", doc = "Its namespace; another one needs a ReferenceGrant." },
+    { "namespace", type = "string", check = api_types.namespace,
+      doc = "Its namespace; another one needs a ReferenceGrant." },
     { "port", type = "integer", min = 1, max = 65535, doc = "Port of the service." },
   }
   for _, field in ipairs(more or {}) do list[#list + 1] = field end
   return list
 end
 
+-- A list of names of headers.
+local function names(name, doc, max)
+  return { name, type = "list", max = max, items = { type = "string", check = api_types.header }, doc = doc }
+end
+
 local function header_list(name, doc)
-  return { name, type = "list", doc = doc, items = { type = "record", fields = {
-    { "name", type = "string", required = true, min = 1, doc = "Name of the header." },
-    { "value", type = "string", required = true, doc = "Its value." },
-  } } }
+  return { name, type = "list", max = 16, check = api_types.unique "name", doc = doc, items = { type = "record",
+    fields = {
+      { "name", type = "string", required = true, check = api_types.header, doc = "Name of the header." },
+      { "value", type = "string", required = true, min = 1, max = 4096, check = api_types.header_value,
+        doc = "Its value." },
+    } } }
 end
 
 local function header_modifier(name, doc)
   return { name, type = "record", doc = doc, fields = {
     header_list("set", "Headers with the only value they shall have."),
     header_list("add", "Values added to what is there."),
-    strings("remove", "Headers to take away."),
+    names("remove", "Headers to take away.", 16),
   } }
 end
 
 local path_modifier = { "path", type = "record", doc = "The new path.", fields = {
   { "type", type = "string", one_of = { "ReplaceFullPath", "ReplacePrefixMatch" }, required = true,
     doc = "What is replaced." },
-  { "replaceFullPath", type = "string", doc = "Takes the place of the whole path." },
-  { "replacePrefixMatch", type = "string", doc = "Takes the place of the matched prefix." },
+  { "replaceFullPath", type = "string", max = 1024, doc = "Takes the place of the whole path." },
+  { "replacePrefixMatch", type = "string", max = 1024, doc = "Takes the place of the matched prefix." },
 } }
 
 local redirect = { "requestRedirect", type = "record", doc = "Answers with another place.", fields = {
   { "scheme", type = "string", one_of = { "http", "https" }, doc = "Scheme there." },
-  { "hostname", type = "string", min = 1, doc = "Host there; the request's when absent." },
+  { "hostname", type = "string", check = api_types.precise_host, doc = "Host there; the request's when absent." },
   path_modifier,
   { "port", type = "integer", min = 1, max = 65535, doc = "Port there; the scheme's, else the listener's." },
   { "statusCode", type = "integer", one_of = { 301, 302, 303, 307, 308 }, default = 302, doc = "Status." },
 } }
 
 local rewrite = { "urlRewrite", type = "record", doc = "Changes what the backend sees.", fields = {
-  { "hostname", type = "string", min = 1, doc = "Its Host." }, path_modifier,
+  { "hostname", type = "string", check = api_types.precise_host, doc = "Its Host." }, path_modifier,
 } }
 
 local mirror = { "requestMirror", type = "record", doc = "Sends a copy elsewhere.", fields = {
@@ -68,11 +77,18 @@ local mirror = { "requestMirror", type = "record", doc = "Sends a copy elsewhere
   } },
 } }
 
+local METHODS = { "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH" }
+local METHODS_OR_ANY = { "*", unpack(METHODS) }
+
 local cors = { "cors", type = "record", doc = "Who may call from a browser.", fields = {
-  strings("allowOrigins", "Origins, perhaps with '*' in the host."),
+  { "allowOrigins", type = "list", max = 64, items = { type = "string", check = api_types.origin },
+    check = api_types.lone_star, doc = "Origins, perhaps with '*' in the host." },
   { "allowCredentials", type = "boolean", default = false, doc = "Whether with cookies." },
-  strings("allowMethods", "Methods, or '*'."), strings("allowHeaders", "Request headers, or '*'."),
-  strings("exposeHeaders", "Response headers."),
+  { "allowMethods", type = "list", max = 9, items = { type = "string", one_of = METHODS_OR_ANY },
+    check = api_types.lone_star, doc = "Methods, or '*'." },
+  { "allowHeaders", type = "list", max = 64, items = { type = "string", check = api_types.header },
+    check = api_types.lone_star, doc = "Request headers, or '*'." },
+  names("exposeHeaders", "Response headers, or '*'.", 64),
   { "maxAge", type = "integer", min = 1, default = 5, doc = "Seconds that a preflight's answer holds." },
 } }
 
@@ -81,8 +97,8 @@ local external_auth = { "externalAuth", type = "record", doc = "Asks a service w
   { "backendRef", type = "record", required = true, fields = backend_ref(), doc = "Who is asked." },
   { "http", type = "record", doc = "How it is asked.", fields = {
     { "path", type = "string", pattern = "^[%w/._~!$&'()*+,;=:@%%-]*$", doc = "Stands before the request's path." },
-    strings("allowedHeaders", "Headers that are sent too."),
-    strings("allowedResponseHeaders", "Headers of its answer that go to the backend."),
+    names("allowedHeaders", "Headers that are sent too.", 64),
+    names("allowedResponseHeaders", "Headers of its answer that go to the backend.", 64),
   } },
   { "grpc", type = "any", doc = "For GRPC; refused with it." },
   { "forwardBody", type = "record", doc = "Sends the request's body too.", fields = {
@@ -100,43 +116,44 @@ local filter = {
   external_auth,
 }
 
-local filters = { "filters", type = "list", items = { type = "record", fields = filter }, doc = "What is done." }
+local filters = { "filters", type = "list", max = 16, items = { type = "record", fields = filter },
+  doc = "What is done." }
 
-local function value_match(doc)
-  return { type = "record", doc = doc, fields = {
-    { "type", type = "string", one_of = { "Exact", "RegularExpression" }, default = "Exact", doc = "How." },
-    { "name", type = "string", required = true, min = 1, doc = "Name." },
-    { "value", type = "string", required = true, doc = "Value." },
-  } }
+local function value_matches(name, doc, longest)
+  return { name, type = "list", max = 16, check = api_types.unique "name", doc = doc, items = { type = "record",
+    fields = {
+      { "type", type = "string", one_of = { "Exact", "RegularExpression" }, default = "Exact", doc = "How." },
+      { "name", type = "string", required = true, check = api_types.header, doc = "Name." },
+      { "value", type = "string", required = true, min = 1, max = longest, doc = "Value." },
+    } } }
 end
 
 local match = {
   { "path", type = "record", default = {}, doc = "Path without its query.", fields = {
     { "type", type = "string", one_of = { "Exact", "PathPrefix", "RegularExpression" }, default = "PathPrefix",
       doc = "How." },
-    { "value", type = "string", default = "/", doc = "The path." },
+    { "value", type = "string", max = 1024, default = "/", doc = "The path." },
   } },
-  { "headers", type = "list", items = value_match "A header.", doc = "All of these." },
-  { "queryParams", type = "list", items = value_match "A query parameter.", doc = "All of these." },
-  { "method", type = "string", doc = "Method.",
-    one_of = { "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH" } },
+  value_matches("headers", "All of these headers.", 4096),
+  value_matches("queryParams", "All of these query parameters.", 1024),
+  { "method", type = "string", doc = "Method.", one_of = METHODS },
 }
 
 local rule = {
-  { "name", type = "string", min = 1, doc = "Name of the rule, in logs." },
+  { "name", type = "string", check = api_types.section, doc = "Name of the rule, in logs." },
   { "matches", type = "list", max = 64, items = { type = "record", fields = match }, doc = "Any of these." },
   filters,
-  { "backendRefs", type = "list", doc = "Where requests go, by weight.", items = { type = "record",
+  { "backendRefs", type = "list", max = 16, doc = "Where requests go, by weight.", items = { type = "record",
     fields = backend_ref { { "weight", type = "integer", min = 0, max = 1000000, default = 1, doc = "Share." },
       filters } } },
   { "timeouts", type = "record", default = {}, doc = "Limits of time; 0s is none.", fields = {
-    { "request", type = "duration", min = 0, doc = "Until the answer is complete, tries included." },
-    { "backendRequest", type = "duration", min = 0, doc = "Of one try." },
+    { "request", type = "duration", check = api_types.duration, doc = "Until the answer is complete, tries included." },
+    { "backendRequest", type = "duration", check = api_types.duration, doc = "Of one try." },
   } },
   { "retry", type = "record", doc = "When to try again; a broken connection always is.", fields = {
     { "codes", type = "list", items = { type = "integer", min = 400, max = 599 }, doc = "Statuses." },
     { "attempts", type = "integer", min = 1, default = 2, doc = "Tries after the first." },
-    { "backoff", type = "duration", min = 1, doc = "Least wait between tries." },
+    { "backoff", type = "duration", min = 1, check = api_types.duration, doc = "Least wait between tries." },
   } },
   later "sessionPersistence",
 }
@@ -147,7 +164,7 @@ local grpc_match = {
     { "service", type = "string", min = 1, doc = "The service with its package; any when absent." },
     { "method", type = "string", min = 1, doc = "The method; any when absent." },
   } },
-  { "headers", type = "list", items = value_match "A header.", doc = "All of these." },
+  value_matches("headers", "All of these headers.", 4096),
 }
 
 local grpc_filter = { { "type", type = "string", required = true, doc = "Which of the filters below.", one_of = {
@@ -157,14 +174,14 @@ for _, field in ipairs(filter) do
     if field[1] == name then grpc_filter[#grpc_filter + 1] = field end
   end
 end
-local grpc_filters = { "filters", type = "list", items = { type = "record", fields = grpc_filter },
+local grpc_filters = { "filters", type = "list", max = 16, items = { type = "record", fields = grpc_filter },
   doc = "What is done." }
 
 local grpc_rule = {
-  { "name", type = "string", min = 1, doc = "Name of the rule, in logs." },
+  { "name", type = "string", check = api_types.section, doc = "Name of the rule, in logs." },
   { "matches", type = "list", max = 64, items = { type = "record", fields = grpc_match }, doc = "Any of these." },
   grpc_filters,
-  { "backendRefs", type = "list", doc = "Where calls go, by weight.", items = { type = "record",
+  { "backendRefs", type = "list", max = 16, doc = "Where calls go, by weight.", items = { type = "record",
     fields = backend_ref { { "weight", type = "integer", min = 0, max = 1000000, default = 1, doc = "Share." },
       grpc_filters } } },
   later "sessionPersistence",
@@ -172,11 +189,12 @@ local grpc_rule = {
 
 local function spec_of(rules)
   return {
-    { "parentRefs", type = "list", items = { type = "record", fields = parent_ref }, default = {},
-      doc = "What it attaches to." },
-    strings("hostnames", "Hosts; those of the listener when absent."),
-    { "rules", type = "list", max = 16, items = { type = "record", fields = rules }, default = { {} },
-      doc = "What happens to which requests." },
+    { "parentRefs", type = "list", max = 32, items = { type = "record", fields = parent_ref }, default = {},
+      check = api_types.references, doc = "What it attaches to." },
+    { "hostnames", type = "list", max = 16, items = { type = "string", check = api_types.host },
+      doc = "Hosts; those of the listener when absent." },
+    { "rules", type = "list", min = 1, max = 16, items = { type = "record", fields = rules }, default = { {} },
+      check = api_types.unique "name", doc = "What happens to which requests." },
     later "useDefaultGateways",
   }
 end

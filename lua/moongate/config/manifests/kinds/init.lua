@@ -1,8 +1,9 @@
 --- Every kind that is read: which versions of it, and its fields in the form of moongate.schema.
 --
--- Two marks go beyond the schema's own: `ignored` fields are taken and mean nothing to a gateway;
+-- Three marks go beyond the schema's own: `ignored` fields are taken and mean nothing to a gateway;
 -- `later` fields exist in Kubernetes or Istio but nothing honours them yet, so they are refused by
--- name: a file must never do less than it says.
+-- name: a file must never do less than it says; `check` is a function of a text or a list that says what is wrong
+-- with it, and (of a list) at which item.
 local suggest = require "moongate.suggest"
 local fields = require "moongate.config.manifests.kinds.fields"
 
