@@ -53,9 +53,8 @@ end
 
 local function check_object(obj, raw)
   local version, kind = raw.apiVersion, raw.kind
-  if type(version) ~= "string" or type(kind) ~= "string" then
-    return obj:refuse({}, "expected a Kubernetes object with apiVersion and kind")
-  end
+  local fault = type(version) ~= "string" and "apiVersion" or type(kind) ~= "string" and "kind"
+  if fault then return obj:refuse({ fault }, "expected a Kubernetes object with apiVersion and kind") end
   local definition, step, why = kinds.find(version, kind)
   local metadata = type(raw.metadata) == "table" and raw.metadata or {}
   table.insert(obj.notes.objects, obj)
