@@ -197,6 +197,32 @@ describe("examples", function()
     assert.same({ 200, "/items/7/v2" }, { get(8080, "/v2/items/7", asked) })
   end)
 
+  it("cors", function()
+    start "cors.lua"
+    local function preflight(origin)
+      local told = "-o /dev/null -w '%header{access-control-allow-origin} "
+        .. "%header{access-control-allow-methods}\n%{http_code}'"
+      local asks = "-X OPTIONS -H 'access-control-request-method: PUT' -H 'origin: %s' %s"
+      return { get(8080, "/cart", asks:format(origin, told)) }
+    end
+    assert.same({ 200, "https://pay.shop.example PUT, DELETE" }, preflight "https://pay.shop.example")
+    assert.same({ 200, " " }, preflight "https://evil.example")
+    assert.same({ 200, "https://any.example" }, { get(8080, "/prices",
+      "-H 'origin: https://any.example' -o /dev/null -w '%header{access-control-allow-origin}\n%{http_code}'") })
+    assert.same({ 200, "your cart\n" }, { get(8080, "/cart", "-H 'origin: https://evil.example'") })
+  end)
+
+  it("mirror", function()
+    start "mirror.lua"
+    assert.same({ 200, "ordered\n" }, { get(8080, "/orders", "-d tea") })
+    local copied = 'moongate_mirrored_requests_total{service="next",outcome="answered"} 1\n'
+    for _ = 1, 100 do -- the copy is on its way beside the order
+      if select(2, get(15020, "/stats/prometheus")):find(copied, 1, true) then return end
+      os.execute "sleep 0.1"
+    end
+    error "no copy was counted"
+  end)
+
   it("fault", function()
     start "fault.lua"
     assert.same({ 200, "at once\n" }, { get(8080, "/") })
