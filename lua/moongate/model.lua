@@ -75,7 +75,10 @@ local function check_listener(listener, known, taken, path, report)
   defaults.fill(listener, defaults.listener)
   listener.limits = defaults.fill(listener.limits, defaults.limits)
   if known[listener.name] then report(path, ("a second listener named '%s'"):format(listener.name)) end
-  known[listener.name] = true
+  known[listener.name] = listener
+  address.check_patterns(listener.sections or {}, function(i, message)
+    report(join(join(path, "sections"), i), message)
+  end)
   if listener.tls then check_tls(listener, join(path, "tls"), report) end
   check_uses_without(NOT_OF_LISTENERS, listener.policies or {}, join(path, "policies"), report)
   if not listener.address then return end

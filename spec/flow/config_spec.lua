@@ -11,7 +11,7 @@ describe("moongate config", function()
   local function printed(path, ...)
     local code, text = gateway.run("config", path, ...)
     assert.equal(0, code, text)
-    return text
+    return text:match "return {.*$" or text -- without warnings
   end
 
   local function without_places(text) return (text:gsub(" %-%- [^\n]*", "")) end
@@ -20,7 +20,7 @@ describe("moongate config", function()
     return gateway.write(gateway.folder() .. "/again.lua", text)
   end
 
-  for path in process.read("ls examples/*.lua; echo examples/walkthrough"):gmatch "[^\n]+" do
+  for path in process.read("ls examples/*.lua examples/*.yaml; echo examples/walkthrough"):gmatch "[^\n]+" do
     it("of " .. path .. " reads as the same", function()
       local text = printed(path)
       assert.equal(text, printed(path)) -- one order
@@ -47,6 +47,29 @@ describe("moongate config", function()
         return { record.listener.name, record.route and record.route.name, record.answer, record.response.body }
       end
       assert.same(asked "examples/walkthrough", asked(again))
+    end
+  end)
+
+  it("keeps the sections of a listener apart", function()
+    local path = gateway.write(gateway.folder() .. "/sections.yaml", [[
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: web}
+spec:
+  gatewayClassName: moongate
+  listeners: [{name: all, port: 80, protocol: HTTP}, {name: a, port: 80, protocol: HTTP, hostname: "*.a.test"}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: all}
+spec: {parentRefs: [{name: web, sectionName: all}], rules: [{filters: [{type: RequestRedirect, requestRedirect: {}}]}]}
+]])
+    local again = saved(printed(path))
+    for host, status in pairs { ["b.test"] = "302", ["x.a.test"] = "404" } do
+      for _, config in ipairs { path, again } do
+        local _, text = gateway.run("explain", config, "--host", host, "--listener", "default/web 0.0.0.0:80")
+        assert.equal(status, text:match "response +(%d+)", text)
+      end
     end
   end)
 

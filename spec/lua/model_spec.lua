@@ -76,6 +76,18 @@ describe("model.check", function()
       with { retries = { on = { "conect-failure" } } })
   end)
 
+  it("takes sections of listeners, and refuses one that none of a route's listeners has", function()
+    local function with(sections, section)
+      return { listeners = { { name = "web", address = "127.0.0.1:80", sections = sections } },
+        routes = { { backends = { { service = "api" } }, section = section } } }
+    end
+    local made = check(with({ "A.test", "*" }, "a.Test"))
+    assert.same({ { "a.test", "*" }, "a.test" }, { made.listeners[1].sections, made.routes[1].section })
+    assert.equal("routes.1.section: no listener of it has a section 'b.test'; did you mean 'a.test'?",
+      first(with({ "a.test" }, "b.test")))
+    assert.matches('^listeners.1.sections.2: bad host "a b"', first(with({ "a.test", "a b" })))
+  end)
+
   it("refuses weights that add up to nothing, and routes that lead nowhere", function()
     assert.matches("^routes.1.backends: the weights add up to 0",
       first { routes = { { backends = { { service = "api", weight = 0 }, { service = "api", weight = 0 } } } } })

@@ -85,4 +85,17 @@ function address.host_pattern(text)
   return nil, 'expected a host such as "shop.example", "*.example" or "*"'
 end
 
+--- Makes a list of host patterns, in place, what host_pattern() gives of them.
+-- @param report function(index, message), called for each that is none
+function address.check_patterns(list, report)
+  for i, host in ipairs(list) do
+    local pattern, err = address.host_pattern(host)
+    if pattern then
+      list[i] = pattern
+    else
+      report(i, ("bad host %q; %s"):format(host, err))
+    end
+  end
+end
+
 return address

@@ -12,14 +12,7 @@ local RETRY_ON = { "connect-failure", "5xx", "gateway-error", "reset", "retriabl
 local TOKEN = "^[%w!#$%%&'*+.^_`|~-]+$" -- RFC 9110 section 5.6.2
 
 local function check_hosts(route, path, report)
-  for i, host in ipairs(route.hosts or {}) do
-    local pattern, err = address.host_pattern(host)
-    if pattern then
-      route.hosts[i] = pattern
-    else
-      report(join(join(path, "hosts"), i), ("bad host %q; %s"):format(host, err))
-    end
-  end
+  address.check_patterns(route.hosts or {}, function(i, message) report(join(join(path, "hosts"), i), message) end)
 end
 
 local function check_listeners(route, known, path, report)
@@ -28,6 +21,20 @@ local function check_listeners(route, known, path, report)
       local hint = suggest.hint(name, suggest.keys(known))
       report(join(join(path, "listeners"), i), ("unknown listener '%s'%s"):format(name, hint))
     end
+  end
+end
+
+-- The section of a route is one that some of its listeners have.
+local function check_section(route, known, path, report)
+  local section, there = route.section:lower(), {}
+  local listed = route.listeners and #route.listeners > 0
+  for _, name in ipairs(listed and route.listeners or suggest.keys(known)) do
+    for _, host in ipairs(known[name] and known[name].sections or {}) do there[host] = true end
+  end
+  route.section = section
+  if not there[section] then
+    report(join(path, "section"), ("no listener of it has a section '%s'%s"):format(section,
+      suggest.hint(section, suggest.keys(there))))
   end
 end
 
@@ -134,10 +141,11 @@ local function check_retries(route, path, report)
 end
 
 --- Checks and completes one route.
--- @param known { listeners = set by name, services = map by name, answers = whether some policy surrounds every route }
+-- @param known { listeners = map by name, services = map by name, answers = whether some policy surrounds every route }
 function route_check.check(route, known, path, report)
   check_hosts(route, path, report)
   check_listeners(route, known.listeners, path, report)
+  if route.section then check_section(route, known.listeners, path, report) end
   check_matches(route, path, report)
   check_backends(route, known.services, join(path, "backends"), report)
   check_retries(route, join(path, "retries"), report)
