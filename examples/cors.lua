@@ -1,12 +1,11 @@
 -- cors: which other sites may call from a browser. The shop's own sites may, with cookies; anybody may read the prices.
--- A browser asks first (a preflight); what it may not do it does not even send.
 --
 --   moongate run examples/cors.lua
---   curl -i -X OPTIONS -H 'origin: https://pay.shop.example' -H 'access-control-request-method: PUT' \
---     http://127.0.0.1:8080/cart                                                200: may, with PUT
---   curl -i -X OPTIONS -H 'origin: https://evil.example' -H 'access-control-request-method: PUT' \
---     http://127.0.0.1:8080/cart                                                200 without a word: may not
---   curl -i -H 'origin: https://any.example' http://127.0.0.1:8080/prices       200: any site may read that
+--   curl -i -H 'origin: https://pay.shop.example' http://127.0.0.1:8080/cart     200, and that site may read it
+--   curl -i -H 'origin: https://evil.example' http://127.0.0.1:8080/cart         200 without a word: it may not
+--   curl -i -H 'origin: https://any.example' http://127.0.0.1:8080/prices        200, and any site may read that
+-- A browser asks before it sends what could do harm (a preflight):
+--   curl -i -X OPTIONS -H 'origin: https://shop.example' -H 'access-control-request-method: PUT' 127.0.0.1:8080/cart
 return {
   listeners = { web = { address = "127.0.0.1:8080" } },
   routes = {
