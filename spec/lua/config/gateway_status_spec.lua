@@ -134,6 +134,16 @@ describe("the status of a Gateway", function()
     end
   end)
 
+  it("says that an address is another Gateway's", function()
+    local map, errors = status_of(gateway("gw", HTTP) .. gateway("second", HTTP) .. gateway("third", HTTP,
+      ", addresses: [{value: 127.0.0.2}]"))
+    assert.matches("0.0.0.0:80 is taken already", errors[1].message)
+    assert.same({ "", "!Programmed=AddressNotUsable", "" }, { told(map["Gateway gw"].status.conditions),
+      told(map["Gateway second"].status.conditions), told(map["Gateway third"].status.conditions) })
+    assert.same({ "!Programmed=Pending", {} }, { listener(map, "Gateway second", "http"),
+      map["Gateway second"].status.addresses })
+  end)
+
   it("serves no HTTPS listener whose authorities for clients cannot be used", function()
     local function on(validation)
       local map, errors = status_of(gateway("gw", HTTP

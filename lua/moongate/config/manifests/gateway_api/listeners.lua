@@ -111,6 +111,18 @@ end
 
 -- ---- groups -------------------------------------------------------------------------------
 
+-- An address and port that a Gateway before it has already; the model's check refuses the second listener, too.
+local function note_taken(context, group, full)
+  local other = context.bound[full]
+  if not other then
+    context.bound[full] = group.gateway
+  elseif other ~= group.gateway then
+    local message = ("%s is taken by Gateway %s/%s"):format(full, other.namespace, other.name)
+    group.gateway.conditions:fail("Programmed", "AddressNotUsable", message)
+    for _, section in ipairs(group.sections) do section.conditions:fail("Programmed", "Pending", message) end
+  end
+end
+
 local function finish_group(context, group)
   local list, certs, seen = {}, {}, {}
   -- What lacks a certificate still has its hosts; nobody else's routes answer for them.
@@ -132,6 +144,7 @@ local function finish_group(context, group)
     local full = services.join_address(at, group.port)
     table.insert(group.listeners, ("%s/%s %s"):format(group.gateway.namespace, group.gateway.name, full))
     table.insert(group.addresses, full)
+    note_taken(context, group, full)
   end
 end
 
@@ -163,6 +176,7 @@ end
 -- Gateways and ListenerSets get `conditions` and `sections`, what their status says.
 function listeners.groups(context)
   local groups = {}
+  context.bound = {} -- Gateway by address and port
   context.listener_sets = age.sorted(context.store:all(LISTENER_SET))
   for _, set in ipairs(context.listener_sets) do
     set.conditions = conditions.new("Accepted", "Programmed")
