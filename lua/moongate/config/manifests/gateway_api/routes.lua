@@ -18,7 +18,8 @@ local function path_match(route, path, spec)
   if spec.type == "RegularExpression" then
     return { regex = pattern.check(route, path_of(path, "value"), value) }
   end
-  local bad = value:sub(1, 1) ~= "/" or value:find("/%.%.?$") or value:gsub("%%%x%x", ""):find(NOT_IN_PATHS)
+  local plain = value:find("%", 1, true) and value:gsub("%%%x%x", "") or value
+  local bad = value:sub(1, 1) ~= "/" or value:find("/%.%.?$") or plain:find(NOT_IN_PATHS)
   for _, text in ipairs(FORBIDDEN) do bad = bad or value:find(text, 1, true) end
   if bad then
     return route:refuse(path_of(path, "value"), ("expected a path that starts with '/', without '//', '/./', '/../', "

@@ -10,12 +10,10 @@ local function is_label(text)
   return text:find("^[%l%d][%l%d-]*$") and text:sub(-1) ~= "-"
 end
 
+-- Labels with dots between them: neither a dot nor a '-' stands beside a dot or at an end.
 local function is_subdomain(text)
-  if #text > LONGEST_NAME then return false end
-  for label in (text .. "."):gmatch("([^.]*)%.") do
-    if not is_label(label) then return false end
-  end
-  return true
+  return #text <= LONGEST_NAME and text:find("^[%l%d][%l%d.-]*$") and text:find("[%l%d]$")
+    and not text:find("[.-]%.") and not text:find(".-", 1, true)
 end
 
 local function wrong(expected, value)
@@ -29,7 +27,7 @@ end
 
 --- Hostname: the same, or all names below one.
 function api_types.host(value)
-  local name = value:match("^%*%.(.+)$") or value
+  local name = value:sub(1, 2) == "*." and value:sub(3) or value
   local fits = #value <= LONGEST_NAME and is_subdomain(name)
   return not fits and wrong("a host in lower case, such as shop.example or *.shop.example", value) or nil
 end
@@ -92,6 +90,7 @@ end
 --- A list whose items differ in the field `key`, where they have it.
 function api_types.unique(key)
   return function(list)
+    if #list < 2 then return nil end
     local seen = {}
     for i, item in ipairs(list) do
       local value = type(item) == "table" and item[key]
@@ -109,6 +108,7 @@ end
 
 --- References: those to one object name a part of it each, and not the same.
 function api_types.references(list)
+  if #list < 2 then return nil end
   local seen = {}
   for i, ref in ipairs(list) do
     if type(ref) ~= "table" then return nil end
