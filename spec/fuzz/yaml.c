@@ -1,10 +1,9 @@
 /* A libFuzzer target: whatever bytes a file holds, the YAML reader gives tables with lines, or one refusal with a line,
- * and leaves nothing behind.  Without libFuzzer (-DMG_FUZZ_MAIN) a program that reads the files named. */
+ * and leaves nothing behind. */
+#include "fuzz.h"
+
 #include <lauxlib.h>
 #include <lualib.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "script/yaml.h"
 
@@ -74,22 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-#ifdef MG_FUZZ_MAIN
-int main(int argc, char **argv)
+void fuzz_end(void)
 {
-    static uint8_t bytes[1 << 20];
-
-    for (int i = 1; i < argc; i++) {
-        FILE *file = fopen(argv[i], "rb");
-
-        if (file == NULL)
-            return 1;
-        LLVMFuzzerTestOneInput(bytes, fread(bytes, 1, sizeof(bytes), file));
-        fclose(file);
-    }
     if (L != NULL)
         lua_close(L); /* what is left is a leak */
-    printf("%d passed, 0 failed\n", argc - 1);
-    return 0;
 }
-#endif
