@@ -287,10 +287,12 @@ struct mg_listener_conf {
     uint64_t body_bytes;
     uint32_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms;
     uint32_t body_rate; /* bytes a second */
-    uint32_t requests_per_connection, connections;
+    uint32_t requests_per_connection, connections, connections_per_client;
 };
 /* Copies the settings and takes over the reference to conf->tls; MG_ELIMIT: too many listeners. */
 int mg_listener_configure(uint32_t index, const struct mg_listener_conf *conf);
+/* Past so much memory (bytes) a worker refuses new requests; 0: three quarters of the machine's, shared by all. */
+void mg_overload_configure(uint64_t memory);
 
 /* ---- the peer's certificate (valid while the exchange is) -------------------------- */
 

@@ -5,6 +5,7 @@ static const size_t REGION = (size_t)1 << 32;
 
 int mg_shared_make(struct mg_shared *s, uint32_t workers)
 {
+    s->workers = workers;
     s->shm = mg_shm_new(REGION);
     if (s->shm == NULL)
         return MG_ENOMEM;

@@ -15,6 +15,7 @@ struct mg_status {
 };
 
 struct mg_shared {
+    uint32_t workers;
     struct mg_shm *shm;
     struct mg_metrics *metrics;
     struct mg_tls_ticket_keys *ticket_keys;

@@ -42,7 +42,8 @@ static void on_refused(void *arg, const char *listener, int status, const char *
     labels[0] = mg_str_of(listener, strlen(listener));
     labels[1] = mg_str_of(code, strlen(code));
     (*mg_metrics_series(w->env.metrics, w->refused_family, w->env.worker, labels, 2))++;
-    mg_log(MG_LOG_INFO, "listener=%s status=%d flags=DPE refused: %s", listener, status, why);
+    mg_log(MG_LOG_INFO, "listener=%s status=%d flags=%s refused: %s", listener, status,
+           status == 503 ? "OM" : "DPE", why);
 }
 
 static void declare_refused(struct mg_worker *w)
@@ -53,6 +54,38 @@ static void declare_refused(struct mg_worker *w)
         w->env.metrics, MG_COUNTER, MG_STR("moongate_requests_refused_total"),
         MG_STR("Requests refused before a policy saw them: malformed, too large, too slow."),
         labels, 2, NULL, 0, 0);
+}
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+static void relieve(void *arg)
+{
+    struct mg_worker *w = arg;
+
+    lua_gc(w->L, LUA_GCCOLLECT, 0);
+}
+
+/* A control group's limit, where there is one (cgroups(7), version 2). */
+static uint64_t group_memory(void)
+{
+    FILE *file = fopen("/sys/fs/cgroup/memory.max", "re");
+    unsigned long long bytes = 0;
+
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%llu", &bytes) != 1)
+        bytes = 0; /* "max" */
+    fclose(file);
+    return bytes;
+}
+
+/* Three quarters of what there is, shared by the workers. */
+static uint64_t usual_memory(uint32_t workers)
+{
+    uint64_t all = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t group = group_memory();
+
+    return (group > 0 && group < all ? group : all) / 4 * 3 / workers;
 }
 
 /* ---- listeners --------------------------------------------------------------------------- */
@@ -278,8 +311,11 @@ static int watch(struct mg_worker *w)
 
 static int setup(struct mg_worker *w)
 {
-    struct mg_exchange_hooks hooks = {
-        .serve = mg_lane_serve, .wake = mg_lane_wake, .refused = on_refused, .arg = w};
+    struct mg_exchange_hooks hooks = {.serve = mg_lane_serve,
+                                      .wake = mg_lane_wake,
+                                      .refused = on_refused,
+                                      .relieve = relieve,
+                                      .arg = w};
 
     if (mg_loop_init(&w->loop) != 0 || mg_tls_init() != 0)
         return -1;
@@ -290,12 +326,14 @@ static int setup(struct mg_worker *w)
         .metrics = w->opts->shared->metrics,
         .ticket_keys = w->opts->shared->ticket_keys,
         .worker = w->opts->slot,
+        .memory = usual_memory(w->opts->shared->workers),
     };
     mg_abi_setup(&w->env);
     declare_refused(w);
     w->L = mg_vm_new();
     if (w->proxy == NULL || w->L == NULL)
         return -1;
+    mg_overload_start(&w->proxy->overload, w->proxy, w->env.metrics, w->env.worker);
     if (mg_vm_function(w->L, "moongate.runtime", "lane") != 0) {
         mg_log(MG_LOG_ERROR, "%s", lua_tostring(w->L, -1));
         return -1;
@@ -310,6 +348,7 @@ static int setup(struct mg_worker *w)
 static void cleanup(struct mg_worker *w)
 {
     mg_timer_clear(&w->flush);
+    mg_overload_stop(&w->proxy->overload);
     mg_abi_cleanup();
     for (struct mg_x *x = w->proxy->spare; x != NULL; x = x->next)
         mg_lane_free(x);

@@ -405,3 +405,19 @@ void mg_server_drain(struct mg_server *s)
     if (s->state == SERVER_IDLE)
         mg_server_close(s);
 }
+
+/* Its timer was set when it began to wait. */
+uint64_t mg_server_idle_since(const struct mg_server *s)
+{
+    uint32_t patience =
+        s->requests == 0 ? s->limits->header_timeout_ms : s->limits->idle_timeout_ms;
+
+    if (s->state != SERVER_IDLE || s->writing || s->timer.deadline < patience)
+        return UINT64_MAX;
+    return s->timer.deadline - patience;
+}
+
+void mg_server_shed(struct mg_server *s)
+{
+    mg_server_close_now(s);
+}

@@ -52,4 +52,8 @@ struct mg_server *mg_server_of(const struct mg_stream *s);
 uint64_t mg_server_start_ns(const struct mg_server *s);
 /* Finishes the request in progress, then closes (Connection: close); an idle one closes at once. */
 void mg_server_drain(struct mg_server *s);
+/* Since when (ms of mg_loop_now()) it waits for a request; UINT64_MAX: it does not. */
+uint64_t mg_server_idle_since(const struct mg_server *s);
+/* Closes one that waits for a request, at once. */
+void mg_server_shed(struct mg_server *s);
 #endif

@@ -1,6 +1,7 @@
 #include "net/listener.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@ enum {
 struct mg_listener {
     struct mg_loop *loop;
     struct mg_listener_opts o;
+    struct mg_list link; /* in the budget's */
     struct mg_watch watch;
     struct mg_deferred gone; /* frees it: it may be closed by what it has accepted */
     struct mg_timer pause;
@@ -43,10 +45,27 @@ struct greeting {
 
 static void on_readable(struct mg_watch *watch, uint32_t events);
 
+void mg_listener_budget_init(struct mg_listener_budget *b, uint32_t max)
+{
+    b->used = 0;
+    b->max = max;
+    mg_list_init(&b->listeners);
+}
+
+static bool is_spent(const struct mg_listener *l)
+{
+    return l->o.budget != NULL && l->o.budget->used >= l->o.budget->max;
+}
+
+static bool has_room(const struct mg_listener *l)
+{
+    return l->conns < l->o.max_conns && !is_spent(l);
+}
+
 /* Accepts or not, as the state wants it; 0, or why it cannot. */
 static int settle(struct mg_listener *l)
 {
-    bool wanted = !l->closing && !l->paused && l->conns < l->o.max_conns;
+    bool wanted = !l->closing && !l->paused && has_room(l);
     int rc = 0;
 
     if (wanted && !l->watched)
@@ -72,11 +91,41 @@ static void free_if_done(struct mg_listener *l)
         mg_loop_defer_to_next(l->loop, &l->gone);
 }
 
+static void settle_all(struct mg_listener_budget *b)
+{
+    for (struct mg_list *n = b->listeners.next; n != &b->listeners; n = n->next)
+        settle(MG_LIST_OF(n, struct mg_listener, link));
+}
+
+static void count(struct mg_listener *l)
+{
+    l->conns++;
+    if (l->o.budget == NULL)
+        return;
+    l->o.budget->used++;
+    if (is_spent(l))
+        settle_all(l->o.budget);
+}
+
 void mg_listener_release(struct mg_listener *l)
 {
+    bool spent = is_spent(l);
+
     l->conns--;
+    if (l->o.budget != NULL)
+        l->o.budget->used--;
     settle(l);
+    if (spent)
+        settle_all(l->o.budget);
     free_if_done(l);
+}
+
+bool mg_listener_is_full(const struct mg_listener *l, bool all)
+{
+    struct pollfd queue = {.fd = l->o.fd, .events = POLLIN};
+
+    return (all ? is_spent(l) : l->conns >= l->o.max_conns) && !l->closing &&
+           poll(&queue, 1, 0) == 1;
 }
 
 /* ---- from the first byte to on_accept ------------------------------------------------- */
@@ -270,7 +319,7 @@ static bool is_of_one(int err)
 
 static void on_accepted(struct mg_listener *l, int fd)
 {
-    l->conns++;
+    count(l);
     if (l->o.tls != NULL && l->o.permissive)
         start_sniff(l, fd);
     else
@@ -282,7 +331,7 @@ static void on_readable(struct mg_watch *watch, uint32_t events)
     struct mg_listener *l = MG_LIST_OF(watch, struct mg_listener, watch);
 
     (void)events;
-    for (int i = 0; i < ACCEPTS && !l->closing && l->conns < l->o.max_conns; i++) {
+    for (int i = 0; i < ACCEPTS && !l->closing && has_room(l); i++) {
         int fd = accept4(l->o.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
@@ -310,6 +359,7 @@ int mg_listener_open(struct mg_loop *loop, const struct mg_listener_opts *o,
     l->loop = loop;
     l->o = *o;
     mg_list_init(&l->greetings);
+    mg_list_init(&l->link);
     mg_list_init(&l->gone.link);
     l->gone.fn = on_gone;
     mg_timer_init(&l->pause, on_pause_over);
@@ -320,6 +370,8 @@ int mg_listener_open(struct mg_loop *loop, const struct mg_listener_opts *o,
     }
     if (o->tls != NULL)
         mg_tls_ref(o->tls);
+    if (o->budget != NULL)
+        mg_list_append(&o->budget->listeners, &l->link);
     *out = l;
     return 0;
 }
@@ -353,6 +405,7 @@ uint32_t mg_listener_conns(const struct mg_listener *l)
 void mg_listener_close(struct mg_listener *l)
 {
     l->closing = true;
+    mg_list_remove(&l->link);
     mg_timer_clear(&l->pause);
     settle(l);
     while (!mg_list_empty(&l->greetings)) {

@@ -5,19 +5,29 @@
  *             events and owner, starts reading, and calls mg_listener_release() once at the end.
  *             A TLS context is counted (mg_tls_ref).
  * Errors:     0 or a negative code.
- * Invariant:  at the bound it stops accepting (the kernel queues) and goes on when one is released;
- *             connections in their handshake count.  Without descriptors it waits 100 ms, too.
+ * Invariant:  at its bound, or at that of all listeners together, it stops accepting (the kernel queues) and
+ *             goes on when one is released; connections in their handshake count.  Without
+ *             descriptors it waits 100 ms, too.
  */
 #ifndef MG_LISTENER_H
 #define MG_LISTENER_H
 #include "net/tls.h"
 
 struct mg_listener;
+
+/* What several listeners may have open together; outlives them all. */
+struct mg_listener_budget {
+    uint32_t used, max;
+    struct mg_list listeners;
+};
+void mg_listener_budget_init(struct mg_listener_budget *b, uint32_t max);
+
 struct mg_listener_opts {
     int fd;             /* bound and listening; stays the caller's */
     struct mg_tls *tls; /* NULL: clear text; replaced by mg_listener_set_tls() on reload */
     bool permissive;    /* clear text is accepted beside TLS (told by the first byte) */
     uint32_t max_conns;
+    struct mg_listener_budget *budget; /* NULL: no bound but its own */
     void (*on_accept)(struct mg_listener *, struct mg_conn *conn);
     void *owner;
 };
@@ -40,6 +50,8 @@ void mg_listener_set_tls(struct mg_listener *l, struct mg_tls *tls, bool permiss
 /* Connections at once; those above it live on. */
 void mg_listener_set_max(struct mg_listener *l, uint32_t max_conns);
 uint32_t mg_listener_conns(const struct mg_listener *l); /* open now */
+/* Whether a client waits in the kernel's queue because of its bound; with `all`: of that of all together. */
+bool mg_listener_is_full(const struct mg_listener *l, bool all);
 /* The owner of an accepted connection tells when it has ended. */
 void mg_listener_release(struct mg_listener *l);
 /* Stops accepting and drops handshakes; connections that stand live on.  Freed when the last one is

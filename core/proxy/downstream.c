@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "proxy/clients.h"
 #include "proxy/forwarded.h"
 
 /* What is kept of a client's connection between its requests; few bytes, for there are many. */
@@ -13,8 +14,11 @@ struct mg_downstream {
     struct mg_server *server;
     uint16_t port;
     bool v4;
+    bool counted;      /* among its client's */
     uint8_t address[]; /* 4 bytes or 16 */
 };
+
+enum { SHED_MOST = 256 };
 
 static const struct mg_server_handler handler;
 
@@ -32,6 +36,8 @@ struct mg_proxy *mg_proxy_new(struct mg_loop *loop, const struct mg_exchange_hoo
         return NULL;
     }
     mg_list_init(&p->downstreams);
+    mg_list_init(&p->fronts);
+    mg_listener_budget_init(&p->budget, mg_overload_descriptors());
     return p;
 }
 
@@ -121,15 +127,40 @@ static struct mg_downstream *downstream_new(const struct mg_conn *conn)
     return d;
 }
 
+/* Counts a connection to its client; false: that has as many as it may. */
+static bool admit(struct mg_front *f, struct mg_downstream *d)
+{
+    uint32_t most = f->conf.connections_per_client;
+
+    if (most == 0)
+        return true;
+    if (f->clients == NULL)
+        f->clients = mg_clients_new();
+    d->counted =
+        f->clients != NULL && mg_clients_add(f->clients, mg_clients_key(d->v4, d->address), most);
+    return d->counted;
+}
+
+static void leave(struct mg_front *f, const struct mg_downstream *d)
+{
+    if (d->counted)
+        mg_clients_remove(f->clients, mg_clients_key(d->v4, d->address));
+}
+
 int mg_front_serve(struct mg_front *front, struct mg_conn *conn)
 {
     struct mg_downstream *d = downstream_new(conn);
     struct mg_server_opts opts = {.limits = &front->limits, .handler = &handler, .owner = d};
     struct mg_server *server;
 
-    if (d == NULL)
+    if (d == NULL || !admit(front, d)) {
+        mg_overload_refused_client(&front->proxy->overload);
         mg_conn_close(conn);
-    if (d == NULL || mg_server_new(conn, &opts, &server) != 0) {
+        free(d);
+        return MG_ENOMEM;
+    }
+    if (mg_server_new(conn, &opts, &server) != 0) {
+        leave(front, d);
         free(d);
         return MG_ENOMEM;
     }
@@ -163,6 +194,7 @@ static void set_limits(struct mg_limits *l, const struct mg_listener_conf *conf)
     l->write_timeout_ms = conf->write_timeout_ms;
     l->requests_per_connection = conf->requests_per_connection;
     l->connections = conf->connections;
+    l->connections_per_client = conf->connections_per_client;
 }
 
 void mg_front_configure(struct mg_front *f, uint32_t index)
@@ -178,6 +210,7 @@ void mg_front_configure(struct mg_front *f, uint32_t index)
 
 static void front_free(struct mg_front *f)
 {
+    mg_clients_free(f->clients);
     free(f->name);
     free(f);
 }
@@ -189,6 +222,7 @@ struct mg_front *mg_front_new(struct mg_proxy *p, const char *name, uint32_t ind
     if (f == NULL)
         return NULL;
     f->proxy = p;
+    mg_list_init(&f->link);
     f->fd = -1;
     f->name = strdup(name);
     mg_front_configure(f, index);
@@ -211,12 +245,14 @@ int mg_front_open(struct mg_proxy *p, const char *name, uint32_t index, int fd,
     opts.tls = f->conf.tls;
     opts.permissive = f->conf.permissive;
     opts.max_conns = f->conf.connections;
+    opts.budget = &p->budget;
     rc = mg_listener_open(p->loop, &opts, &f->listener);
     if (rc != 0) {
         close(fd);
         front_free(f);
         return rc;
     }
+    mg_list_append(&p->fronts, &f->link);
     *out = f;
     return MG_OK;
 }
@@ -224,6 +260,7 @@ int mg_front_open(struct mg_proxy *p, const char *name, uint32_t index, int fd,
 void mg_front_close(struct mg_front *f)
 {
     f->closed = true;
+    mg_list_remove(&f->link);
     if (f->listener != NULL) {
         mg_listener_close(f->listener);
         close(f->fd);
@@ -254,6 +291,50 @@ void mg_proxy_drain(struct mg_proxy *p)
 {
     p->draining = true;
     drain(p, NULL);
+}
+
+/* ---- when memory or connections run out --------------------------------------------------- */
+
+struct oldest {
+    uint64_t since;
+    struct mg_server *server;
+};
+
+/* Puts one among the `n` oldest so far, in order; how many they are then. */
+static uint32_t rank(struct oldest *list, uint32_t n, uint32_t most, struct oldest one)
+{
+    uint32_t i = n < most ? n : most - 1;
+
+    if (n == most && list[i].since <= one.since)
+        return n;
+    for (; i > 0 && list[i - 1].since > one.since; i--)
+        list[i] = list[i - 1];
+    list[i] = one;
+    return n < most ? n + 1 : n;
+}
+
+uint32_t mg_proxy_shed(struct mg_proxy *p, const struct mg_front *only, uint32_t most)
+{
+    struct oldest list[SHED_MOST];
+    uint32_t found = 0;
+
+    most = most < SHED_MOST ? most : SHED_MOST;
+    for (struct mg_list *n = p->downstreams.next; n != &p->downstreams; n = n->next) {
+        struct mg_downstream *d = MG_LIST_OF(n, struct mg_downstream, link);
+        struct oldest one = {mg_server_idle_since(d->server), d->server};
+
+        if (one.since != UINT64_MAX && (only == NULL || d->front == only))
+            found = rank(list, found, most, one);
+    }
+    for (uint32_t i = 0; i < found; i++)
+        mg_server_shed(list[i].server);
+    return found;
+}
+
+void mg_proxy_relieve(struct mg_proxy *p)
+{
+    for (struct mg_x *x = p->spare; x != NULL; x = x->next)
+        mg_arena_free(&x->arena);
 }
 
 /* ---- requests --------------------------------------------------------------------------- */
@@ -319,7 +400,9 @@ static void describe(struct mg_x *x, const struct mg_downstream *d)
 static struct mg_message *on_head_bytes(struct mg_server *s, void **owner)
 {
     struct mg_downstream *d = mg_server_owner(s);
-    struct mg_x *x = d->front->dropped ? NULL : take(d->front->proxy);
+    struct mg_proxy *p = d->front->proxy;
+    bool refused = d->front->dropped || mg_overload_refuses(&p->overload);
+    struct mg_x *x = refused ? NULL : take(p);
 
     if (x == NULL)
         return NULL;
@@ -355,6 +438,7 @@ static void on_closed(struct mg_server *s)
     struct mg_front *f = d->front;
 
     mg_list_remove(&d->link);
+    leave(f, d);
     free(d);
     f->proxy->conns--;
     f->conns--;

@@ -17,10 +17,12 @@ void mg_proxy_free(struct mg_proxy *p);
  * connections that it accepted keep it alive after mg_front_close(). */
 struct mg_front {
     struct mg_proxy *proxy;
+    struct mg_list link; /* in the proxy's, while it accepts */
     struct mg_listener
         *listener; /* NULL: none accepts, mg_front_serve() is what brings connections */
     struct mg_listener_conf conf;
     struct mg_limits limits;
+    struct mg_clients *clients; /* made when conf.connections_per_client first bounds them */
     char *name;
     int fd;
     uint32_t index; /* in the model that new requests begin with */
@@ -44,6 +46,11 @@ void mg_front_drop(struct mg_front *f);
 
 /* No more keep-alive: idle connections close now, busy ones after their answer. */
 void mg_proxy_drain(struct mg_proxy *p);
+/* Closes up to `most` connections that wait for a request, of one listener or (NULL) of any, those first that
+ * wait longest; how many. */
+uint32_t mg_proxy_shed(struct mg_proxy *p, const struct mg_front *only, uint32_t most);
+/* Frees what exchanges that are not in use keep for the next request. */
+void mg_proxy_relieve(struct mg_proxy *p);
 /* An exchange without a request, for timers. NULL: out of memory. */
 struct mg_x *mg_proxy_background(struct mg_proxy *p);
 /* The exchange is through; called by mg_exchange_finish(). */

@@ -18,6 +18,7 @@
 #include "http/server.h"
 #include "net/listener.h"
 #include "proxy/attempt.h"
+#include "proxy/overload.h"
 #include "proxy/relay.h"
 
 struct mg_x;
@@ -28,6 +29,7 @@ struct mg_exchange_hooks {
     void (*wake)(struct mg_x *x, int rc); /* what it waited for has happened */
     /* A request that never became an exchange (malformed, too large, too slow). */
     void (*refused)(void *arg, const char *listener, int status, const char *why);
+    void (*relieve)(void *arg); /* memory runs out: frees what can be freed; may be NULL */
     void *arg;
 };
 
@@ -40,13 +42,16 @@ struct mg_proxy {
     struct mg_exchange_hooks hooks;
     /* What moongate.worker configured last, by the listener's index in the model. */
     struct mg_listener_conf listeners[MG_PROXY_LISTENERS];
-    struct mg_list downstreams; /* all open connections */
-    struct mg_x *spare;         /* exchanges not in use, linked by `next` */
-    struct mg_x *running;       /* whose lane runs now; set by script/lane.c */
-    uint32_t active, conns;     /* exchanges in progress, downstream connections */
-    uint32_t background;        /* of the exchanges: those without a request */
-    uint32_t checks;            /* struct mg_check under way */
-    uint32_t sockets;           /* struct mg_socket */
+    struct mg_list downstreams;       /* all open connections */
+    struct mg_list fronts;            /* all listeners that accept */
+    struct mg_listener_budget budget; /* of their connections */
+    struct mg_overload overload;
+    struct mg_x *spare;     /* exchanges not in use, linked by `next` */
+    struct mg_x *running;   /* whose lane runs now; set by script/lane.c */
+    uint32_t active, conns; /* exchanges in progress, downstream connections */
+    uint32_t background;    /* of the exchanges: those without a request */
+    uint32_t checks;        /* struct mg_check under way */
+    uint32_t sockets;       /* struct mg_socket */
     bool draining;
 };
 

@@ -17,6 +17,7 @@ struct mg_env {
     struct mg_metrics *metrics;
     struct mg_tls_ticket_keys *ticket_keys;
     uint32_t worker;
+    uint64_t memory; /* the worker's ceiling where the config names none; 0: none */
 };
 /* From now on the functions of moongate.h work on `env`; once a process. */
 void mg_abi_setup(struct mg_env *env);

@@ -181,6 +181,12 @@ int mg_listener_configure(uint32_t index, const struct mg_listener_conf *conf)
     return MG_OK;
 }
 
+void mg_overload_configure(uint64_t memory)
+{
+    if (env != NULL)
+        mg_overload_limit(&env->proxy->overload, memory > 0 ? memory : env->memory);
+}
+
 /* ---- metrics and the dictionary ----------------------------------------------------------- */
 
 /* While a config is only checked, shared state is there but shared with nobody: so policies are prepared

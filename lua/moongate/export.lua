@@ -161,6 +161,7 @@ function export.tree(model)
   if model.explain then
     add(tree, "explain", map_of({ token = model.explain.token }, field_of(fields.config, "explain").fields))
   end
+  if model.overload then add(tree, "overload", map_of(model.overload, field_of(fields.config, "overload").fields)) end
   add(tree, "order", model.order)
   add(tree, "services", services)
   add(tree, "policies", uses_of(model.policies))

@@ -23,7 +23,7 @@ function worker.listener_conf(listener, context)
     trailer_bytes = l.trailer_bytes, body_bytes = l.body_bytes, header_timeout_ms = l.header_timeout,
     body_timeout_ms = l.body_timeout, body_rate = l.body_rate, idle_timeout_ms = l.idle_timeout,
     write_timeout_ms = l.write_timeout, requests_per_connection = l.requests_per_connection,
-    connections = l.connections,
+    connections = l.connections, connections_per_client = l.connections_per_client,
   })
 end
 
@@ -58,6 +58,7 @@ local function start(words)
     C.mg_listener_configure(i - 1, worker.listener_conf(listener, context))
     names[i] = listener.name
   end
+  C.mg_overload_configure(model.overload and model.overload.memory or 0)
   runtime.swap(ready)
   return names
 end

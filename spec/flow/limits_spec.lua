@@ -103,6 +103,8 @@ describe("limits", function()
     local first, second = stream.connect(gw.ports.few), stream.connect(gw.ports.few)
     assert.equal(200, assert(http.send(first, {})).status)
     assert.equal(200, assert(http.send(second, {})).status)
+    first:send "GET / HTTP/1.1\r\n" -- from now on neither is idle: an idle one would make room
+    second:send "GET / HTTP/1.1\r\n"
     local third = stream.connect(gw.ports.few)
     third:send(http.format {})
     -- Either it waits for its turn, or it is closed unanswered.

@@ -139,6 +139,14 @@ static void ask(uint8_t choice)
         request.upgrade = MG_STR("websocket");
 }
 
+/* A turn asks the kernel, which takes longer than all the rest. */
+static void deliver(struct mg_memory *m)
+{
+    while (mg_memory_deliver(m))
+        if (!mg_list_empty(&loop.deferred))
+            mg_loop_turn(&loop, false);
+}
+
 static void converse(const uint8_t *data, size_t size, bool whole, struct mg_buf *log)
 {
     static const struct mg_memory_peer nobody;
@@ -155,12 +163,10 @@ static void converse(const uint8_t *data, size_t size, bool whole, struct mg_buf
     for (size_t at = 0, n; at < size; at += n) {
         n = whole ? size : fuzz_piece(data + at, size - at);
         mg_memory_feed(m, mg_str_of((const char *)data + at, n), false);
-        while (mg_memory_deliver(m))
-            mg_loop_turn(&loop, false);
+        deliver(m);
     }
     mg_memory_feed(m, (mg_str){"", 0}, true);
-    while (mg_memory_deliver(m))
-        mg_loop_turn(&loop, false);
+    deliver(m);
     if (stream != NULL) /* a tunnel, whose end the exchange sees to */
         release(false);
     if (client != NULL)

@@ -52,6 +52,7 @@ local limits = {
   { "write_timeout", type = "duration", min = 1, doc = "Longest wait for a client that reads nothing." },
   { "requests_per_connection", type = "integer", min = 0, max = 4294967295, doc = "0: no limit." },
   { "connections", type = "integer", min = 1, max = 4294967295, doc = "At once, per worker." },
+  { "connections_per_client", type = "integer", min = 0, max = 4294967295, doc = "Of one address; 0: no limit." },
 }
 
 local listener = {
@@ -239,6 +240,9 @@ fields.config = {
     doc = "Where metrics and health are served." },
   { "explain", type = "record", fields = { { "token", type = "string", min = 16, required = true, secret = true,
     doc = "Who sends it in x-moongate-explain is told why." } }, doc = "Explanations of live requests." },
+  { "overload", type = "record", fields = { { "memory", type = "size", min = 16777216,
+    doc = "A worker's memory, past which new requests get 503; absent: the machine's, shared." } },
+    doc = "When to give something up." },
   { "services", type = "map", values = { type = "record", fields = service }, doc = "Upstreams by name." },
   uses("Around every route."),
   list_of({ type = "record", fields = route }, "routes", "Tried in the order that `order` says."),

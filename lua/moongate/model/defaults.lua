@@ -11,7 +11,7 @@ defaults.tls = { client_ca = "", client_auth = "none", min_version = "1.2", tick
 defaults.limits = {
   request_line_bytes = 8192, header_bytes = 32768, header_count = 100, body_bytes = 0, trailer_bytes = 8192,
   header_timeout = 10000, body_timeout = 15000, body_rate = 500, idle_timeout = 60000,
-  write_timeout = 30000, requests_per_connection = 0, connections = 10000,
+  write_timeout = 30000, requests_per_connection = 0, connections = 10000, connections_per_client = 0,
 }
 
 defaults.pool = { connect_timeout = 3000, idle_timeout = 60000, max_idle = 64, max_requests = 0, max_connections = 0,

@@ -94,6 +94,7 @@ enum { CLIENTS = 128 };
 
 static struct mg_loop loop;
 static struct mg_listener *listener;
+static struct mg_listener_budget budget;
 static int listen_fd, port;
 static struct mg_conn *accepted[CLIENTS];
 static int naccepted, clients[CLIENTS], nclients;
@@ -121,11 +122,13 @@ static void open_listener(uint32_t max, bool secure, bool permissive)
     struct mg_listener_opts o = {.tls = secure ? &context : NULL,
                                  .permissive = permissive,
                                  .max_conns = max,
+                                 .budget = &budget,
                                  .on_accept = on_accept,
                                  .owner = &naccepted};
 
     naccepted = nclients = 0;
     close_on_accept = false;
+    mg_listener_budget_init(&budget, CLIENTS);
     CHECK(mg_loop_init(&loop) == 0);
     o.fd = listen_fd = mg_listener_bind("127.0.0.1:0", 128);
     CHECK(listen_fd >= 0);
@@ -149,6 +152,7 @@ static void close_listener(void)
             end_accepted(i);
     CHECK(mg_loop_close(&loop) == 0);
     CHECK(context.refs == 0);
+    CHECK(budget.used == 0 && mg_list_empty(&budget.listeners));
     for (int i = 0; i < nclients; i++)
         close(clients[i]);
     CHECK(fcntl(listen_fd, F_GETFD) >= 0); /* stays the caller's */
@@ -234,6 +238,24 @@ static void test_stops_at_the_bound(void)
 }
 
 static bool stopped;
+
+static void test_stops_at_the_bound_of_all(void)
+{
+    open_listener(10, false, false);
+    budget.max = 2;
+    for (int i = 0; i < 4; i++)
+        client("");
+    TURN_UNTIL(naccepted == 2);
+    turns(20);
+    CHECK(naccepted == 2 && budget.used == 2);
+    CHECK(mg_listener_is_full(listener, true) && !mg_listener_is_full(listener, false));
+    end_accepted(0);
+    TURN_UNTIL(naccepted == 3);
+    end_accepted(1);
+    TURN_UNTIL(naccepted == 4);
+    CHECK(!mg_listener_is_full(listener, true)); /* nobody waits */
+    close_listener();
+}
 
 static void on_stop(struct mg_timer *t)
 {
@@ -418,8 +440,8 @@ static void test_bind_is_dual_stack(void)
 }
 
 TEST_MAIN(TEST(test_accepts_in_batches), TEST(test_stops_at_the_bound),
-          TEST(test_no_descriptors_left), TEST(test_close_inside_on_accept),
-          TEST(test_handed_over_after_the_handshake), TEST(test_permissive),
-          TEST(test_silence_is_bounded), TEST(test_close_at_every_stage), TEST(test_set_tls),
-          TEST(test_bind_refuses_what_is_no_address), TEST(test_bind_shares_a_port),
-          TEST(test_bind_is_dual_stack))
+          TEST(test_stops_at_the_bound_of_all), TEST(test_no_descriptors_left),
+          TEST(test_close_inside_on_accept), TEST(test_handed_over_after_the_handshake),
+          TEST(test_permissive), TEST(test_silence_is_bounded), TEST(test_close_at_every_stage),
+          TEST(test_set_tls), TEST(test_bind_refuses_what_is_no_address),
+          TEST(test_bind_shares_a_port), TEST(test_bind_is_dual_stack))
