@@ -86,7 +86,7 @@ describe("overload", function()
 
   it("stops accepting before descriptors run out, and goes on", function()
     -- A quarter of 200 descriptors is 50 connections.
-    local gw = start("", "", { files_at_most = 200 })
+    local gw = start("", "", { shell = "ulimit -n 200" })
     local held = {}
     for i = 1, 60 do
       held[i] = stream.connect(gw.ports.web)

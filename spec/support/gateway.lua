@@ -61,9 +61,7 @@ local function launch(self, options)
   local argv = { gateway.binary, "run", options.run_folder and self.folder or self.path,
     "--workers", tostring(options.workers or 1) }
   for _, word in ipairs(options.args or {}) do argv[#argv + 1] = (word:gsub("%$folder", self.folder)) end
-  if options.files_at_most then
-    argv = { "sh", "-c", 'ulimit -n "$0" && exec "$@"', tostring(options.files_at_most), unpack(argv) }
-  end
+  if options.shell then argv = { "sh", "-c", options.shell .. ' && exec "$@"', self.folder, unpack(argv) } end
   self.out = self.folder .. "/log"
   self.process = process.start(argv, self.out)
   self.pid = self.process.pid
@@ -77,7 +75,7 @@ end
 --- Starts it and waits until it is ready.
 -- @param options { config = text of the config, where "$web" is a free port (then ports.web) unless `values` has it;
 -- files = more of them by name; name = "gateway.lua"; workers = 1; args = more words; run_folder = true to run the
--- folder rather than the file; files_at_most = descriptors that the system lets it have }
+-- folder rather than the file; shell = a command that goes before, as "ulimit -n 200" ("$0": the folder) }
 -- @return { ports =, path =, folder =, pid =, ... } with the methods below
 function gateway.start(options)
   local self = setmetatable({ folder = gateway.folder() }, { __index = methods })

@@ -14,7 +14,8 @@ int clock_gettime(int clock, struct mg_time *out); int nanosleep(const struct mg
 ]] end
 
 local C = ffi.C
-local O_CREATE_TRUNCATE, O_CLOEXEC = 577, 524288 -- O_WRONLY | O_CREAT | O_TRUNC
+-- O_WRONLY | O_CREAT | O_TRUNC | O_APPEND: several processes write to one file, each at its end.
+local O_CREATE_TRUNCATE, O_CLOEXEC = 577 + 1024, 524288
 local PR_SET_PDEATHSIG, WNOHANG = 1, 1
 local SIGKILL, SIGTERM = 9, 15
 local running = {}
