@@ -4,13 +4,12 @@
 -- Several lanes (a listener, a route, an upstream of its own) work side by side. What the upstream sees it sends back,
 -- so that all that the client gets is the verdict. SPEC_SPLITS=1 splits at every byte; the usual is every 8th, another
 -- one each time.
-local cjson = require "cjson"
 local gateway = require "spec.support.gateway"
+local h1 = require "spec.support.h1"
 local loop = require "spec.support.loop"
 local stream = require "spec.support.stream"
 local upstream = require "spec.support.upstream"
 
-local FOLDER = os.getenv "MOONGATE_H1" or "../shared/acceptance/h1"
 local STEP = tonumber(os.getenv "SPEC_SPLITS") or gateway.binary:find "asan" and 64 or 8
 local MOST, LANES = 2048, 12
 local SLOW = 3 -- what waits for a time limit is split once
@@ -35,36 +34,6 @@ local function config()
   return table.concat(parts, "\n") .. "\nreturn c"
 end
 
--- One code point is one byte.
-local function bytes_of(text)
-  return (text:gsub("[\194\195][\128-\191]", function(pair)
-    return string.char((pair:byte() - 0xC0) * 64 + pair:byte(2) - 0x80)
-  end))
-end
-
-local function text_of(send)
-  if type(send) == "string" then return bytes_of(send) end
-  local parts = {}
-  for _, piece in ipairs(send) do
-    parts[#parts + 1] = type(piece) == "string" and bytes_of(piece)
-      or piece["repeat"] and bytes_of(piece["repeat"]):rep(piece.n) or bytes_of(piece.drip or "")
-  end
-  return table.concat(parts)
-end
-
-local function cases()
-  local list = {}
-  for name in io.popen("ls '" .. FOLDER .. "'/req-*.json 2>/dev/null"):lines() do
-    local file = assert(io.open(name, "rb"))
-    for _, case in ipairs(cjson.decode(file:read "*a").cases) do
-      local text = text_of(case.send)
-      if #text <= MOST then list[#list + 1] = { id = case.id, text = text } end
-    end
-    file:close()
-  end
-  return list
-end
-
 -- Of what goes upstream and comes back, what differs each time.
 local function steady(text)
   return (text:gsub("([Dd]ate): [^\r\n]*", "%1: -"):gsub("([%w-]+): [^\r\n]*\r\n", function(name)
@@ -83,7 +52,7 @@ describe("requests of the corpus in pieces #slow", function()
   local gw, list
 
   setup(function()
-    list = cases()
+    list = h1.requests(MOST)
     if #list == 0 then return end
     local values = {}
     for i = 1, LANES do values["u" .. i] = upstream.start(echo).address end
@@ -149,7 +118,7 @@ describe("requests of the corpus in pieces #slow", function()
 
   -- (HTTP/1.0 has no chunks: for it, a body of unknown length ends the connection.)
   it("come to the same, whoever reads bodies", function()
-    if #list == 0 then pending("there is no " .. FOLDER) return end
+    if #list == 0 then pending("there is no " .. h1.folder) return end
     local jobs = no_jobs()
     for _, case in ipairs(list) do
       for _, reads in ipairs(READS) do table.insert(jobs[reads], judge(case)) end
@@ -163,7 +132,7 @@ describe("requests of the corpus in pieces #slow", function()
   end)
 
   it("come to the same however they are split", function()
-    if #list == 0 then pending("there is no " .. FOLDER) return end
+    if #list == 0 then pending("there is no " .. h1.folder) return end
     local jobs, count = no_jobs(), 0
     for _, case in ipairs(list) do
       local step = case.took > SLOW and #case.text or STEP
