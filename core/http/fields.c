@@ -111,6 +111,13 @@ int mg_fields_parse(struct mg_message *m, struct mg_headers *to, mg_str section,
 
 /* ---- the fields of one hop ---------------------------------------------------------- */
 
+/* Names that CGI and its heirs take for framing (RFC 3875, 4.1.18: '_' for '-'). */
+static bool seems_framing(mg_str name)
+{
+    return mg_str_ieq(name, MG_STR("content_length")) ||
+           mg_str_ieq(name, MG_STR("transfer_encoding"));
+}
+
 /* True: the field stays among the headers. */
 static bool take_field(struct mg_message *m, struct mg_hop *hop, const struct mg_header *e)
 {
@@ -118,6 +125,7 @@ static bool take_field(struct mg_message *m, struct mg_hop *hop, const struct mg
 
     switch (mg_field_of(e->name)) {
     case MG_FIELD_OTHER:
+        hop->seems_framing = hop->seems_framing || seems_framing(e->name);
         return true;
     case MG_FIELD_MAX_FORWARDS:
         hop->forwards++;
@@ -215,7 +223,8 @@ int mg_length_parse(mg_str s, uint64_t *out)
     *out = 0;
     for (uint32_t i = 0; i < s.len; i++)
         *out = *out * 10 + (uint64_t)(s.ptr[i] - '0');
-    return 0;
+    /* Others count with a sign, and what they then see is no length at all. */
+    return *out <= INT64_MAX ? 0 : -1;
 }
 
 int mg_hop_framing(struct mg_message *m, const struct mg_hop *hop, struct mg_refusal *why)

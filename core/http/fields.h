@@ -17,6 +17,7 @@ struct mg_hop {
     mg_str connection[MG_HOP_CONNECTIONS];
     bool close, keep_alive, wants_upgrade;
     bool expects_continue, expects_other; /* members of Expect */
+    bool seems_framing;                   /* there is a Content_Length or a Transfer_Encoding */
 };
 
 /* Appends the fields of `section` (CRLF lines, an empty one last) to `to`, values trimmed. */
@@ -27,6 +28,6 @@ int mg_hop_take(struct mg_message *m, struct mg_hop *hop, struct mg_refusal *why
 /* Sets framing and length (RFC 9112, 6.1 and 6.3): one coding line that says `chunked`, or one
  * length, never both. */
 int mg_hop_framing(struct mg_message *m, const struct mg_hop *hop, struct mg_refusal *why);
-/* 1 to 19 digits and nothing else (RFC 9110, 8.6); 19 cannot overflow. */
+/* 1 to 19 digits and nothing else (RFC 9110, 8.6), of at most INT64_MAX. */
 int mg_length_parse(mg_str s, uint64_t *out);
 #endif

@@ -197,9 +197,12 @@ int mg_parse_request(struct mg_message *m, mg_str head, const struct mg_limits *
         return -1;
     if (mg_fields_parse(m, &m->headers, fields, &text) != 0)
         return refuse(why, 400, text);
-    if (mg_hop_take(m, &hop, why) != 0 || take_host(m, &hop, why) != 0 ||
-        mg_hop_framing(m, &hop, why) != 0 || take_expect(m, &hop, why) != 0 ||
-        take_forward(m, &hop, why) != 0)
+    if (mg_hop_take(m, &hop, why) != 0)
+        return -1;
+    if (hop.seems_framing)
+        return refuse(why, 400, "'_' in the name of a field that frames");
+    if (take_host(m, &hop, why) != 0 || mg_hop_framing(m, &hop, why) != 0 ||
+        take_expect(m, &hop, why) != 0 || take_forward(m, &hop, why) != 0)
         return -1;
     if (limits->body_bytes != 0 && m->length > limits->body_bytes)
         return refuse(why, 413, "body too large");
