@@ -78,21 +78,31 @@ static int load_source(lua_State *L, const char *name)
     return load_file(L, path);
 }
 
-/* package.loaders' entry: moongate.a.b is lua/moongate/a/b.lua, policies.x is policies/x.lua. */
-static int search(lua_State *L)
+/* The file of a module: moongate.a.b is lua/moongate/a/b.lua (form 0) or lua/moongate/a/b/init.lua (form 1), policies.x
+ * is policies/x.lua.  False: it is no module of ours. */
+static bool module_path(const char *module, int form, char *path, size_t cap)
 {
-    const char *module = luaL_checkstring(L, 1);
     bool policy = strncmp(module, "policies.", 9) == 0;
-    char name[256], path[300];
+    char name[256];
     size_t len = strlen(module);
 
     if ((!policy && strncmp(module, "moongate.", 9) != 0) || len >= sizeof(name))
-        return 0;
+        return false;
     for (size_t i = 0; i <= len; i++)
         name[i] = module[i] == '.' ? '/' : module[i];
+    snprintf(path, cap, form == 0 ? "%s%s.lua" : "%s%s/init.lua", policy ? "" : "lua/", name);
+    return true;
+}
+
+/* package.loaders' entry. */
+static int search(lua_State *L)
+{
+    const char *module = luaL_checkstring(L, 1);
+    char path[300];
+
     for (int form = 0; form < 2; form++) {
-        snprintf(path, sizeof(path), form == 0 ? "%s%s.lua" : "%s%s/init.lua", policy ? "" : "lua/",
-                 name);
+        if (!module_path(module, form, path, sizeof(path)))
+            return 0;
         if (load_source(L, path))
             return 1;
     }
@@ -100,16 +110,72 @@ static int search(lua_State *L)
     return 1;
 }
 
+/* Its text, or nil. */
+static void embedded_push(lua_State *L, const char *name)
+{
+    const struct mg_embedded_file *f = mg_embedded;
+
+    while (f->name != NULL && strcmp(f->name, name) != 0)
+        f++;
+    if (f->name == NULL)
+        lua_pushnil(L);
+    else
+        lua_pushlstring(L, f->text, f->len);
+}
+
 /* moongate.source: text(name) gives a file that travels inside the binary, for its comments; or nil. */
 static int embedded_text(lua_State *L)
 {
-    const char *name = luaL_checkstring(L, 1);
+    embedded_push(L, luaL_checkstring(L, 1));
+    return 1;
+}
 
-    for (const struct mg_embedded_file *f = mg_embedded; f->name != NULL; f++) {
-        if (strcmp(f->name, name) == 0) {
-            lua_pushlstring(L, f->text, f->len);
-            return 1;
-        }
+/* The whole of a file; NULL when it cannot be read.  The text is to be freed. */
+static char *read_whole(const char *path, size_t *len)
+{
+    FILE *f = fopen(path, "rb");
+    char *text = NULL;
+    long size;
+
+    if (f == NULL)
+        return NULL;
+    if (fseek(f, 0, SEEK_END) == 0 && (size = ftell(f)) >= 0 && fseek(f, 0, SEEK_SET) == 0 &&
+        (text = malloc((size_t)size + 1)) != NULL)
+        *len = fread(text, 1, (size_t)size, f);
+    fclose(f);
+    return text;
+}
+
+static int push_source(lua_State *L, const char *name)
+{
+    char path[PATH_MAX];
+    char *text;
+    size_t len;
+
+    if (!in_build_folder()) {
+        embedded_push(L, name);
+        lua_pushfstring(L, "@%s", name);
+    } else {
+        snprintf(path, sizeof(path), MOONGATE_SOURCE_DIR "/%s", name);
+        text = read_whole(path, &len);
+        if (text == NULL)
+            return 0;
+        lua_pushlstring(L, text, len);
+        free(text);
+        lua_pushfstring(L, "@%s", path);
+    }
+    return lua_isnil(L, -2) ? 0 : 2;
+}
+
+/* moongate.source: module(name) gives the text and the chunk's name of a module that search() would find; or nothing. */
+static int source_module(lua_State *L)
+{
+    const char *module = luaL_checkstring(L, 1);
+    char path[300];
+
+    for (int form = 0; form < 2; form++) {
+        if (module_path(module, form, path, sizeof(path)) && push_source(L, path) > 0)
+            return 2;
     }
     return 0;
 }
@@ -117,6 +183,8 @@ static int embedded_text(lua_State *L)
 static int open_source(lua_State *L)
 {
     lua_newtable(L);
+    lua_pushcfunction(L, source_module);
+    lua_setfield(L, -2, "module");
     lua_pushcfunction(L, embedded_text);
     lua_setfield(L, -2, "text");
     return 1;

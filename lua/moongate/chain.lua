@@ -7,9 +7,9 @@ local ARGUMENTS = { request = "", response = ", entered", log = ", from", try = 
 
 local makers = {} -- by code: chains of one shape share one prototype, and so its traces, however many routes there are
 
--- P and K hold the phase's functions and the policies' confs, by position in the chain.
+-- P and K hold the phase's functions and the policies' confs, by position in the chain; `face` is what they get.
 local function generate(lines, functions, confs, name)
-  local code = ("local P, K = ...\nreturn function(ctx%s)\nlocal state = ctx._s\n%s\nend"):format(
+  local code = ("local P, K = ...\nreturn function(ctx%s)\nlocal state, face = ctx._s, ctx._f\n%s\nend"):format(
     ARGUMENTS[name], table.concat(lines, "\n"))
   makers[code] = makers[code] or assert(load(code, "=chain:" .. name, "t"))
   return makers[code](functions, confs)
@@ -30,20 +30,20 @@ end
 
 local function request_phase(uses)
   local lines, functions, confs = each(uses, "request",
-    "state.i = $n; do local answer = P[$i](K[$i], ctx); if answer ~= nil then return answer, $i end end", 1, #uses, 1)
+    "state.i = $n; do local answer = P[$i](K[$i], face); if answer ~= nil then return answer, $i end end", 1, #uses, 1)
   lines[#lines + 1] = "return nil, " .. #uses
   return generate(lines, functions, confs, "request")
 end
 
 -- Answers run back up the list, through the policies whose request phase was entered.
 local function response_phase(uses)
-  local lines, functions, confs = each(uses, "response", "if entered >= $i then state.i = $n; P[$i](K[$i], ctx) end",
+  local lines, functions, confs = each(uses, "response", "if entered >= $i then state.i = $n; P[$i](K[$i], face) end",
     #uses, 1, -1)
   return generate(lines, functions, confs, "response")
 end
 
 local function log_phase(uses)
-  local line = "if from <= $i then state.i = $n; P[$i](K[$i], ctx) end"
+  local line = "if from <= $i then state.i = $n; P[$i](K[$i], face) end"
   local lines, functions, confs = each(uses, "log", line, 1, #uses, 1)
   if #lines == 0 then return false end
   return generate(lines, functions, confs, "log")
@@ -86,9 +86,10 @@ local function body_phase(uses, side)
     limit = limit,
     run = function(ctx, bytes, last)
       ctx._s.phase = phase
+      local face = ctx._f
       for _, step in ipairs(steps) do
         ctx._s.i = step.i
-        local result = step.fn(step.conf, ctx, bytes, last)
+        local result = step.fn(step.conf, face, bytes, last)
         if type(result) == "string" then
           bytes = result
         elseif result ~= nil then

@@ -5,8 +5,10 @@
 -- details), and in the log phase duration, upstream_duration, bytes_in, bytes_out, attempts, upstream_address,
 -- start_time, protocol.
 local abi = require "moongate.abi"
+local face = require "moongate.face"
 local grpc = require "moongate.grpc"
 local message = require "moongate.message"
+local peer = require "moongate.peer"
 
 local C, span, text = abi.C, abi.span, abi.text
 local yield = coroutine.yield
@@ -15,7 +17,7 @@ local ctx = {}
 local get, methods = {}, {}
 
 --- What ends a lane whose client has left; runtime.lua knows it.
-ctx.GONE = setmetatable({}, { __tostring = function() return "the client has left" end })
+ctx.GONE = setmetatable({}, { __tostring = function() return "the client has left" end, __metatable = false })
 
 -- ---- reading ------------------------------------------------------------------------------
 
@@ -87,34 +89,6 @@ function get.upstream_address(self)
   return C.mg_upstream_address(self._x, span) == 0 and text(span[0]) or nil
 end
 
--- ---- the peer -----------------------------------------------------------------------------
-
-local peer_get, peer_mt = {}, {}
---- The TCP peer: address (text), port, whether it speaks TLS, and its certificate's identity or nil.
-function peer_get.address(x) return text(x.peer_address) end
-function peer_get.port(x) return x.peer_port end
-function peer_get.tls(x) return x.tls end
-function peer_get.principal(x) return x.principal.len > 0 and text(x.principal) or nil end
-
-local CERTIFICATE = { "principal", "subject", "serial", "dns", "fingerprint", "sni", "alpn", "version", "cipher" }
-local certificate_type = abi.typeof "struct mg_certificate"
-
---- The TLS connection's and the client certificate's data; nil on a clear connection.
-function peer_get.certificate(x)
-  local c = certificate_type()
-  if C.mg_peer_certificate(x, c) ~= 0 then return nil end
-  local t = { verified = c.verified }
-  for _, name in ipairs(CERTIFICATE) do
-    if c[name].len > 0 then t[name] = text(c[name]) end
-  end
-  return t
-end
-
-function peer_mt.__index(self, key)
-  local f = peer_get[key]
-  return f and f(self._x)
-end
-
 -- ---- acting -------------------------------------------------------------------------------
 
 --- Answers here: the response with this status, body (string or nil) and headers (table of name to value or list of
@@ -157,6 +131,8 @@ function methods:wake() C.mg_wake(self._x) end
 --- Waits for the first `bytes` bytes of the request's body, which stay part of it, before the request is sent: these
 -- (all of a shorter body), and whether that is all of it.
 function methods:peek_body(bytes)
+  local known = type(bytes) == "number" and bytes >= 0 and bytes < 2 ^ 32
+  if not known then error("ctx:peek_body: expected a number of bytes, got " .. tostring(bytes), 2) end
   await(C.mg_request_body_peek(self._x, bytes + 1), "ctx:peek_body") -- one more tells whether there is more
   local whole = C.mg_request_body(self._x, span) == 0 and span[0].len <= bytes
   return text(span[0]):sub(1, bytes), whole
@@ -197,17 +173,23 @@ function mt.__newindex(self, key, value)
   self._s.details = value
 end
 
---- A ctx for the exchange `x`, kept for all its requests.  What changes with each is in _s, a plain table whose fields
--- are all there from the start: a store needs no look at the old value, and it never grows.
+--- A ctx for the exchange `x`, kept for all its requests.  What changes from request to request is in _s, a table
+-- without a metatable whose fields are all there from the start: so a store needs no look at the old value, and the
+-- table never grows.
+-- _f is its face, which policies get.
 function ctx.new(x)
-  return setmetatable({
-    _x = x, req = message.request(x), res = message.response(x), peer = setmetatable({ _x = x }, peer_mt),
+  local self = setmetatable({
+    _x = x, req = message.request(x), res = message.response(x), peer = peer.new(x), _f = false,
     _s = {
       owns = {}, noted = false, phase = "request", i = 0, flags = "-", is_local = false, chosen = false, shared = false,
       model = false, chain = false, route = false, backend = false, endpoint = false, details = false,
     },
   }, mt)
+  self._f = face.new(self)
+  return self
 end
+
+face.declare(methods)
 
 -- The ctx of every lane, by its coroutine; both go when a lane has died.
 local by_lane = setmetatable({}, { __mode = "k" })
@@ -215,6 +197,11 @@ local by_lane = setmetatable({}, { __mode = "k" })
 --- Makes `self` the ctx of the running lane.
 function ctx.register(self)
   by_lane[coroutine.running()] = self
+end
+
+--- A coroutine that a policy resumes acts for the request whose lane resumes it.
+function ctx.lend(coroutine_of_policy)
+  by_lane[coroutine_of_policy] = ctx.current()
 end
 
 --- The ctx of the lane that runs, or nil outside of one (while a config is loaded).

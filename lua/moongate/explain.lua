@@ -2,6 +2,7 @@
 -- It is the same router, chain and forward: the model is compiled a second time beside itself, from uses of policies
 -- that write down what they do. Requests that nobody asks about go through the first form, and pay nothing.
 local compiled = require "moongate.compiled"
+local face = require "moongate.face"
 local router_explain = require "moongate.router.explain"
 local steps = require "moongate.explain.steps"
 local units = require "moongate.units"
@@ -87,9 +88,12 @@ end
 -- Stands around all other policies, so it sees the response last.
 local function observer(options)
   local policy = { schema = {}, body = { request = "none", response = "none" } }
-  function policy.log(_, ctx) finish(ctx) end
+  function policy.log(_, held) finish(face.behind(held)) end
   if options.on_response then
-    function policy.response(_, ctx) options.on_response(finish(ctx), ctx) end
+    function policy.response(_, held)
+      local ctx = face.behind(held)
+      options.on_response(finish(ctx), ctx)
+    end
   end
   return { name = "explain", conf = {}, policy = policy }
 end

@@ -9,7 +9,7 @@ local MEMORY = 1024 -- names of fields remembered
 --- JSON's null; a table field that is json.null is written, one that is nil is not there.
 json.null = cjson.null
 
-local array = {}
+local array = { __metatable = "json.array" } -- what getmetatable() tells, of a table that it protects
 
 --- Marks a table as a list, so that an empty one is written as [] and not as {}.
 function json.array(list) return setmetatable(list or {}, array) end
@@ -74,7 +74,7 @@ function put_value(value, depth)
     return put(text or error(why, 0))
   end
   if depth == DEPTH then error("more than " .. DEPTH .. " nested tables", 0) end
-  if getmetatable(value) == array or #value > 0 then return put_list(value, depth + 1) end
+  if getmetatable(value) == array.__metatable or #value > 0 then return put_list(value, depth + 1) end
   return put_object(value, depth + 1)
 end
 

@@ -5,7 +5,9 @@
 local abi = require "moongate.abi"
 local base64 = require "moongate.base64"
 local bit = require "bit"
+local closed = require "moongate.closed"
 local context = require "moongate.ctx"
+local face = require "moongate.face"
 local hash = require "moongate.hash"
 local json = require "moongate.json"
 
@@ -62,7 +64,7 @@ end
 
 -- A curve takes milliseconds, in which other requests go on (`ctx` nil: they do not).
 local function verify_aside(handle, algorithm, data, signature, ctx)
-  local x = ctx and ctx._x
+  local x = ctx and face.behind(ctx)._x
   if not x then return verify(handle, algorithm, data, signature) end
   local rc = C.mg_key_verify_wait(x, handle, algorithm.scheme, algorithm.digest, abi.str(data), abi.str(signature))
   if rc == C.MG_EFULL then return verify(handle, algorithm, data, signature) end
@@ -130,7 +132,9 @@ local function read_key(entry)
   if not check then return nil, fits end
   local key = { kid = entry.kid, algorithms = {}, check = check }
   for name, algorithm in pairs(family) do
-    if (entry.alg == nil or entry.alg == name) and fits(algorithm) then key.algorithms[name] = algorithm end
+    if (entry.alg == nil or entry.alg == name) and fits(algorithm) then
+      key.algorithms[name] = { scheme = algorithm.scheme, digest = algorithm.digest }
+    end
   end
   if not next(key.algorithms) then return nil, "[alg] is nothing that this key could check, or the key is too short" end
   return key
@@ -138,8 +142,14 @@ end
 
 -- ---- the set ------------------------------------------------------------------------------
 
-local set = {}
+local set = { __metatable = false }
 set.__index = set
+
+-- What policies hold of a set that they share; the set keeps it.
+local make_handle, behind = closed.class(nil, nil, "kv")
+
+--- The set behind what a policy holds of it; a set is given back as it is.
+function jwk.behind(held) return behind[held] or held end
 
 --- The keys that may have signed a token with this `alg` and `kid` (nil: any), those of that very name first.
 -- A key without a name may be any.
@@ -177,6 +187,7 @@ function jwk.read(text)
       table.insert(self.left_out, ("keys[%d]: %s"):format(i - 1, reason))
     end
   end
+  self.handle = make_handle(self)
   if #self.keys > 0 then return self end
   return nil, "no key that could be used" .. (self.left_out[1] and "; " .. self.left_out[1] or "")
 end

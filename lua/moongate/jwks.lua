@@ -4,6 +4,7 @@
 -- each is fetched when a config is loaded, again after `refresh`, and after failures less and less often. What was
 -- good last serves on for `keep`. A token whose key is not there may have the set fetched at once, once in `gap`.
 -- Requests wait for a set only while there is none, or while such a fetch runs, and never longer than its `timeout`.
+local closed = require "moongate.closed"
 local http = require "moongate.http"
 local json = require "moongate.json"
 local jwk = require "moongate.jwk"
@@ -21,6 +22,9 @@ local FIRST_PAUSE, LONGEST_PAUSE = 4, 50 -- ms between two looks of a request th
 local DISCOVERY = "/.well-known/openid-configuration" -- OpenID Connect Discovery 1.0, section 4
 
 local sources = setmetatable({}, { __mode = "v" }) -- by what they are; a model's policies keep them
+
+-- Policies share sources, so none may look inside of one, or of its set: it could put a key there.
+local make_handle, source_of = closed.class(nil)
 local kept_by -- number of the load whose timer looks after them
 
 local fetches
@@ -124,12 +128,12 @@ end
 function jwks.fixed(text)
   local key = key_of("text", text)
   local source = sources[key]
-  if source then return source end
+  if source then return make_handle(source) end
   local set, why = jwk.read(text)
   if not set then return nil, why end
   source = { set = set }
   sources[key] = source
-  return source
+  return make_handle(source)
 end
 
 --- A source that is fetched.
@@ -147,7 +151,7 @@ function jwks.remote(from)
     sources[key] = source
   end
   look_after()
-  return source
+  return make_handle(source)
 end
 
 -- ---- for a request ------------------------------------------------------------------------
@@ -161,17 +165,26 @@ local function await(source, ctx)
   end
 end
 
+--- The set of a source if it is there, else nil; never waits.
+function jwks.at_hand(handle)
+  local set = source_of[handle].set
+  return set and set.handle
+end
+
 --- The set of a source, for which the request may have to wait while there is none; nil: there is none yet.
-function jwks.set(source, ctx)
-  if source.set then return source.set end
-  if not source.busy and time.monotonic() >= source.due then start(source) end
-  await(source, ctx)
-  return source.set
+function jwks.set(handle, ctx)
+  local source = source_of[handle]
+  if not source.set then
+    if not source.busy and time.monotonic() >= source.due then start(source) end
+    await(source, ctx)
+  end
+  return source.set and source.set.handle
 end
 
 --- The set that came in place of `old`, which lacks a key, or nil.
-function jwks.renewed(source, ctx, old)
-  if source.set ~= old then return source.set end
+function jwks.renewed(handle, ctx, old)
+  local source = source_of[handle]
+  if jwks.at_hand(handle) ~= old then return jwks.at_hand(handle) end
   if not source.due then return nil end
   if not source.busy then
     local now = time.monotonic()
@@ -180,7 +193,8 @@ function jwks.renewed(source, ctx, old)
     start(source)
   end
   await(source, ctx)
-  return source.set ~= old and source.set or nil
+  local set = jwks.at_hand(handle)
+  return set ~= old and set or nil
 end
 
 return jwks

@@ -126,7 +126,7 @@ end
 --- Whether a key of `set` (moongate.jwk) signed the token.  May wait, if it gets the ctx of a request.
 -- @return true, or nil and the reason: NO_KEY when no key could have, else FAILS
 function jwt.check(token, set, ctx)
-  local candidates = set:candidates(token.alg, token.kid)
+  local candidates = jwk.behind(set):candidates(token.alg, token.kid)
   if #candidates == 0 then return nil, jwt.NO_KEY end
   for i = 1, math.min(#candidates, MOST_TRIED) do
     local key = candidates[i]
@@ -137,7 +137,7 @@ end
 
 --- The token that a set has verified before, by its text, or nil.  Time and audience are not looked at.
 function jwt.recall(set, text)
-  local memory = set.memory
+  local memory = jwk.behind(set).memory
   if not memory then return nil end
   local token = memory.new[text]
   if token then return token end
@@ -148,6 +148,7 @@ end
 
 --- Keeps a verified token with the set, which forgets what was not asked for lately.
 function jwt.remember(set, text, token)
+  set = jwk.behind(set)
   local memory = set.memory
   if not memory or memory.count == REMEMBERED then
     memory = { new = {}, old = memory and memory.new or {}, count = 0 }

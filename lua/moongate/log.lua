@@ -1,5 +1,6 @@
 --- log: lines of text with fields for the process's own log, and sinks for whole lines.
 local abi = require "moongate.abi"
+local closed = require "moongate.closed"
 local log = {}
 
 local C = abi.C
@@ -29,11 +30,11 @@ for name, level in pairs(LEVELS) do
 end
 
 local sink = {}
-sink.__index = sink
+local make_sink, numbers = closed.class(sink)
 
 --- Writes one line; the newline is added.  Never waits: a line that does not fit is dropped and counted.
 function sink.write(self, line)
-  C.mg_sink_write(self.number, line, #line)
+  C.mg_sink_write(numbers[self], line, #line)
 end
 
 --- A sink for whole lines: a file that lines are added to, "stdout" or "stderr".
@@ -41,7 +42,7 @@ end
 function log.sink(path)
   local number = C.mg_sink_get(path, #path)
   if number < 0 then return nil, ("%s: %s"):format(path, abi.error_text(number)) end
-  return setmetatable({ number = number }, sink)
+  return make_sink(number)
 end
 
 return log

@@ -1,5 +1,6 @@
 --- message: ctx.req and ctx.res, the two messages of an exchange as a policy sees them.
 local abi = require "moongate.abi"
+local closed = require "moongate.closed"
 local cookie = require "moongate.cookie"
 local headers = require "moongate.headers"
 local query = require "moongate.query"
@@ -22,6 +23,7 @@ end
 -- ---- ctx.req ------------------------------------------------------------------------------
 
 local req_get, req_set, req_methods = {}, {}, {}
+local req_of -- { x =, headers = } of each
 
 --- ctx.req's fields as the client sent them (query: nil without "?"; host: lower case, no port), or as a policy set
 -- them; those that may be set go upstream so.  What cannot stand in a request raises.
@@ -52,57 +54,64 @@ end
 
 --- The whole request body; only where a policy of the chain declared body.request = "whole".
 function req_methods:body()
-  if C.mg_request_body(self._x, span) ~= 0 then error("ctx.req:body(): the body is not in memory", 2) end
+  if C.mg_request_body(req_of[self].x, span) ~= 0 then error("ctx.req:body(): the body is not in memory", 2) end
   return text(span[0])
 end
 
-local req_mt = {}
-
-function req_mt.__index(self, key)
+local function req_index(self, key)
   local get = req_get[key]
-  if get then return get(self._x) end
+  if get then return get(req_of[self].x) end
+  if key == "headers" then return req_of[self].headers end
   return req_methods[key]
 end
 
-function req_mt.__newindex(self, key, value)
+local function req_newindex(self, key, value)
   local set = req_set[key]
   if not set then error(("ctx.req.%s cannot be assigned"):format(tostring(key)), 2) end
-  local rc = set(self._x, value)
+  local rc = set(req_of[self].x, value)
   if rc ~= 0 then refuse(key, value, rc) end
 end
 
+local make_request, requests = closed.class(req_index, req_newindex)
+req_of = requests
+
 --- ctx.req of the exchange `x`.
 function message.request(x)
-  return setmetatable({ _x = x, headers = headers.new(x, C.MG_REQUEST) }, req_mt)
+  return make_request { x = x, headers = headers.new(x, C.MG_REQUEST) }
 end
 
 -- ---- ctx.res ------------------------------------------------------------------------------
 
-local res_methods, res_mt = {}, {}
+local res_methods = {}
+local res_of -- { x =, headers = } of each
 
 --- The whole response body; only where a policy of the chain declared body.response = "whole".
 function res_methods:body()
-  if C.mg_response_body(self._x, span) ~= 0 then error("ctx.res:body(): the body is not in memory", 2) end
+  if C.mg_response_body(res_of[self].x, span) ~= 0 then error("ctx.res:body(): the body is not in memory", 2) end
   return text(span[0])
 end
 
-function res_mt.__index(self, key)
+local function res_index(self, key)
   if key == "status" then
-    local x = self._x
+    local x = res_of[self].x
     return (x.gone and not x.response_started) and 0 or x.status
   end
+  if key == "headers" then return res_of[self].headers end
   return res_methods[key]
 end
 
-function res_mt.__newindex(self, key, value)
+local function res_newindex(self, key, value)
   if key ~= "status" then error(("ctx.res.%s cannot be assigned"):format(tostring(key)), 2) end
-  local rc = C.mg_set_status(self._x, value)
+  local rc = C.mg_set_status(res_of[self].x, value)
   if rc ~= 0 then error(("ctx.res.status: cannot be %s: %s"):format(tostring(value), abi.error_text(rc)), 2) end
 end
 
+local make_response, responses = closed.class(res_index, res_newindex)
+res_of = responses
+
 --- ctx.res of the exchange `x`.
 function message.response(x)
-  return setmetatable({ _x = x, headers = headers.new(x, C.MG_RESPONSE) }, res_mt)
+  return make_response { x = x, headers = headers.new(x, C.MG_RESPONSE) }
 end
 
 return message

@@ -2,6 +2,7 @@
 -- A family is declared once by name (again: the same family); `family:with(values...)` is one series, found by
 -- nested look-ups and to be kept by whoever can.  Past `max_series` values share one series named "_other".
 local abi = require "moongate.abi"
+local closed = require "moongate.closed"
 local schema = require "moongate.schema"
 local metrics = {}
 
@@ -11,7 +12,6 @@ local C = abi.C
 metrics.ABSENT = "\0"
 
 local families = {} -- by the core's id
-
 local GIVEN = {
   { "name", type = "string", required = true }, { "help", type = "string", min = 1 },
   { "labels", type = "list", items = { type = "string" }, default = {} },
@@ -20,28 +20,38 @@ local GIVEN = {
 }
 
 local counter, gauge, histogram = {}, {}, {}
-counter.__index, gauge.__index, histogram.__index = counter, gauge, histogram
+local make_counter, counters = closed.class(counter)
+local make_gauge, gauges = closed.class(gauge)
+local make_histogram, histograms = closed.class(histogram)
 
 --- Adds `n` (a whole number, 1 when left out).
 function counter.add(series, n)
-  series.slots[0] = series.slots[0] + (n or 1)
+  local slots = counters[series]
+  slots[0] = slots[0] + (n or 1)
 end
 
 --- Sets this worker's part; the scrape adds up the workers.
-function gauge.set(series, value) series.slots[0] = value end
+function gauge.set(series, value) gauges[series][0] = value end
 
 --- Adds `value`, which may be negative.
-function gauge.add(series, value) series.slots[0] = series.slots[0] + value end
+function gauge.add(series, value)
+  local slots = gauges[series]
+  slots[0] = slots[0] + value
+end
 
 --- Counts `value` (in base units) in its bucket and adds it to the sum.
 function histogram.observe(series, value)
-  C.mg_metric_observe(series.family, series.slots, value)
+  local inside = histograms[series]
+  C.mg_metric_observe(inside.family, inside.slots, value)
 end
 
+-- make() gives a series of slots.
 local KINDS = {
-  counter = { code = C.MG_METRIC_COUNTER, series = counter },
-  gauge = { code = C.MG_METRIC_GAUGE, series = gauge },
-  histogram = { code = C.MG_METRIC_HISTOGRAM, series = histogram },
+  counter = { code = C.MG_METRIC_COUNTER, make = make_counter },
+  gauge = { code = C.MG_METRIC_GAUGE, make = function(slots) return make_gauge(abi.cast("double *", slots)) end },
+  histogram = { code = C.MG_METRIC_HISTOGRAM, make = function(slots, id)
+    return make_histogram { slots = slots, family = id }
+  end },
 }
 
 local function make_series(family, values)
@@ -50,9 +60,7 @@ local function make_series(family, values)
     if values[i] == nil then error(("metrics: %s: label '%s' has no value"):format(family.name, label), 3) end
     texts[i] = tostring(values[i])
   end
-  local slots = C.mg_metric_series(family.id, abi.strs(texts), #texts)
-  if family.kind == "gauge" then slots = abi.cast("double *", slots) end
-  return setmetatable({ slots = slots, family = family.id }, KINDS[family.kind].series)
+  return KINDS[family.kind].make(C.mg_metric_series(family.id, abi.strs(texts), #texts), family.id)
 end
 
 -- The slow path of with(): makes the series and remembers it, while there are few enough.
@@ -69,21 +77,24 @@ local function remember(family, ...)
   return series
 end
 
-local withs = {} -- number of labels -> with()
+local classes = {} -- by number of labels: make(family) of closed.class
 
 -- with() of so many labels: a chain of look-ups without a loop or a vararg, so that it compiles.
-local function with_of(count)
-  if withs[count] then return withs[count] end
-  local names, code = {}, { "local n = family.known" }
+local function class_of(count)
+  if classes[count] then return classes[count] end
+  local names, code = {}, { "local family = inside[object]", "local n = family.known" }
   for i = 1, count do
     names[i] = "v" .. i
     code[#code + 1] = ("n = n[v%d] if n == nil then return remember(family, $) end"):format(i)
   end
-  if count == 0 then code[2] = "n = n[1] if n == nil then return remember(family) end" end
-  local source = ("local remember = ...\nreturn function(family%s)\n%s\nreturn n\nend"):format(
+  if count == 0 then code[3] = "n = n[1] if n == nil then return remember(family) end" end
+  local source = ("local remember, inside = ...\nreturn function(object%s)\n%s\nreturn n\nend"):format(
     count > 0 and ", $" or "", table.concat(code, "\n")):gsub("%$", table.concat(names, ", "))
-  withs[count] = assert(loadstring(source, "=metrics.with"))(remember)
-  return withs[count]
+  local methods = {}
+  local make, inside = closed.class(methods)
+  methods.with = assert(loadstring(source, "=metrics.with"))(remember, inside)
+  classes[count] = make
+  return make
 end
 
 local function bounds_array(bounds)
@@ -103,9 +114,8 @@ local function declare(kind, given)
     bounds_array(bounds), #bounds, max_series)
   if id < 0 then error(("metrics: %s '%s': %s"):format(kind, given.name, abi.error_text(id)), 2) end
   if not families[id] then
-    families[id] = {
+    families[id] = class_of(#labels) {
       id = id, kind = kind, name = given.name, labels = labels, max_series = max_series, count = 0, known = {},
-      with = with_of(#labels),
     }
   end
   return families[id]

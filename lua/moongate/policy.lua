@@ -1,6 +1,8 @@
---- policy: finds a policy module, loads it, and checks its form.
+--- policy: finds a policy module, loads it into a sandbox, checks its form, and hands its state over at a reload.
+local files = require "moongate.policy.files"
+local sandbox = require "moongate.sandbox"
 local schema = require "moongate.schema"
-local sources = require "moongate.config.sources"
+local state = require "moongate.policy.state"
 local suggest = require "moongate.suggest"
 
 local policy = {}
@@ -14,7 +16,7 @@ policy.stock = {
 local FIELDS = {
   schema = "table", prepare = "function", check = "function", body = "table", request = "function",
   request_body = "function", response = "function", response_body = "function", log = "function",
-  explain = "function", try = "function", tried = "function",
+  explain = "function", state = "table", migrate = "function", try = "function", tried = "function",
 }
 local PHASES = { "request", "request_body", "try", "tried", "response", "response_body", "log" }
 
@@ -24,48 +26,26 @@ local BODY = {
   { "limit", type = "size", min = 1, default = "1MiB" },
 }
 
-local PREFIX = "policies."
-local sound = setmetatable({}, { __mode = "k" }) -- modules whose form was checked
-local folders = {} -- array of the user's own folders, the first added is searched first
-
-local function file_of(folder, name)
-  local stem = folder .. "/" .. name:gsub("%.", "/")
-  for _, path in ipairs { stem .. ".lua", stem .. "/init.lua" } do
-    sources.note(path)
-    local file = io.open(path, "r")
-    if file then
-      file:close()
-      return path
-    end
-  end
-end
-
-local function search(module)
-  if module:sub(1, #PREFIX) ~= PREFIX then return nil end
-  for _, folder in ipairs(folders) do
-    local path = file_of(folder, module:sub(#PREFIX + 1))
-    if path then
-      local chunk, err = loadfile(path, "t")
-      return chunk or error(err, 0)
-    end
-  end
-end
+-- By name: { module =, files =, shape = }.  Those of the load that goes on, and of the last one that was taken.
+local loaded, serving = {}, {}
 
 --- Adds a folder whose NAME.lua (or NAME/init.lua) is the policy NAME, before those that moongate brings.
--- Its helper modules are required as "policies.NAME.helper" too.
-function policy.add_path(folder)
-  for _, known in ipairs(folders) do
-    if known == folder then return end
-  end
-  if #folders == 0 then table.insert(package.loaders, 2, search) end
-  folders[#folders + 1] = folder
+-- Its helper modules are required as "policies.NAME.helper".
+policy.add_path = files.add_path
+
+--- A load begins: the next policy.load() looks at the files anew.  A policy that reads as in the model that serves is
+-- the same module, with all that it remembers.
+function policy.forget()
+  loaded = {}
 end
 
---- Forgets loaded policies, so that the next load reads their files anew. Models made before keep theirs.
-function policy.forget()
-  for name in pairs(package.loaded) do
-    if name:sub(1, #PREFIX) == PREFIX then package.loaded[name] = nil end
-  end
+--- The load is taken: policies whose files have changed get the declared state of those that serve so far.
+-- @return true; or nil and "policy 'NAME': FILE:LINE: why" of a migrate() that failed: then nothing has changed
+function policy.hand_over()
+  local taken, err = state.hand_over(serving, loaded)
+  if not taken then return nil, err end
+  serving = loaded
+  return true
 end
 
 local function body_error(module)
@@ -110,14 +90,22 @@ local function check(module)
   return body_error(module)
 end
 
--- Of require's message only the last line says what is wrong, as "file:line: reason".
+local function unknown(name)
+  return ("unknown policy '%s'%s"):format(name, suggest.hint(name, policy.stock))
+end
+
+-- The first line says what is wrong, as "file:line: reason".
 local function load_error(name, message)
-  message = tostring(message)
-  if message:find("module '" .. PREFIX .. name .. "' not found", 1, true) then
-    return ("unknown policy '%s'%s"):format(name, suggest.hint(name, policy.stock))
-  end
-  local reason = message:match("^error loading module .-:\n%s*(.*)$") or message
-  return ("policy '%s' does not load: %s"):format(name, (reason:match("^[^\n]*")))
+  return ("policy '%s' does not load: %s"):format(name, (tostring(message):match("^[^\n]*")))
+end
+
+local function run(name, place)
+  local box = sandbox.new(name, place.find, place.stock)
+  local ok, module = pcall(box.require, box, "policies." .. name)
+  if not ok then return nil, load_error(name, module) end
+  local err = check(module)
+  if err then return nil, ("policy '%s' is malformed: %s"):format(name, err) end
+  return { module = module, files = box.files, shape = state.shape(module.state) }
 end
 
 --- The module of a policy: its `schema` and `body` filled in, everything else as its author wrote it.
@@ -126,15 +114,14 @@ function policy.load(name)
   if not name:find("^[%a_][%w_]*$") then
     return nil, ("unknown policy '%s'; expected a name of letters, digits and '_'"):format(name)
   end
-  local ok, module = pcall(require, PREFIX .. name)
-  if not ok then
-    package.loaded[PREFIX .. name] = nil -- else the next require would speak of a loop
-    return nil, load_error(name, module)
-  end
-  local err = not sound[module] and check(module)
-  if err then return nil, ("policy '%s' is malformed: %s"):format(name, err) end
-  sound[module] = true
-  return module
+  if loaded[name] then return loaded[name].module end
+  local place = files.place(name)
+  if not place then return nil, unknown(name) end
+  local entry, err = serving[name], nil
+  if not entry or not files.are_same(entry.files, place) then entry, err = run(name, place) end
+  if not entry then return nil, err end
+  loaded[name] = entry
+  return entry.module
 end
 
 --- Checks the settings of one use of a policy; calls report(path, message) for every mistake.

@@ -1,6 +1,8 @@
 --- random: numbers for choices (fast, not secret) and bytes for secrets (from the system's generator).
 local random = {}
 
+local MOST_BYTES = 65536
+
 local seeded = false
 
 local function seed()
@@ -15,8 +17,11 @@ function random.number()
   return math.random()
 end
 
---- `count` bytes that nobody can guess.
+--- `count` bytes (65536 at most) that nobody can guess.
 function random.bytes(count)
+  if type(count) ~= "number" or count < 0 or count > MOST_BYTES then
+    error(("random.bytes: expected a number from 0 to %d"):format(MOST_BYTES), 2)
+  end
   local abi = require "moongate.abi"
   local buffer = abi.new("uint8_t[?]", count)
   abi.C.mg_random(buffer, count)

@@ -1,12 +1,13 @@
 --- shared: dictionaries that all workers share: texts by name, with expiry and atomic counters.
 -- A dictionary that is full forgets what was used longest ago.
 local abi = require "moongate.abi"
+local closed = require "moongate.closed"
 local units = require "moongate.units"
 local shared = {}
 
 local C = abi.C
 local methods = {}
-methods.__index = methods
+local make, handles = closed.class(methods)
 
 local length, number, ttl = abi.new "uint64_t[1]", abi.new "double[1]", abi.new "uint64_t[1]"
 local nothing = abi.new "mg_str"
@@ -26,12 +27,12 @@ function shared.open(name, options)
   local size = units.size(options and options.size or "1MiB")
   local handle = C.mg_shared_open(name, #name, size)
   if handle == nil then return nil, ("shared: no room for '%s'"):format(name) end
-  return setmetatable({ handle = handle }, methods)
+  return make(handle)
 end
 
 --- The text under `key`, or nil.
 function methods.get(self, key)
-  local rc = C.mg_shared_get(self.handle, abi.str(key), buffer, capacity, length)
+  local rc = C.mg_shared_get(handles[self], abi.str(key), buffer, capacity, length)
   if rc ~= 0 then return nil end
   if length[0] > capacity then
     capacity = tonumber(length[0])
@@ -45,14 +46,14 @@ end
 -- @return true, or nil and why (larger than a quarter of the dictionary)
 function methods.set(self, key, value, seconds)
   value = tostring(value)
-  return outcome(C.mg_shared_set(self.handle, abi.str(key), abi.str(value), ms(seconds), false))
+  return outcome(C.mg_shared_set(handles[self], abi.str(key), abi.str(value), ms(seconds), false))
 end
 
 --- Stores it only if `key` is free.
 -- @return true, or false when it is taken, or nil and why
 function methods.add(self, key, value, seconds)
   value = tostring(value)
-  local rc = C.mg_shared_set(self.handle, abi.str(key), abi.str(value), ms(seconds), true)
+  local rc = C.mg_shared_set(handles[self], abi.str(key), abi.str(value), ms(seconds), true)
   if rc == C.MG_EPHASE then return false end
   return outcome(rc)
 end
@@ -66,19 +67,19 @@ function methods.swap(self, key, old, new, seconds)
 end
 
 --- Removes `key`; whether it was there.
-function methods.delete(self, key) return C.mg_shared_delete(self.handle, abi.str(key)) == 0 end
+function methods.delete(self, key) return C.mg_shared_delete(handles[self], abi.str(key)) == 0 end
 
 --- Adds `by` to the number under `key`, at once for all workers; a free key starts at `init` (0), for `seconds`.
 -- @return the new number, or nil and why
 function methods.incr(self, key, by, init, seconds)
-  local rc = C.mg_shared_incr(self.handle, abi.str(key), by, init or 0, ms(seconds), number)
+  local rc = C.mg_shared_incr(handles[self], abi.str(key), by, init or 0, ms(seconds), number)
   if rc ~= 0 then return outcome(rc) end
   return number[0]
 end
 
 --- Seconds until `key` expires; nil when it is not there, math.huge when it does not expire.
 function methods.ttl(self, key)
-  if C.mg_shared_ttl(self.handle, abi.str(key), ttl) ~= 0 then return nil end
+  if C.mg_shared_ttl(handles[self], abi.str(key), ttl) ~= 0 then return nil end
   return ttl[0] == 0 and math.huge or tonumber(ttl[0]) / 1000
 end
 

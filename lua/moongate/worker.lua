@@ -2,6 +2,7 @@
 local abi = require "moongate.abi"
 local compiled = require "moongate.compiled"
 local load = require "moongate.cli.load"
+local policy = require "moongate.policy"
 local runtime = require "moongate.runtime"
 local timer = require "moongate.timer"
 local tls = require "moongate.tls"
@@ -51,6 +52,8 @@ local function start(words)
   local ready = compiled.new(model, runtime.model())
   if model.explain then ready.explaining = require("moongate.explain.live").new(ready, model.explain.token) end
   local contexts = open_contexts(model)
+  local taken, err = policy.hand_over()
+  if not taken then error(err, 0) end
   local names = {}
   for i, listener in ipairs(model.listeners) do
     local context = contexts[i] or nil

@@ -1,17 +1,10 @@
 --- source: where a rule's keys come from, checked and opened.
 local jwks = require "moongate.jwks"
+local read = require("moongate.config.sources").read
 local source = {}
 
 local SOURCES = { "jwks", "jwks_file", "jwks_url", "jwks_service" }
 local ANY_SOURCE = table.concat(SOURCES, ", ")
-
-local function read(path)
-  local file, why = io.open(path, "rb")
-  if not file then return nil, why end
-  local text = file:read("*a")
-  file:close()
-  return text or nil, "cannot be read"
-end
 
 --- What is wrong with the source of a rule, as "field: reason", or nil.
 function source.mistake(one)

@@ -20,7 +20,7 @@ end
 
 -- The token of a text if it is good for a rule, or nil and why not.
 local function one(rule, ctx, text)
-  local set = rule.source.set
+  local set = jwks.at_hand(rule.source)
   local token = set and tokens.recall(set, text)
   local why
   local known = token ~= nil

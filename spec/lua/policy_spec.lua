@@ -1,12 +1,6 @@
 local policy = require "moongate.policy"
 
-local function from_text(text)
-  package.preload["policies.made_up"] = assert(loadstring(text))
-  package.loaded["policies.made_up"] = nil
-  local module, err = policy.load("made_up")
-  package.preload["policies.made_up"] = nil
-  return module, err
-end
+local folder
 
 local function new_folder()
   local pipe = assert(io.popen("mktemp -d"))
@@ -21,9 +15,13 @@ local function write(path, text)
   file:close()
 end
 
-describe("policy.load", function()
-  local folder
+local function from_text(text)
+  write(folder .. "/made_up.lua", text)
+  policy.forget()
+  return policy.load("made_up")
+end
 
+describe("policy.load", function()
   setup(function()
     folder = new_folder()
     policy.add_path("spec/support/policies")
@@ -32,6 +30,7 @@ describe("policy.load", function()
   end)
   teardown(function()
     os.remove(folder .. "/broken.lua")
+    os.remove(folder .. "/made_up.lua")
     os.remove(folder)
   end)
   before_each(policy.forget)
@@ -68,11 +67,19 @@ describe("policy.load", function()
     assert.matches("^policy 'made_up' does not load: .*module 'no.such.module' not found", err)
   end)
 
-  it("reads the file anew after forget()", function()
-    local first = policy.load("tally")
-    assert.equal(first, policy.load("tally"))
-    policy.forget()
-    assert.are_not.equal(first, policy.load("tally"))
+  it("reads a file that has changed anew after forget(), and keeps the module of one that has not", function()
+    local first = assert(from_text "return { log = print }")
+    assert(policy.hand_over())
+    assert.equal(first, from_text "return { log = print }")
+    assert.are_not.equal(first, from_text "return { log = print } -- changed")
+    assert.equal(first, from_text "return { log = print }") -- what serves is what was handed over to last
+  end)
+
+  it("takes a folder's file before what comes with moongate, and lets it require its own files alone", function()
+    local _, err = from_text "require 'policies.tally' return { log = print }"
+    assert.matches("module 'policies.tally' not found: it is none that a policy may require", err, 1, true)
+    assert.matches("loop in require: 'policies.made_up'",
+      select(2, from_text "require 'policies.made_up' return { log = print }"), 1, true)
   end)
 
   it("refuses malformed modules", function()
@@ -92,6 +99,52 @@ describe("policy.load", function()
   it("takes a declared body", function()
     local module = assert(from_text "return { request_body = print, body = { request = 'whole', limit = '2MiB' } }")
     assert.same({ request = "whole", response = "none", limit = 2097152 }, module.body)
+  end)
+end)
+
+describe("policy.hand_over", function()
+  setup(function()
+    folder = new_folder()
+    policy.add_path(folder)
+  end)
+  teardown(function()
+    os.remove(folder .. "/made_up.lua")
+    os.remove(folder)
+  end)
+
+  local function serve(text)
+    local module = assert(from_text(text))
+    return module, policy.hand_over()
+  end
+
+  before_each(function() assert.is_true(select(2, serve "return { log = print }")) end)
+
+  it("gives a changed policy the state of the one that served, in the table that it declared", function()
+    local old = serve "local p = { state = { seen = {}, n = 0 } } function p.log() end return p"
+    old.state.seen.ada, old.state.n = true, 3
+    local new = serve "local s = { seen = {}, n = 0 } return { state = s, log = function() return s end }"
+    assert.are_not.equal(old, new)
+    assert.same({ seen = { ada = true }, n = 3 }, new.log())
+  end)
+
+  it("asks the policy's own migrate() where the form has changed", function()
+    local old = serve "return { state = { n = 0 }, log = print }"
+    old.state.n = 4
+    local new = serve [[local p = { state = { count = "" }, log = print }
+      function p.migrate(before) return { count = "n" .. before.n } end
+      return p]]
+    assert.same({ count = "n4" }, new.state)
+  end)
+
+  it("keeps the old one where that fails, and says where", function()
+    local old = serve "return { state = { n = 0 }, log = print }"
+    local _, taken, err = serve "return { state = { m = 0 }, log = print }"
+    assert.is_nil(taken)
+    assert.equal("policy 'made_up': the form of its state changed, and there is no function migrate", err)
+    _, taken, err = serve "return { state = { m = 0 }, log = print,\nmigrate = function() error 'no way' end }"
+    assert.is_nil(taken)
+    assert.matches("policy 'made_up': migrate: " .. folder .. "/made_up.lua:2: no way", err, 1, true)
+    assert.equal(old, from_text "return { state = { n = 0 }, log = print }")
   end)
 end)
 

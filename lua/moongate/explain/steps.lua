@@ -1,6 +1,7 @@
 --- steps: policies wrapped so that each writes down what it did to a request.
 -- A wrapped policy runs the policy's own functions with its own settings; what it tells goes to the record of the
 -- request (moongate.explain).
+local face = require "moongate.face"
 local steps = {}
 
 -- ---- what changed -------------------------------------------------------------------------
@@ -17,7 +18,7 @@ end
 local function request_of(ctx)
   local req = ctx.req
   return { method = req.method, path = req.path, query = req.query, authority = req.authority },
-    fields_of(req.headers), ctx._s.chosen
+    fields_of(req.headers), face.behind(ctx)._s.chosen
 end
 
 -- Credentials are named, and not shown.
@@ -76,7 +77,7 @@ local wrap = {}
 
 function wrap.request(use, record_of, own, explain)
   return function(conf, ctx)
-    local record = record_of(ctx)
+    local record = record_of(face.behind(ctx))
     local step = begin(record, use, "request")
     local before, before_headers, before_chosen = request_of(ctx)
     local answer = own(conf, ctx)
@@ -95,7 +96,7 @@ end
 
 function wrap.response(use, record_of, own)
   return function(conf, ctx)
-    local step = begin(record_of(ctx), use, "response")
+    local step = begin(record_of(face.behind(ctx)), use, "response")
     local status, before = ctx.res.status, fields_of(ctx.res.headers)
     own(conf, ctx)
     add_changes(step.did, "", { status = status }, { status = ctx.res.status })
@@ -109,7 +110,7 @@ local function wrap_body(phase)
       local result = own(conf, ctx, bytes, last)
       local changed = type(result) == "string" and result ~= bytes
       if changed or result ~= nil and type(result) ~= "string" then
-        local step = begin(record_of(ctx), use, phase)
+        local step = begin(record_of(face.behind(ctx)), use, phase)
         if changed then step.did[1] = ("body: %d bytes -> %d bytes"):format(#bytes, #result) end
         answered(step, ctx, result)
       end

@@ -1,0 +1,52 @@
+--- base: the part of Lua's own library that a policy gets, in tables of its own.
+local control = require "moongate.sandbox.control"
+local sort = require "moongate.sandbox.sort"
+local text = require "moongate.sandbox.text"
+
+local base = {}
+
+local function pick(from, names)
+  local picked = {}
+  for name in names:gmatch "%S+" do picked[name] = from[name] end
+  return picked
+end
+
+local function with(into, more)
+  for name, value in pairs(more) do into[name] = value end
+  return into
+end
+
+-- Left out is what reaches around an environment (getfenv, setfenv, newproxy, collectgarbage, module), reads files
+-- (dofile, loadfile, print's stdout) or changes what all share (math.randomseed).  rawset is safe: what policies share
+-- are userdata (moongate.closed).
+local GLOBALS = "assert error getmetatable ipairs next pairs rawequal rawget rawset select setmetatable tonumber "
+  .. "tostring type unpack _VERSION"
+
+local LIBRARIES = {
+  string = text,
+  table = with(pick(table, "concat insert maxn move remove"), { sort = sort }),
+  math = pick(math, "abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min modf "
+    .. "pi pow rad random sin sinh sqrt tan tanh"),
+  bit = require "bit",
+  os = pick(os, "clock date difftime time"),
+  coroutine = pick(control, "create resume running status wrap yield"),
+}
+
+--- Globals for one policy, which nobody else has.
+function base.globals()
+  local globals = with(pick(_G, GLOBALS), { pcall = control.pcall, xpcall = control.xpcall })
+  for name, library in pairs(LIBRARIES) do globals[name] = with({}, library) end
+  globals._G = globals
+  return globals
+end
+
+--- A library's table for require: "bit" and the like; nil for what is none.
+function base.library(globals, name)
+  return LIBRARIES[name] and globals[name]
+end
+
+-- What methods of strings are looked up in is one for all, policies and moongate's own: the safe functions do for both.
+local strings = getmetatable ""
+strings.__index, strings.__metatable = with({}, text), false
+
+return base

@@ -1,0 +1,85 @@
+--- control: the functions with which policies catch errors, and their coroutines.
+-- A policy that has used up its budget is ended by an error, which these do not catch; and what waits inside of a
+-- coroutine of a policy makes the request wait, not the coroutine that resumed it.
+local budget = require "moongate.budget"
+local context = require "moongate.ctx"
+
+local create, running, status = coroutine.create, coroutine.running, coroutine.status
+local resume, yield = coroutine.resume, coroutine.yield
+local pcall, xpcall = pcall, xpcall
+
+local control = {}
+
+-- ---- errors -------------------------------------------------------------------------------
+
+local function settle(ok, ...)
+  if not ok and budget.breach then error(budget.breach, 0) end
+  return ok, ...
+end
+
+--- As pcall.
+function control.pcall(f, ...)
+  return settle(pcall(f, ...))
+end
+
+--- As xpcall.
+function control.xpcall(f, handler, ...)
+  return settle(xpcall(f, function(err)
+    if budget.breach then return err end
+    return handler(err)
+  end, ...))
+end
+
+-- ---- coroutines ---------------------------------------------------------------------------
+
+local OWN = {} -- what a policy's own yield says first: a wait of the core says nothing
+local made = setmetatable({}, { __mode = "k" }) -- coroutines of policies
+
+local function step(co, ok, first, ...)
+  if not ok then return settle(false, first, ...) end
+  if first == OWN then return true, ... end
+  if status(co) == "dead" then return true, first, ... end
+  return step(co, resume(co, yield()))
+end
+
+--- As coroutine.create.
+function control.create(f)
+  local co = create(f)
+  made[co] = true
+  return co
+end
+
+--- As coroutine.resume.
+function control.resume(co, ...)
+  if not made[co] then error("coroutine.resume: expected a coroutine of a policy", 2) end
+  context.lend(co)
+  return step(co, resume(co, ...))
+end
+
+local function raise(ok, ...)
+  if not ok then error(..., 0) end
+  return ...
+end
+
+--- As coroutine.wrap.
+function control.wrap(f)
+  local co = control.create(f)
+  return function(...) return raise(control.resume(co, ...)) end
+end
+
+--- As coroutine.yield, from a coroutine of the policy's own.
+function control.yield(...)
+  if not made[running()] then error("coroutine.yield: not inside of a coroutine; ctx:sleep() waits", 2) end
+  return yield(OWN, ...)
+end
+
+--- As coroutine.running: nil outside of the policy's own ones.
+function control.running()
+  local co = running()
+  return made[co] and co or nil
+end
+
+--- As coroutine.status.
+control.status = status
+
+return control

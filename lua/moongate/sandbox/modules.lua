@@ -1,0 +1,53 @@
+--- modules: what a policy may require of moongate, function by function.
+local modules = {}
+
+-- README has the same list for people.
+local OPEN = {
+  base64 = "encode decode encode_url decode_url",
+  cel = "compile",
+  claims = "finder names texts",
+  cookie = "get",
+  field = "name_error value_error map_error",
+  hash = "sha1 sha256 sha384 sha512 md5 hmac hex u32 unit",
+  http = "request",
+  json = "null array decode encode",
+  jwk = "is_known read",
+  jwks = "fixed remote at_hand set renewed",
+  jwt = "MISSING UNKNOWN_ISSUER AUDIENCE NO_KEY FAILS NO_KEYS parse time_error audiences is_for check recall remember",
+  log = "format debug info warn error sink",
+  metrics = "ABSENT counter gauge histogram",
+  normalize = "MODES by_mode",
+  prefix = "fields error prepare replace",
+  query = "decode encode each get",
+  random = "number bytes uuid",
+  regex = "compile",
+  shared = "open",
+  time = "now monotonic rfc3339 http_date http_date_now",
+  timer = "after every cancel",
+  units = "duration show_duration size",
+}
+
+-- For policies that come with moongate: files are read when settings are, and block.
+local STOCK = {
+  ["config.sources"] = "read",
+  ["router.hosts"] = "new",
+}
+
+local function copy(value)
+  if type(value) ~= "table" then return value end
+  local new = {}
+  for key, one in pairs(value) do new[key] = copy(one) end
+  return new
+end
+
+--- A table of a module's functions for one policy; nil when policies may not require it.
+-- @param name without "moongate."; @param stock whether the policy comes with moongate
+function modules.open(name, stock)
+  local names = OPEN[name] or stock and STOCK[name]
+  if not names then return nil end
+  local module, own = require("moongate." .. name), {}
+  for field in names:gmatch "%S+" do own[field] = copy(module[field]) end
+  return own
+end
+
+return modules
