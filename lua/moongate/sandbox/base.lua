@@ -46,7 +46,7 @@ function base.library(globals, name)
 end
 
 -- What methods of strings are looked up in is one for all, policies and moongate's own: the safe functions do for both.
-local strings = getmetatable ""
+local strings = debug.getmetatable ""
 strings.__index, strings.__metatable = with({}, text), false
 
 return base
