@@ -399,6 +399,11 @@ struct mg_file_stamp {
 /* MG_ENOENT, or another errno's negative: it cannot be looked at. */
 int mg_file_stamp(const char *path, struct mg_file_stamp *out);
 
+/* ---- budgets ----------------------------------------------------------------------- */
+
+/* Bytes that the Lua state of this worker may hold (core/script/budget.h); nothing happens outside of a worker. */
+void mg_budget_memory(uint64_t most);
+
 /* ---- the rest ---------------------------------------------------------------------- */
 
 /* Both write *outlen raw bytes (64 at most); MG_EINVAL: no such algorithm. */

@@ -12,6 +12,8 @@ local random = require "moongate.random"
 local timer = require "moongate.timer"
 local mirror = {}
 
+mirror.decides = false
+
 mirror.schema = {
   { "service", type = "string", required = true, doc = "Service that receives the copies." },
   { "subset", type = "string", doc = "Subset of the service." },

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "script/abi.h"
+#include "script/budget.h"
 #include "script/lane.h"
 #include "script/vm.h"
 
@@ -339,6 +340,10 @@ static int setup(struct mg_worker *w)
         return -1;
     }
     mg_lane_setup(w->L);
+    if (mg_vm_function(w->L, "moongate.budget", "look") != 0 || mg_budget_start(w->L) != 0) {
+        mg_log(MG_LOG_ERROR, "budgets: %s", lua_tostring(w->L, -1));
+        return -1;
+    }
     mg_timer_init(&w->drain, on_drain_look);
     mg_timer_init(&w->flush, on_flush);
     return watch(w);
@@ -352,6 +357,7 @@ static void cleanup(struct mg_worker *w)
     mg_abi_cleanup();
     for (struct mg_x *x = w->proxy->spare; x != NULL; x = x->next)
         mg_lane_free(x);
+    mg_budget_stop();
     mg_vm_close(w->L);
     mg_abi_setup(NULL);
     mg_proxy_free(w->proxy);

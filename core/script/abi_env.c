@@ -9,6 +9,7 @@
 #include "net/signature.h"
 #include "proxy/socket.h"
 #include "script/abi.h"
+#include "script/budget.h"
 #include "script/lane.h"
 
 enum { MAX_ALPN = 8, MAX_CERTS = 256 };
@@ -340,6 +341,14 @@ void mg_key_free(struct mg_key *key)
 int mg_key_verify(struct mg_key *key, int scheme, int digest, mg_str data, mg_str signature)
 {
     return mg_signature_verify(key, scheme, digest, data, signature);
+}
+
+/* ---- budgets ------------------------------------------------------------------------------ */
+
+void mg_budget_memory(uint64_t most)
+{
+    if (env != NULL)
+        mg_budget_set_memory(most);
 }
 
 /* ---- the rest ------------------------------------------------------------------------------ */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "script/budget.h"
 
 struct mg_lane {
     lua_State *L;
@@ -75,7 +76,9 @@ static void resume(struct mg_x *x, int nargs)
     int rc;
 
     x->proxy->running = x;
+    mg_budget_turn++;
     rc = lua_resume(L, nargs);
+    mg_budget_turn++;
     if (rc != LUA_YIELD) {
         died(x);
     } else if (is_through(L, x)) {

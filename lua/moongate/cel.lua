@@ -6,6 +6,8 @@ local operations = require "moongate.cel.operations"
 local suggest = require "moongate.suggest"
 local words_of = require "moongate.cel.words"
 
+local protected = require "moongate.protected"
+
 local cel = {}
 
 local DEEPEST = 50
@@ -189,7 +191,7 @@ end
 --- Makes a function(ctx) of an expression: its value, or nil where CEL has an error.
 -- @return the function; or nil and what is not understood
 function cel.compile(text)
-  local ok, result = pcall(function()
+  local ok, result = protected.pcall(function()
     local self = { words = words_of(text), at = 1, depth = 0 }
     local value = parse(self)
     local rest = self.words[self.at]

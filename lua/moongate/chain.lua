@@ -1,6 +1,8 @@
 --- chain: the policies of a route as one function a phase.
 -- The functions are generated, so a phase is a straight line of calls that compiles to one trace: no loop over a
 -- list, no look at a config, nothing for a policy that lacks the phase.
+local guard = require "moongate.guard"
+
 local chain = {}
 
 local ARGUMENTS = { request = "", response = ", entered", log = ", from", try = "", tried = ", failure" }
@@ -21,7 +23,7 @@ local function each(uses, phase, line, first, last, step)
   for i = first, last, step do
     local use = uses[i]
     if use.policy[phase] then
-      functions[i], confs[i] = use.policy[phase], use.prepared
+      functions[i], confs[i] = use.guards and guard(use.policy[phase]) or use.policy[phase], use.prepared
       lines[#lines + 1] = line:gsub("%$%a", { ["$i"] = i, ["$n"] = uses.offset + i })
     end
   end
@@ -51,14 +53,14 @@ end
 
 -- Around each try upstream: what is set up last before it is asked first after it.
 local function try_phase(uses)
-  local lines, functions, confs = each(uses, "try", "state.i = $n; P[$i](K[$i], ctx)", 1, #uses, 1)
+  local lines, functions, confs = each(uses, "try", "state.i = $n; P[$i](K[$i], face)", 1, #uses, 1)
   if #lines == 0 then return false end
   table.insert(lines, 1, 'state.phase = "try"')
   return generate(lines, functions, confs, "try")
 end
 
 local function tried_phase(uses)
-  local lines, functions, confs = each(uses, "tried", "state.i = $n; P[$i](K[$i], ctx, failure)", #uses, 1, -1)
+  local lines, functions, confs = each(uses, "tried", "state.i = $n; P[$i](K[$i], face, failure)", #uses, 1, -1)
   if #lines == 0 then return false end
   table.insert(lines, 1, 'state.phase = "tried"')
   return generate(lines, functions, confs, "tried")
@@ -75,7 +77,8 @@ local function body_phase(uses, side)
         whole, limit = true, math.min(limit or math.huge, body.limit)
       end
       if use.policy[phase] then
-        local step = { i = uses.offset + i, fn = use.policy[phase], conf = use.prepared }
+        local run = use.guards and guard(use.policy[phase]) or use.policy[phase]
+        local step = { i = uses.offset + i, fn = run, conf = use.prepared }
         table.insert(steps, side == "response" and 1 or #steps + 1, step)
       end
     end
@@ -110,26 +113,28 @@ function chain.prepare(use)
   return true, conf or use.conf
 end
 
---- The chain of `uses` (see moongate.model): names, and request(ctx) → answer or nil, position reached;
--- response(ctx, entered); log(ctx, from): those from position `from` on, or false; try(ctx) and tried(ctx, failure), or
--- false; request_body and response_body (nil when no policy declares them).
+--- The chain of `uses` (see moongate.model): names, budgets (ms of CPU time, of uses that say so), and
+-- request(ctx) → answer or nil, position reached; response(ctx, entered); log(ctx, from): those from position `from`
+-- on, or false; try(ctx) and tried(ctx, failure), or false; request_body and response_body (nil when no policy
+-- declares them).
 -- A chain that runs inside another one gets an `offset` (0 when absent) greater than any position there: names and the
 -- notes of its policies are kept by position plus offset.
 -- `known` maps uses to what they were prepared to: prepare() runs once a worker for each use, that is once for a route
 -- (and once in all for the policies around every route).  Raises "file:line: why" when one fails.
 function chain.new(uses, known, offset)
-  local prepared, names = { offset = offset or 0 }, {}
+  local prepared, names, budgets = { offset = offset or 0 }, {}, {}
   for i, use in ipairs(uses) do
     if not known[use] then
       local ok, conf = chain.prepare(use)
       if not ok then error(use.at and use.at .. ": " .. conf or conf, 0) end
-      known[use] = { policy = use.policy, prepared = conf }
+      known[use] = { policy = use.policy, prepared = conf, guards = use.on_error == "skip" }
     end
     prepared[i] = known[use]
-    names[prepared.offset + i] = use.name
+    names[prepared.offset + i], budgets[prepared.offset + i] = use.name, use.cpu_budget
   end
   return {
     names = names,
+    budgets = budgets,
     request = request_phase(prepared),
     response = response_phase(prepared),
     log = log_phase(prepared),

@@ -182,7 +182,7 @@ function ctx.new(x)
     _x = x, req = message.request(x), res = message.response(x), peer = peer.new(x), _f = false,
     _s = {
       owns = {}, noted = false, phase = "request", i = 0, flags = "-", is_local = false, chosen = false, shared = false,
-      model = false, chain = false, route = false, backend = false, endpoint = false, details = false,
+      model = false, chain = false, route = false, backend = false, endpoint = false, details = false, owner = false,
     },
   }, mt)
   self._f = face.new(self)
@@ -203,6 +203,9 @@ end
 function ctx.lend(coroutine_of_policy)
   by_lane[coroutine_of_policy] = ctx.current()
 end
+
+--- The ctx of a coroutine, or nil.
+function ctx.of(lane) return by_lane[lane] end
 
 --- The ctx of the lane that runs, or nil outside of one (while a config is loaded).
 function ctx.current()

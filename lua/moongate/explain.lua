@@ -104,9 +104,9 @@ local function wrapper(prepared, known)
   local function other_of(use)
     local other = others[use]
     if not other then
-      other = { name = use.name, at = use.at, conf = use.conf }
+      other = { name = use.name, at = use.at, conf = use.conf, cpu_budget = use.cpu_budget }
       other.policy = steps.wrap(use, record_of)
-      prepared[other] = { policy = other.policy, prepared = known[use].prepared }
+      prepared[other] = { policy = other.policy, prepared = known[use].prepared, guards = known[use].guards }
       others[use] = other
     end
     return other

@@ -101,7 +101,10 @@ local MATCH = field_of(ROUTE, "match").fields
 local function uses_of(uses)
   local list = { kind = "list" }
   for i, use in ipairs(uses or {}) do
-    list[i] = { kind = "use", name = use.name, at = use.at, settings = map_of(use.conf or {}, use.policy.schema) }
+    local settings = map_of(use.conf or {}, use.policy.schema)
+    if use.on_error then add(settings, "on_error", use.on_error) end
+    if use.cpu_budget then add(settings, "cpu_budget", scalar(use.cpu_budget, { type = "duration" }, "cpu_budget")) end
+    list[i] = { kind = "use", name = use.name, at = use.at, settings = settings }
   end
   return list
 end
@@ -163,6 +166,7 @@ function export.tree(model)
   end
   if model.overload then add(tree, "overload", map_of(model.overload, field_of(fields.config, "overload").fields)) end
   add(tree, "order", model.order)
+  add(tree, "budgets", map_of(model.budgets, field_of(fields.config, "budgets").fields))
   add(tree, "services", services)
   add(tree, "policies", uses_of(model.policies))
   add(tree, "routes", mapped(model.routes, function(route) return route_of(route, seen) end))

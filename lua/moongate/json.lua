@@ -1,6 +1,7 @@
 --- json: JSON texts to Lua values and back (RFC 8259).
 -- Objects are written with sorted keys, so that equal values give equal texts.
 local cjson = require "cjson.safe"
+local protected = require "moongate.protected"
 local json = {}
 
 local DEPTH = 100 -- of nested tables; also what stops a table that holds itself
@@ -81,7 +82,7 @@ end
 --- The text of a value, or nil and what cannot be written (functions, NaN, too deep a nesting).
 function json.encode(value)
   pieces, count = {}, 0
-  local ok, why = pcall(put_value, value, 0)
+  local ok, why = protected.pcall(put_value, value, 0)
   local text = ok and table.concat(pieces)
   pieces = nil
   if ok then return text end

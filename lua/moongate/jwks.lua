@@ -10,6 +10,7 @@ local json = require "moongate.json"
 local jwk = require "moongate.jwk"
 local log = require "moongate.log"
 local metrics = require "moongate.metrics"
+local protected = require "moongate.protected"
 local time = require "moongate.time"
 local timer = require "moongate.timer"
 
@@ -89,7 +90,7 @@ local function fail(source, why)
 end
 
 local function run(source)
-  local ok, set, why = pcall(fetch, source)
+  local ok, set, why = protected.pcall(fetch, source)
   if ok and set then succeed(source, set) else fail(source, tostring(not ok and set or why)) end
   source.busy = false
 end

@@ -9,9 +9,10 @@ local order = require "moongate.model.order"
 local policy = require "moongate.policy"
 local route_check = require "moongate.model.route"
 local service_check = require "moongate.model.service"
-local join = require("moongate.schema").join
+local schema = require "moongate.schema"
 local suggest = require "moongate.suggest"
 
+local join = schema.join
 local model = {}
 
 local ANY_ADDRESS = { ["0.0.0.0"] = true, ["::"] = true }
@@ -19,9 +20,23 @@ local NOT_OF_BACKENDS = { "request_body", "try", "tried", "response_body", "log"
 local NOT_OF_LISTENERS = { "request_body", "try", "tried", "response", "response_body", "log" }
 local MOST_LISTENERS = 1024 -- MG_PLAN_LISTENERS of the core
 
+local WAY = { { "cpu_budget", type = "duration", min = 10 },
+  { "on_error", type = "string", one_of = { "deny", "skip" } } }
+
+-- What the use says of itself.  To go on without a policy that failed is safe where it could only have looked on.
+local function check_way(use, module, path, report)
+  local said = { cpu_budget = use.cpu_budget, on_error = use.on_error }
+  local way = schema.check(WAY, said, join(path, "conf"), report)
+  use.cpu_budget, use.on_error = way.cpu_budget, way.on_error
+  if use.on_error ~= "skip" or module.decides == false then return end
+  local text = "\"skip\" is for policies that declare decides = false, which '%s' does not"
+  report(join(join(path, "conf"), "on_error"), text:format(use.name))
+end
+
 local function check_use(use, path, report)
   local module, err = policy.load(use.name)
   if not module then return report(path, err) end
+  if use.cpu_budget or use.on_error then check_way(use, module, path, report) end
   use.policy, use.sound = module, true
   use.conf = policy.settings(module, use.conf or {}, join(path, "conf"), function(...)
     use.sound = false
@@ -141,6 +156,7 @@ function model.check(draft, report, options)
     report(path, message)
   end
   for _, part in ipairs { "listeners", "services", "policies", "routes" } do draft[part] = draft[part] or {} end
+  draft.budgets = defaults.fill(draft.budgets, defaults.budgets)
   local listeners = check_listeners(draft, options, counted)
   for _, name in ipairs(suggest.keys(draft.services)) do
     service_check.check(draft.services[name], name, { "services", name }, counted)

@@ -17,6 +17,7 @@ local FIELDS = {
   schema = "table", prepare = "function", check = "function", body = "table", request = "function",
   request_body = "function", response = "function", response_body = "function", log = "function",
   explain = "function", state = "table", migrate = "function", try = "function", tried = "function",
+  decides = "boolean",
 }
 local PHASES = { "request", "request_body", "try", "tried", "response", "response_body", "log" }
 

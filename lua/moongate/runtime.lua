@@ -1,10 +1,9 @@
 --- runtime: one request from its head to its log line; everything that is a choice happens here, in this order.
 local abi = require "moongate.abi"
+local budget = require "moongate.budget"
 local context = require "moongate.ctx"
 local failure = require "moongate.failure"
 local forward = require "moongate.forward"
-local log = require "moongate.log"
-local metrics = require "moongate.metrics"
 local time = require "moongate.time"
 local timer = require "moongate.timer"
 
@@ -18,11 +17,6 @@ local runtime = {}
 
 -- The compiled model that new requests begin with; swapped whole by a reload.
 local current
-
-local policy_errors = metrics.counter {
-  name = "moongate_policy_errors_total", labels = { "policy", "phase" },
-  help = "Errors raised by policies; each such request was answered 500 or cut.",
-}
 
 -- ---- bodies -------------------------------------------------------------------------------
 
@@ -172,32 +166,20 @@ end
 
 -- Not a tail call: a trace cannot return into xpcall.
 local function log_phases(ctx, from)
+  ctx._s.phase = "log"
   ctx._s.chain.log(ctx, from)
   return true
 end
 
 -- ---- errors -------------------------------------------------------------------------------
 
-local function traceback(err)
-  if err == GONE then return err end
-  return debug.traceback(tostring(err), 2)
-end
-
-local function blame(ctx, phase, err)
-  local chain = ctx._s.chain
-  local inner = ctx._s.backend and ctx._s.backend.chain
-  local policy = chain and chain.names[ctx._s.i] or inner and inner.names[ctx._s.i] or "moongate"
-  policy_errors:with(policy, phase):add(1)
-  log.error("a policy raised", { policy = policy, phase = phase, request_id = ctx.request_id, error = err })
-end
-
 -- A log policy that raises does not keep the others from logging.
 local function log_all(ctx)
   local from = 1
   repeat
-    local ok, err = xpcall(log_phases, traceback, ctx, from)
+    local ok, err = xpcall(log_phases, budget.traceback, ctx, from)
     if not ok then
-      blame(ctx, "log", err)
+      budget.blame(ctx, err)
       from = math.max(ctx._s.i, from) + 1
     end
   until ok or from > #ctx._s.chain.names
@@ -206,7 +188,7 @@ end
 -- A request whose policies failed never passes: 500, or a visible cut when the head is gone.
 local function fail(ctx, err)
   if err == GONE then return failure.cut(ctx, EGONE) end
-  blame(ctx, ctx._s.phase, err)
+  budget.blame(ctx, err)
   if ctx._x.response_started or ctx._x.gone then return failure.cut(ctx, EGONE) end
   failure.policy_error(ctx)
   sign(ctx)
@@ -216,10 +198,20 @@ local function fail(ctx, err)
 end
 
 local function request(ctx)
-  local ok, err = xpcall(serve, traceback, ctx)
+  local ok, err = xpcall(serve, budget.traceback, ctx)
   if not ok then fail(ctx, err) end
   if ctx._s.chain.log then log_all(ctx) end
   if ctx._s.model ~= current then context.clear(ctx) end -- an idle lane must not keep an old model
+end
+
+local function run_timer(ctx, id)
+  local state = ctx._s
+  context.begin(ctx, current)
+  state.phase, state.owner = "timer", timer.owner(id)
+  local err = timer.run(id)
+  if err then budget.blame(ctx, err) end
+  state.phase, state.owner = "request", false
+  context.clear(ctx)
 end
 
 --- The function of a lane's coroutine (core/script/lane.h has the protocol): `ptr` is its exchange, for good.
@@ -230,9 +222,7 @@ function runtime.lane(ptr, id)
     if id == 0 then
       request(ctx)
     else
-      context.begin(ctx, current)
-      timer.run(id)
-      context.clear(ctx)
+      run_timer(ctx, id)
     end
     id = yield(ptr)
   end
@@ -240,7 +230,7 @@ end
 
 for _, waits in ipairs {
   await, whole_request_body, whole_response_body, stream_response, reply_with_body, answer_broken, continue, serve,
-  log_phases, log_all, fail, request, runtime.lane,
+  log_phases, log_all, fail, request, run_timer, runtime.lane,
 } do jit.off(waits) end
 
 --- Makes `model` (moongate.compiled) the one that new requests begin with; returns the one before.

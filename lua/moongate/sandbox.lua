@@ -57,7 +57,7 @@ end
 
 local function open(self, name)
   local ours = name:match("^moongate%.(.+)$")
-  if ours then return modules.open(ours, self.stock) end
+  if ours then return modules.open(ours, self.owner, self.stock) end
   if name:find("^policies%.[%w_.]+$") then return run_file(self, name) end
   return base.library(self.globals, name)
 end
@@ -88,7 +88,8 @@ end
 -- @return { require =, load =, files = array of { name =, text =, chunkname = } that were run }
 function sandbox.new(owner, find, stock)
   local globals = base.globals()
-  local self = setmetatable({ globals = globals, loaded = {}, files = {}, find = find, stock = stock }, mt)
+  local self = setmetatable({ owner = owner, globals = globals, loaded = {}, files = {}, find = find, stock = stock },
+    mt)
   globals.load = loader(globals)
   globals.loadstring = globals.load
   globals.print = printer(owner)

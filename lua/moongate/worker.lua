@@ -62,6 +62,8 @@ local function start(words)
     names[i] = listener.name
   end
   C.mg_overload_configure(model.overload and model.overload.memory or 0)
+  timer.allow(model.budgets.timers)
+  C.mg_budget_memory(model.budgets.memory)
   runtime.swap(ready)
   return names
 end

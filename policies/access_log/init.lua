@@ -21,6 +21,8 @@ local log = require "moongate.log"
 local operators = require "policies.access_log.operators"
 local access_log = {}
 
+access_log.decides = false
+
 access_log.schema = {
   { "path", type = "string", default = "stdout", doc = 'File that lines are added to, "stdout" or "stderr".' },
   { "format", type = "string", default = "json", doc = 'A format string, or "json".' },

@@ -49,6 +49,8 @@ local ROW = {
   } },
 }
 
+metrics.decides = false
+
 metrics.schema = {
   { "native", type = "boolean", default = true, doc = "Count under moongate_ names." },
   { "istio", type = { "list", "record" }, fields = ROW, items = { type = "record", fields = ROW },

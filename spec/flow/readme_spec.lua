@@ -206,6 +206,7 @@ describe("README", function()
     compare("listeners.NAME.tls", defaults.tls)
     compare("services.NAME.pool", defaults.pool)
     compare("routes[].retries", retries)
+    compare("budgets", defaults.budgets)
   end)
 
   it("names every field of the config", function()

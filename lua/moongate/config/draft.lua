@@ -62,17 +62,20 @@ local function listener_tls(context, from, path)
   return tls
 end
 
+-- What a use says of itself; everything else beside its name is the policy's own setting.
+local OF_A_USE = { on_error = true, cpu_budget = true }
+
 local function uses(context, from, path)
   local list = {}
   for i, item in ipairs(from or {}) do
     local at = join(path, i)
     local settings = type(item) == "table" and item or { item }
     if type(settings[1]) == "string" then
-      local conf = {}
+      local use = { name = settings[1], conf = {} }
       for key, value in pairs(settings) do
-        if key ~= 1 then conf[key] = value end
+        if OF_A_USE[key] then use[key] = value elseif key ~= 1 then use.conf[key] = value end
       end
-      list[#list + 1] = note(context, { name = settings[1], conf = conf }, at)
+      list[#list + 1] = note(context, use, at)
     else
       context.report(at, 'expected a policy such as "metrics" or { "rbac", allow = ... }')
     end
@@ -198,7 +201,7 @@ function draft.make(checked, raw, context)
   local made = {
     listeners = listeners(context, checked.listeners or {}),
     admin = checked.admin and note(context, checked.admin, { "admin" }),
-    explain = checked.explain, overload = checked.overload,
+    explain = checked.explain, overload = checked.overload, budgets = checked.budgets,
     services = services(context, checked.services or {}, type(raw.services) == "table" and raw.services or {}),
     policies = uses(context, checked.policies, { "policies" }),
     routes = routes(context, checked.routes or {}, count_of(raw.routes)),

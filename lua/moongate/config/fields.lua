@@ -233,6 +233,12 @@ local route = {
   { "retries", type = "record", fields = retries, doc = "Trying again." },
 }
 
+local budgets = {
+  { "cpu", type = "duration", min = 10, doc = "Time of the CPU for one call of a policy, from one wait to the next." },
+  { "memory", type = "size", min = 16777216, doc = "Of the Lua state of one worker." },
+  { "timers", type = "integer", min = 1, max = 1024, doc = "Of one policy, that wait or run, in one worker." },
+}
+
 fields.config = {
   { "listeners", type = "map", values = { type = "record", fields = listener }, required = true,
     doc = "Where clients connect, by name." },
@@ -244,6 +250,7 @@ fields.config = {
     doc = "A worker's memory, past which new requests get 503; absent: the machine's, shared." } },
     doc = "When to give something up." },
   { "services", type = "map", values = { type = "record", fields = service }, doc = "Upstreams by name." },
+  { "budgets", type = "record", fields = budgets, doc = "What policies may use up." },
   uses("Around every route."),
   list_of({ type = "record", fields = route }, "routes", "Tried in the order that `order` says."),
   { "order", type = "string", one_of = { "specificity", "written" }, doc = "How the routes of one host are tried." },

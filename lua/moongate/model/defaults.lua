@@ -29,6 +29,8 @@ defaults.outlier_detection = {
 
 defaults.warmup = { minimum_percent = 10, aggression = 1 }
 
+defaults.budgets = { cpu = 50, memory = 268435456, timers = 256 }
+
 -- Full jitter from 25 ms up to ten times that, as Envoy has it.
 defaults.retries = { attempts = 2, back_off = 25, max_back_off = 250, buffer = 65536, avoid_tried = true }
 defaults.retry_on = { "connect-failure", "503" }

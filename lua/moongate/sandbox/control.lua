@@ -1,34 +1,14 @@
 --- control: the functions with which policies catch errors, and their coroutines.
 -- A policy that has used up its budget is ended by an error, which these do not catch; and what waits inside of a
 -- coroutine of a policy makes the request wait, not the coroutine that resumed it.
-local budget = require "moongate.budget"
 local context = require "moongate.ctx"
+local protected = require "moongate.protected"
 
 local create, running, status = coroutine.create, coroutine.running, coroutine.status
 local resume, yield = coroutine.resume, coroutine.yield
-local pcall, xpcall = pcall, xpcall
+local settle = protected.settle
 
-local control = {}
-
--- ---- errors -------------------------------------------------------------------------------
-
-local function settle(ok, ...)
-  if not ok and budget.breach then error(budget.breach, 0) end
-  return ok, ...
-end
-
---- As pcall.
-function control.pcall(f, ...)
-  return settle(pcall(f, ...))
-end
-
---- As xpcall.
-function control.xpcall(f, handler, ...)
-  return settle(xpcall(f, function(err)
-    if budget.breach then return err end
-    return handler(err)
-  end, ...))
-end
+local control = { pcall = protected.pcall, xpcall = protected.xpcall }
 
 -- ---- coroutines ---------------------------------------------------------------------------
 

@@ -40,13 +40,21 @@ local function copy(value)
   return new
 end
 
---- A table of a module's functions for one policy; nil when policies may not require it.
+-- Timers are counted by policy.
+local function owned(own, owner)
+  local after, every = own.after, own.every
+  function own.after(seconds, fn) return after(seconds, fn, owner) end
+  function own.every(seconds, fn) return every(seconds, fn, owner) end
+end
+
+--- A table of a module's functions for the policy `owner`; nil when policies may not require it.
 -- @param name without "moongate."; @param stock whether the policy comes with moongate
-function modules.open(name, stock)
+function modules.open(name, owner, stock)
   local names = OPEN[name] or stock and STOCK[name]
   if not names then return nil end
   local module, own = require("moongate." .. name), {}
   for field in names:gmatch "%S+" do own[field] = copy(module[field]) end
+  if name == "timer" then owned(own, owner) end
   return own
 end
 

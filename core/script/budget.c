@@ -1,0 +1,170 @@
+#include "script/budget.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <luajit.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TICK_MS = 5 };
+
+volatile unsigned mg_budget_turn;
+
+static struct {
+    lua_State *L, *looker;       /* the looker runs the Lua function, on a stack of its own */
+    int anchor, look;            /* in the registry */
+    struct sigaction profiler;   /* LuaJIT's own handler */
+    volatile unsigned last_turn; /* at the tick before */
+    volatile unsigned doomed;    /* the turn that is to be ended, or 0 */
+    timer_t timer;
+    lua_Alloc alloc; /* LuaJIT's own */
+    void *alloc_arg;
+    size_t used, most;
+} b;
+
+/* ---- time ----------------------------------------------------------------------------------- */
+
+static double thread_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* Whether the coroutine L is to end: then the error is on the looker's stack. */
+static bool is_over(lua_State *L)
+{
+    lua_State *looker = b.looker;
+
+    if (!lua_checkstack(L, 2))
+        return false;
+    lua_settop(looker, 0);
+    lua_rawgeti(looker, LUA_REGISTRYINDEX, b.look);
+    lua_pushthread(L);
+    lua_xmove(L, looker, 1);
+    lua_pushnumber(looker, mg_budget_turn);
+    lua_pushnumber(looker, thread_ms());
+    return lua_pcall(looker, 3, 1, 0) == 0 && !lua_isnil(looker, -1);
+}
+
+/* LuaJIT calls this between two instructions.  An error raised here would leave its profiler stuck. */
+static void on_sample(void *arg, lua_State *L, int samples, int vmstate)
+{
+    (void)arg, (void)samples, (void)vmstate;
+    if (b.doomed != mg_budget_turn && is_over(L))
+        b.doomed = mg_budget_turn;
+}
+
+/* A hook may raise.  It asks again: what was over may have ended meanwhile. */
+static void stop(lua_State *L, lua_Debug *ar)
+{
+    bool over = b.doomed == mg_budget_turn && is_over(L);
+
+    (void)ar;
+    lua_sethook(L, NULL, 0, 0);
+    b.doomed = 0;
+    if (!over)
+        return;
+    lua_xmove(b.looker, L, 1);
+    lua_error(L);
+}
+
+/* A lane that was running at the last tick as well is one to look at.  Compiled code sees the profiler's flag alone,
+ * and then goes on in the interpreter, where the hook counts. */
+static void on_tick(int signal)
+{
+    unsigned turn = mg_budget_turn;
+
+    if ((turn & 1) != 0 && turn == b.last_turn) {
+        if (b.doomed == turn)
+            lua_sethook(b.L, stop, LUA_MASKCOUNT, 1);
+        b.profiler.sa_handler(signal);
+    }
+    b.last_turn = turn;
+}
+
+/* The profiler's timer counts the time of all threads, those that do the handshakes too: ours is in its place. */
+static int start_profiler(void)
+{
+    static const struct itimerval none;
+    struct sigaction ours = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+
+    luaJIT_profile_start(b.L, "li1000", on_sample, NULL);
+    setitimer(ITIMER_PROF, &none, NULL);
+    sigemptyset(&ours.sa_mask);
+    return sigaction(SIGPROF, &ours, &b.profiler) == 0 ? 0 : -errno;
+}
+
+static int start_timer(void)
+{
+    struct itimerspec every = {{0, TICK_MS * 1000000L}, {0, TICK_MS * 1000000L}};
+    struct sigevent event;
+
+    memset(&event, 0, sizeof(event));
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event.sigev_signo = SIGPROF;
+    event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+    if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &b.timer) != 0)
+        return -errno;
+    return timer_settime(b.timer, 0, &every, NULL) == 0 ? 0 : -errno;
+}
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+static void *count_memory(void *arg, void *block, size_t old, size_t size)
+{
+    void *p;
+
+    (void)arg;
+    if (size > old && b.most != 0 && b.used + (size - old) > b.most)
+        return NULL;
+    p = b.alloc(b.alloc_arg, block, old, size);
+    if (p != NULL || size == 0)
+        b.used += size - old;
+    return p;
+}
+
+void mg_budget_set_memory(size_t most)
+{
+    b.most = most;
+}
+
+size_t mg_budget_used(void)
+{
+    return b.used;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+int mg_budget_start(lua_State *L)
+{
+    int rc;
+
+    b.L = L;
+    b.look = luaL_ref(L, LUA_REGISTRYINDEX);
+    b.looker = lua_newthread(L);
+    b.anchor = luaL_ref(L, LUA_REGISTRYINDEX);
+    b.used = (size_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB, 0);
+    b.alloc = lua_getallocf(L, &b.alloc_arg);
+    lua_setallocf(L, count_memory, NULL);
+    rc = start_profiler();
+    return rc != 0 ? rc : start_timer();
+}
+
+void mg_budget_stop(void)
+{
+    if (b.L == NULL)
+        return;
+    timer_delete(b.timer);
+    luaJIT_profile_stop(b.L);
+    lua_setallocf(b.L, b.alloc, b.alloc_arg);
+    luaL_unref(b.L, LUA_REGISTRYINDEX, b.anchor);
+    luaL_unref(b.L, LUA_REGISTRYINDEX, b.look);
+    memset(&b, 0, sizeof(b));
+}

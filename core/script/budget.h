@@ -1,0 +1,27 @@
+/* budget.h -- What policies may use up of a worker: time of the CPU, and memory.
+ *
+ * Owner:      a worker starts it when its config is loaded and stops it before its Lua state closes.  One a process:
+ *             LuaJIT's profiler is.
+ * Ownership:  nothing is given away.
+ * Errors:     a policy that uses up its budget is ended by an error in its Lua (moongate.budget says which).
+ * Invariant:  a lane that has run for less than TICK_MS pays two additions.  One that runs on is looked at every
+ *             TICK_MS of the thread's time, in compiled loops too: LuaJIT's profiler in line mode makes each line look
+ *             at a flag, which a timer on the thread's own CPU clock sets.  What runs in C is not looked at.
+ */
+#ifndef MG_BUDGET_H
+#define MG_BUDGET_H
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The function that looks at the lane that runs is on the stack's top, and taken: it gets the coroutine, the
+ * number of its turn and the thread's CPU time in ms, and returns the error that is to end it, or nothing.  0, or -errno. */
+int mg_budget_start(lua_State *L);
+void mg_budget_stop(void);
+/* Bytes that the Lua state may hold; what passes it fails as if there were no memory.  0: no bound. */
+void mg_budget_set_memory(size_t most);
+size_t mg_budget_used(void); /* bytes held now */
+
+/* A number of its own for each time that a lane is let run; odd while one runs. */
+extern volatile unsigned mg_budget_turn;
+#endif
