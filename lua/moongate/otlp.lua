@@ -10,7 +10,7 @@ local timer = require "moongate.timer"
 
 local otlp = {}
 local methods = {}
-methods.__index = methods
+methods.__index, methods.__metatable = methods, false
 
 local TICK = 0.1 -- seconds between two looks at all queues
 local TRIES, PAUSE, LONGEST_PAUSE = 5, 1, 30 -- of one batch; seconds, doubled each time

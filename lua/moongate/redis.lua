@@ -9,7 +9,7 @@ local time = require "moongate.time"
 
 local redis = {}
 local methods = {}
-methods.__index = methods
+methods.__index, methods.__metatable = methods, false
 
 local BUSY = 32 -- commands under way on each connection before another one is made
 local PAUSE, LONGEST_PAUSE = 0.1, 2 -- seconds after a failure in which nobody connects, doubled each time

@@ -9,7 +9,7 @@ local yield = coroutine.yield
 
 local socket = {}
 local methods = {}
-methods.__index = methods
+methods.__index, methods.__metatable = methods, false
 
 local TIMEOUT, CONNECT_TIMEOUT = 10000, 3000 -- ms
 local LIMIT = 65536 -- bytes of a line, and of what is kept unread

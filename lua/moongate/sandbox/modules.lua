@@ -14,14 +14,18 @@ local OPEN = {
   jwk = "is_known read",
   jwks = "fixed remote at_hand set renewed",
   jwt = "MISSING UNKNOWN_ISSUER AUDIENCE NO_KEY FAILS NO_KEYS parse time_error audiences is_for check recall remember",
+  locations = "schema mistake add find remove",
   log = "format debug info warn error sink",
   metrics = "ABSENT counter gauge histogram",
   normalize = "MODES by_mode",
+  otlp = "exporter",
   prefix = "fields error prepare replace",
   query = "decode encode each get",
   random = "number bytes uuid",
+  redis = "null new",
   regex = "compile",
   shared = "open",
+  socket = "connect",
   time = "now monotonic rfc3339 http_date http_date_now",
   timer = "after every cancel",
   units = "duration show_duration size",
@@ -30,6 +34,7 @@ local OPEN = {
 -- For policies that come with moongate: files are read when settings are, and block.
 local STOCK = {
   ["config.sources"] = "read",
+  file = "read watch",
   ["router.hosts"] = "new",
 }
 
