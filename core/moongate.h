@@ -95,6 +95,7 @@ typedef struct mg_exchange {
     bool gone;             /* the client left */
     bool expired;          /* the time of mg_set_deadline() is over */
     bool response_started; /* response head has been handed to the wire */
+    bool timed;            /* mg_time_lane() was called */
     uint16_t status;       /* of the response (upstream's or local), 0 before */
     uint32_t attempts;     /* upstream tries so far */
     uint64_t start_ns;     /* monotonic clock, first byte of the request */
@@ -214,6 +215,9 @@ int mg_reply_end(mg_exchange *x);
 int mg_sleep(mg_exchange *x, uint32_t ms);
 /* Ends the sleep of an exchange, if it is in one, at the end of this turn: it has slept long enough. */
 void mg_wake(mg_exchange *x);
+/* Measures the lane from now on: mg_lane_time() counts seconds, but not those in which the lane waits. */
+void mg_time_lane(mg_exchange *x);
+double mg_lane_time(const mg_exchange *x);
 /* The response failed and only log policies are left: their waits do not depend on the client any
  * more (after a response that was sent whole this goes without saying). */
 void mg_settle(mg_exchange *x);

@@ -94,6 +94,8 @@ struct mg_x {
     int broken;               /* the upstream failed while the lane waited for something else */
     struct mg_deferred flush; /* writes a head that no body followed in this turn */
     struct mg_lane *lane;     /* bound for good: script/lane.c */
+    uint64_t paused_ns;       /* with pub.timed: since when the lane waits, */
+    uint64_t waited_ns;       /* and how long it has waited before */
     struct mg_list calls;     /* struct mg_call */
     struct mg_check *check;   /* MG_WAIT_CHECK */
     struct mg_socket *socket; /* MG_WAIT_SOCKET */

@@ -87,6 +87,8 @@ static void resume(struct mg_x *x, int nargs)
     } else if (x->wait == MG_WAIT_NONE || lua_gettop(L) > 0) {
         lua_pushliteral(L, "a policy yielded on its own");
         died(x);
+    } else if (x->pub.timed) {
+        x->paused_ns = mg_clock_ns();
     }
     x->proxy->running = NULL;
 }
@@ -119,6 +121,8 @@ void mg_lane_timer(struct mg_x *x, uint32_t id)
 
 void mg_lane_wake(struct mg_x *x, int rc)
 {
+    if (x->pub.timed)
+        x->waited_ns += mg_clock_ns() - x->paused_ns;
     lua_pushinteger(x->lane->L, rc);
     resume(x, 1);
 }

@@ -1,20 +1,23 @@
 --- chain: the policies of a route as one function a phase.
 -- The functions are generated, so a phase is a straight line of calls that compiles to one trace: no loop over a
 -- list, no look at a config, nothing for a policy that lacks the phase.
+local cost = require "moongate.cost"
 local guard = require "moongate.guard"
 
 local chain = {}
 
+local PHASES = { "request", "request_body", "try", "tried", "response", "response_body", "log" }
 local ARGUMENTS = { request = "", response = ", entered", log = ", from", try = "", tried = ", failure" }
 
 local makers = {} -- by code: chains of one shape share one prototype, and so its traces, however many routes there are
 
--- P and K hold the phase's functions and the policies' confs, by position in the chain; `face` is what they get.
-local function generate(lines, functions, confs, name)
-  local code = ("local P, K = ...\nreturn function(ctx%s)\nlocal state, face = ctx._s, ctx._f\n%s\nend"):format(
+-- P, K and N hold the phase's functions, the policies' confs and their names, by position in the chain; `face` is what
+-- policies get of ctx.
+local function generate(lines, functions, confs, uses, name)
+  local code = ("local P, K, N, decided = ...\nreturn function(ctx%s)\nlocal state, face = ctx._s, ctx._f\n%s\nend"):format(
     ARGUMENTS[name], table.concat(lines, "\n"))
   makers[code] = makers[code] or assert(load(code, "=chain:" .. name, "t"))
-  return makers[code](functions, confs)
+  return makers[code](functions, confs, uses.names, cost.decided)
 end
 
 -- In the lines "$i" is a policy's position in the chain, "$n" the one by which its notes are known.
@@ -32,23 +35,27 @@ end
 
 local function request_phase(uses)
   local lines, functions, confs = each(uses, "request",
-    "state.i = $n; do local answer = P[$i](K[$i], face); if answer ~= nil then return answer, $i end end", 1, #uses, 1)
+    [[state.i = $n
+      do
+        local answer = P[$i](K[$i], face)
+        if answer ~= nil then decided(N[$n], "request", ctx) return answer, $i end
+      end]], 1, #uses, 1)
   lines[#lines + 1] = "return nil, " .. #uses
-  return generate(lines, functions, confs, "request")
+  return generate(lines, functions, confs, uses, "request")
 end
 
 -- Answers run back up the list, through the policies whose request phase was entered.
 local function response_phase(uses)
   local lines, functions, confs = each(uses, "response", "if entered >= $i then state.i = $n; P[$i](K[$i], face) end",
     #uses, 1, -1)
-  return generate(lines, functions, confs, "response")
+  return generate(lines, functions, confs, uses, "response")
 end
 
 local function log_phase(uses)
   local line = "if from <= $i then state.i = $n; P[$i](K[$i], face) end"
   local lines, functions, confs = each(uses, "log", line, 1, #uses, 1)
   if #lines == 0 then return false end
-  return generate(lines, functions, confs, "log")
+  return generate(lines, functions, confs, uses, "log")
 end
 
 -- Around each try upstream: what is set up last before it is asked first after it.
@@ -56,14 +63,14 @@ local function try_phase(uses)
   local lines, functions, confs = each(uses, "try", "state.i = $n; P[$i](K[$i], face)", 1, #uses, 1)
   if #lines == 0 then return false end
   table.insert(lines, 1, 'state.phase = "try"')
-  return generate(lines, functions, confs, "try")
+  return generate(lines, functions, confs, uses, "try")
 end
 
 local function tried_phase(uses)
   local lines, functions, confs = each(uses, "tried", "state.i = $n; P[$i](K[$i], face, failure)", #uses, 1, -1)
   if #lines == 0 then return false end
   table.insert(lines, 1, 'state.phase = "tried"')
-  return generate(lines, functions, confs, "tried")
+  return generate(lines, functions, confs, uses, "tried")
 end
 
 -- What the chain wants of one body: nil, or { whole =, limit =, run = function(ctx, bytes, last) → bytes, answer }.
@@ -113,6 +120,21 @@ function chain.prepare(use)
   return true, conf or use.conf
 end
 
+local function build(uses)
+  return {
+    names = uses.names,
+    budgets = uses.budgets,
+    request = request_phase(uses),
+    response = response_phase(uses),
+    log = log_phase(uses),
+    try = try_phase(uses),
+    tried = tried_phase(uses),
+    request_body = body_phase(uses, "request"),
+    response_body = body_phase(uses, "response"),
+    uses = uses,
+  }
+end
+
 --- The chain of `uses` (see moongate.model): names, budgets (ms of CPU time, of uses that say so), and
 -- request(ctx) → answer or nil, position reached; response(ctx, entered); log(ctx, from): those from position `from`
 -- on, or false; try(ctx) and tried(ctx, failure), or false; request_body and response_body (nil when no policy
@@ -122,7 +144,7 @@ end
 -- `known` maps uses to what they were prepared to: prepare() runs once a worker for each use, that is once for a route
 -- (and once in all for the policies around every route).  Raises "file:line: why" when one fails.
 function chain.new(uses, known, offset)
-  local prepared, names, budgets = { offset = offset or 0 }, {}, {}
+  local prepared = { offset = offset or 0, names = {}, budgets = {} }
   for i, use in ipairs(uses) do
     if not known[use] then
       local ok, conf = chain.prepare(use)
@@ -130,19 +152,33 @@ function chain.new(uses, known, offset)
       known[use] = { policy = use.policy, prepared = conf, guards = use.on_error == "skip" }
     end
     prepared[i] = known[use]
-    names[prepared.offset + i], budgets[prepared.offset + i] = use.name, use.cpu_budget
+    prepared.names[prepared.offset + i], prepared.budgets[prepared.offset + i] = use.name, use.cpu_budget
   end
-  return {
-    names = names,
-    budgets = budgets,
-    request = request_phase(prepared),
-    response = response_phase(prepared),
-    log = log_phase(prepared),
-    try = try_phase(prepared),
-    tried = tried_phase(prepared),
-    request_body = body_phase(prepared, "request"),
-    response_body = body_phase(prepared, "response"),
-  }
+  local self = build(prepared)
+  self.timed = false
+  return self
+end
+
+-- The same uses, each of whose phases tells how long it took.
+local function timed_uses(uses)
+  local timed = { offset = uses.offset, names = uses.names, budgets = uses.budgets }
+  for i, use in ipairs(uses) do
+    local module = {}
+    for name, value in pairs(use.policy) do module[name] = value end
+    for _, phase in ipairs(PHASES) do
+      local fn = module[phase]
+      module[phase] = fn and cost.timed(uses.names[uses.offset + i], phase, fn)
+    end
+    timed[i] = { policy = module, prepared = use.prepared, guards = use.guards }
+  end
+  return timed
+end
+
+--- The form of a chain that the request of `ctx` runs through: itself, or its timed one, made when first asked for.
+function chain.form(self, ctx)
+  if not ctx._x.timed then return self end
+  self.timed = self.timed or build(timed_uses(self.uses))
+  return self.timed
 end
 
 return chain

@@ -133,7 +133,7 @@ local function match_admitted(self, ctx)
     local route = self.router:match(ctx._x.listener, ctx.req)
     return route
   end
-  local answer = admission.request(ctx)
+  local answer = chain.form(admission, ctx).request(ctx)
   local state = ctx._s
   if state.noted then state.owns, state.noted = {}, false end -- the route's policies count from the first again
   if answer ~= nil then return nil, answer end

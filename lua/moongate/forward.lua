@@ -1,6 +1,7 @@
 --- forward: from a route to a response: which backend, which endpoint, again or not.
 -- The only place that decides where a request goes; C connects, sends and streams.
 local abi = require "moongate.abi"
+local chains = require "moongate.chain"
 local ctx_module = require "moongate.ctx"
 local failure = require "moongate.failure"
 local grpc = require "moongate.grpc"
@@ -64,7 +65,7 @@ local function send(ctx, route, backend, tried, streams)
   local endpoint = backend.picker:pick(ctx, tried)
   if not endpoint then return nil end
   ctx._s.endpoint = endpoint
-  if route.chain.try then route.chain.try(ctx) end
+  if ctx._s.chain.try then ctx._s.chain.try(ctx) end
   if streams then return AGAIN end
   local rc = C.mg_forward(ctx._x, endpoint.handle, route.per_try_timeout, false)
   return rc
@@ -111,7 +112,7 @@ end
 local function try(ctx, route, backend, tried)
   local body, own = false, false
   if ctx._x.has_body then
-    body, own = route.chain.request_body, backend.chain and backend.chain.request_body
+    body, own = ctx._s.chain.request_body, backend.chain and chains.form(backend.chain, ctx).request_body
     if body and body.whole then body = false end
   end
   local streams = body or own
@@ -122,7 +123,7 @@ local function try(ctx, route, backend, tried)
     rc = yield()
   end
   if rc and backend.health then report(ctx, backend, rc) end
-  if rc and route.chain.tried then route.chain.tried(ctx, rc ~= OK and abi.error_text(rc) or nil) end
+  if rc and ctx._s.chain.tried then ctx._s.chain.tried(ctx, rc ~= OK and abi.error_text(rc) or nil) end
   return rc
 end
 
@@ -179,6 +180,7 @@ function forward.run(ctx, route)
   if not backend then return failure.no_backend(ctx) end
   local chain = backend.chain
   if not chain then return tries(ctx, route, backend) end
+  chain = chains.form(chain, ctx)
   local answer, entered = chain.request(ctx)
   if not answer then tries(ctx, route, backend) end
   chain.response(ctx, entered)

@@ -1,7 +1,9 @@
 --- runtime: one request from its head to its log line; everything that is a choice happens here, in this order.
 local abi = require "moongate.abi"
 local budget = require "moongate.budget"
+local chains = require "moongate.chain"
 local context = require "moongate.ctx"
+local cost = require "moongate.cost"
 local failure = require "moongate.failure"
 local forward = require "moongate.forward"
 local time = require "moongate.time"
@@ -34,7 +36,10 @@ local function whole_request_body(ctx, body)
   C.mg_request_body(x, span)
   local bytes = abi.text(span[0])
   local new, answer = body.run(ctx, bytes, true)
-  if answer ~= nil then return answer end
+  if answer ~= nil then
+    cost.decided(ctx._s.chain.names[ctx._s.i], "request_body", ctx)
+    return answer
+  end
   if new ~= bytes then C.mg_request_body_set(x, new, #new) end
 end
 
@@ -86,6 +91,7 @@ end
 
 local function enter(ctx)
   context.begin(ctx, current)
+  cost.draw(ctx)
   local state, model = ctx._s, current
   if model.explaining then -- somebody may ask why: see moongate.explain.live
     model = model.explaining(ctx)
@@ -95,7 +101,7 @@ local function enter(ctx)
   if model.normalizers and not model:normalize(ctx) then return failure.bad_path(ctx), 0 end
   local route, early = model:match(ctx)
   if early ~= nil then return early, 0 end
-  local chain = route and route.chain or model.no_route_chain
+  local chain = chains.form(route and route.chain or model.no_route_chain, ctx)
   state.route, state.chain, state.phase = route or false, chain, "request"
   local answer, entered = chain.request(ctx)
   return answer, entered

@@ -38,8 +38,9 @@ local STOCK = {
   ["router.hosts"] = "new",
 }
 
+-- What has a metatable stands for itself, as redis.null does.
 local function copy(value)
-  if type(value) ~= "table" then return value end
+  if type(value) ~= "table" or getmetatable(value) ~= nil then return value end
   local new = {}
   for key, one in pairs(value) do new[key] = copy(one) end
   return new
