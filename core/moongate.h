@@ -218,6 +218,11 @@ void mg_wake(mg_exchange *x);
 /* Measures the lane from now on: mg_lane_time() counts seconds, but not those in which the lane waits. */
 void mg_time_lane(mg_exchange *x);
 double mg_lane_time(const mg_exchange *x);
+/* What a policy does to the request and the response between these two is undone by the second, which says what that
+ * was: some of MG_SHADOW_*.  mg_respond() then makes no body, and mg_sleep() is MG_OK at once. */
+enum { MG_SHADOW_REQUEST = 1, MG_SHADOW_RESPONSE = 2, MG_SHADOW_ANSWER = 4 };
+void mg_shadow_begin(mg_exchange *x);
+int mg_shadow_end(mg_exchange *x);
 /* The response failed and only log policies are left: their waits do not depend on the client any
  * more (after a response that was sent whole this goes without saying). */
 void mg_settle(mg_exchange *x);

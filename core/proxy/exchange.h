@@ -23,6 +23,7 @@
 
 struct mg_x;
 struct mg_lane;
+struct mg_shadow;
 
 struct mg_exchange_hooks {
     void (*serve)(struct mg_x *x);        /* a request is there: runs until it waits or ends */
@@ -97,6 +98,7 @@ struct mg_x {
     uint64_t paused_ns;       /* with pub.timed: since when the lane waits, */
     uint64_t waited_ns;       /* and how long it has waited before */
     struct mg_list calls;     /* struct mg_call */
+    struct mg_shadow *shadow; /* a policy runs whose effects do not count: shadow.h */
     struct mg_check *check;   /* MG_WAIT_CHECK */
     struct mg_socket *socket; /* MG_WAIT_SOCKET */
     struct mg_deferred rouse; /* ends MG_WAIT_SLEEP early */

@@ -4,6 +4,7 @@
 
 #include "proxy/call.h"
 #include "proxy/check.h"
+#include "proxy/shadow.h"
 #include "proxy/socket.h"
 
 static struct mg_x *x_of(mg_exchange *pub)
@@ -266,7 +267,10 @@ int mg_respond(mg_exchange *x, uint32_t status, const char *body, uint64_t len)
         return MG_EINVAL;
     if (len > UINT32_MAX)
         return MG_ELIMIT;
-    mg_exchange_respond(x_of(x), (uint16_t)status, mg_str_of(body, len));
+    if (x_of(x)->shadow != NULL)
+        mg_shadow_respond(x_of(x), (uint16_t)status);
+    else
+        mg_exchange_respond(x_of(x), (uint16_t)status, mg_str_of(body, len));
     return MG_OK;
 }
 
@@ -324,7 +328,7 @@ int mg_reply_end(mg_exchange *x)
 
 int mg_sleep(mg_exchange *x, uint32_t ms)
 {
-    return mg_exchange_sleep(x_of(x), ms);
+    return x_of(x)->shadow != NULL ? MG_OK : mg_exchange_sleep(x_of(x), ms);
 }
 
 void mg_wake(mg_exchange *x)
@@ -348,6 +352,16 @@ double mg_lane_time(const mg_exchange *x)
     const struct mg_x *own = (const struct mg_x *)x;
 
     return (double)(mg_clock_ns() - own->waited_ns) / 1e9;
+}
+
+void mg_shadow_begin(mg_exchange *x)
+{
+    mg_shadow_enter(x_of(x));
+}
+
+int mg_shadow_end(mg_exchange *x)
+{
+    return mg_shadow_leave(x_of(x));
 }
 
 void mg_settle(mg_exchange *x)

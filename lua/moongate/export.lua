@@ -104,6 +104,7 @@ local function uses_of(uses)
     local settings = map_of(use.conf or {}, use.policy.schema)
     if use.on_error then add(settings, "on_error", use.on_error) end
     if use.cpu_budget then add(settings, "cpu_budget", scalar(use.cpu_budget, { type = "duration" }, "cpu_budget")) end
+    if use.shadow then table.insert(settings, 1, { "shadow", true }) end
     list[i] = { kind = "use", name = use.name, at = use.at, settings = settings }
   end
   return list

@@ -10,6 +10,7 @@ local policy = require "moongate.policy"
 local route_check = require "moongate.model.route"
 local service_check = require "moongate.model.service"
 local schema = require "moongate.schema"
+local shadow = require "moongate.shadow"
 local suggest = require "moongate.suggest"
 
 local join = schema.join
@@ -36,8 +37,12 @@ end
 local function check_use(use, path, report)
   local module, err = policy.load(use.name)
   if not module then return report(path, err) end
+  local why = use.shadow and shadow.refusal(module)
+  if why then
+    return report(join(path, "shadow"), ("policy '%s' cannot run in the shadow: it %s"):format(use.name, why))
+  end
   if use.cpu_budget or use.on_error then check_way(use, module, path, report) end
-  use.policy, use.sound = module, true
+  use.policy, use.sound = use.shadow and shadow.wrap(use, module) or module, true
   use.conf = policy.settings(module, use.conf or {}, join(path, "conf"), function(...)
     use.sound = false
     report(...)

@@ -1,6 +1,8 @@
 --- draft: turns a checked Lua config into the draft of a model, and remembers which part came from where.
-local join = require("moongate.schema").join
+local schema = require "moongate.schema"
 local suggest = require "moongate.suggest"
+
+local join = schema.join
 
 local draft = {}
 
@@ -63,7 +65,7 @@ local function listener_tls(context, from, path)
 end
 
 -- What a use says of itself; everything else beside its name is the policy's own setting.
-local OF_A_USE = { on_error = true, cpu_budget = true }
+local OF_A_USE = { on_error = true, cpu_budget = true, shadow = true }
 
 local function uses(context, from, path)
   local list = {}
@@ -76,6 +78,9 @@ local function uses(context, from, path)
         if OF_A_USE[key] then use[key] = value elseif key ~= 1 then use.conf[key] = value end
       end
       list[#list + 1] = note(context, use, at)
+      if use.shadow ~= nil and type(use.shadow) ~= "boolean" then
+        context.report(join(at, "shadow"), "expected true or false, got " .. schema.show(use.shadow))
+      end
     else
       context.report(at, 'expected a policy such as "metrics" or { "rbac", allow = ... }')
     end

@@ -5,7 +5,7 @@ local summary = {}
 
 local function names_of(uses)
   local list = json.array()
-  for i, use in ipairs(uses or {}) do list[i] = { name = use.name, at = use.at } end
+  for i, use in ipairs(uses or {}) do list[i] = { name = use.name, at = use.at, shadow = use.shadow } end
   return list
 end
 
