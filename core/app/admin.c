@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "app/profiling.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "http/server.h"
@@ -16,6 +17,7 @@ struct admin {
     struct mg_listener *listener;
     struct mg_watch control;
     struct mg_limits limits;
+    struct mg_profiling profiling;
 };
 
 /* One connection and the request on it. */
@@ -70,30 +72,12 @@ static uint16_t ready_status(const struct admin *a)
     return !s->draining && s->ready > 0 ? 200 : 503;
 }
 
-static const struct page {
-    const char *path, *type;
-    void (*write)(struct admin *, struct mg_buf *);
-    uint16_t (*status)(const struct admin *); /* NULL: 200 */
-} pages[] = {
-    {"/stats/prometheus", "text/plain; version=0.0.4; charset=utf-8", metrics, NULL},
-    {"/healthz/ready", "text/plain", ready, ready_status},
-    {"/healthz/live", "text/plain", alive, NULL},
-    {"/config", "application/json", config, NULL},
-};
-
-static const struct page *find_page(mg_str path)
-{
-    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
-        if (path.len == strlen(pages[i].path) && memcmp(path.ptr, pages[i].path, path.len) == 0)
-            return &pages[i];
-    return NULL;
-}
-
 static void finish(struct client *c, bool whole)
 {
     struct mg_stream *s = c->stream;
 
     c->stream = NULL;
+    mg_profiling_cancel(&c->admin->profiling, c);
     if (s != NULL)
         s->ops->release(s, whole);
     mg_arena_reset(&c->arena);
@@ -127,6 +111,43 @@ static void refuse(struct client *c, uint16_t status, const char *text)
     answer(c, status, "text/plain", &body);
 }
 
+static void on_profiled(void *owner, const char *type, struct mg_buf *body)
+{
+    answer(owner, 200, type, body);
+}
+
+static void profile(struct client *c)
+{
+    switch (mg_profiling_begin(&c->admin->profiling, c->request.query, c)) {
+    case MG_EFULL:
+        refuse(c, 409, "another profile is being taken\n");
+        break;
+    case MG_EINVAL:
+        refuse(c, 400, "expected seconds=1 to 60, format=svg or folded\n");
+        break;
+    }
+}
+
+static const struct page {
+    const char *path, *type;
+    void (*write)(struct admin *, struct mg_buf *); /* NULL: answers later */
+    uint16_t (*status)(const struct admin *);       /* NULL: 200 */
+} pages[] = {
+    {"/stats/prometheus", "text/plain; version=0.0.4; charset=utf-8", metrics, NULL},
+    {"/healthz/ready", "text/plain", ready, ready_status},
+    {"/healthz/live", "text/plain", alive, NULL},
+    {"/config", "application/json", config, NULL},
+    {"/debug/profile", NULL, NULL, NULL},
+};
+
+static const struct page *find_page(mg_str path)
+{
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+        if (path.len == strlen(pages[i].path) && memcmp(path.ptr, pages[i].path, path.len) == 0)
+            return &pages[i];
+    return NULL;
+}
+
 static void on_request(struct mg_server *server, struct mg_stream *s)
 {
     struct client *c = mg_server_owner(server);
@@ -138,9 +159,12 @@ static void on_request(struct mg_server *server, struct mg_stream *s)
     s->owner = c;
     if (page == NULL) {
         refuse(c, 404,
-               "no such page; there are /stats/prometheus /healthz/ready /healthz/live /config\n");
+               "no such page; there are /stats/prometheus /healthz/ready /healthz/live /config "
+               "/debug/profile\n");
     } else if (c->request.method_id != MG_METHOD_GET && c->request.method_id != MG_METHOD_HEAD) {
         refuse(c, 405, "only GET and HEAD\n");
+    } else if (page->write == NULL) {
+        profile(c);
     } else {
         page->write(c->admin, &body);
         answer(c, page->status == NULL ? 200 : page->status(c->admin), page->type, &body);
@@ -245,6 +269,10 @@ int mg_admin_run(const struct mg_admin_opts *o)
         return 1;
     a->opts = o;
     mg_limits_default(&a->limits);
+    a->profiling.loop = &a->loop;
+    a->profiling.board = o->shared->profile;
+    a->profiling.done = on_profiled;
+    mg_profiling_init(&a->profiling);
     if (mg_listener_open(&a->loop, &opts, &a->listener) != 0 ||
         mg_watch_start(&a->loop, &a->control, o->control, EPOLLIN, on_control) != 0)
         return 1;

@@ -12,7 +12,9 @@ int mg_shared_make(struct mg_shared *s, uint32_t workers)
     s->metrics = mg_metrics_new(s->shm, workers + 1);
     s->ticket_keys = mg_shm_alloc(s->shm, mg_tls_ticket_keys_size());
     s->status = mg_shm_alloc(s->shm, sizeof(*s->status));
-    if (s->metrics == NULL || s->ticket_keys == NULL || s->status == NULL)
+    s->profile = mg_shm_alloc(s->shm, mg_profile_board_size(workers));
+    if (s->metrics == NULL || s->ticket_keys == NULL || s->status == NULL || s->profile == NULL)
         return MG_ENOMEM;
+    s->profile->nshares = workers;
     return mg_tls_ticket_keys_init(s->ticket_keys);
 }

@@ -8,6 +8,7 @@
 #define MG_SHARED_H
 #include "base/metrics.h"
 #include "net/tls.h"
+#include "script/profile.h"
 
 struct mg_status {
     uint32_t ready; /* workers that accept */
@@ -20,6 +21,7 @@ struct mg_shared {
     struct mg_metrics *metrics;
     struct mg_tls_ticket_keys *ticket_keys;
     struct mg_status *status; /* written by the master */
+    struct mg_profile_board *profile;
 };
 
 /* The processes beside the workers (master, admin) have metric slots too: the last one. */

@@ -11,6 +11,7 @@
 #include "script/abi.h"
 #include "script/budget.h"
 #include "script/lane.h"
+#include "script/profile.h"
 #include "script/vm.h"
 
 enum { FLUSH_MS = 200, DRAIN_LOOK_MS = 20 };
@@ -21,6 +22,7 @@ struct mg_worker {
     struct mg_proxy *proxy;
     struct mg_env env;
     lua_State *L;
+    struct mg_profile *profile;
     struct mg_watch control, signals;
     int signal_fd;
     struct mg_timer flush, drain;
@@ -294,6 +296,7 @@ static void on_flush(struct mg_timer *t)
     struct mg_worker *w = MG_LIST_OF(t, struct mg_worker, flush);
 
     mg_sink_flush_all();
+    mg_profile_look(w->profile);
     mg_timer_set(&w->loop, t, FLUSH_MS);
 }
 
@@ -335,6 +338,9 @@ static int setup(struct mg_worker *w)
     if (w->proxy == NULL || w->L == NULL)
         return -1;
     mg_overload_start(&w->proxy->overload, w->proxy, w->env.metrics, w->env.worker);
+    w->profile = mg_profile_new(w->opts->shared->profile, w->opts->slot, w->L, w->proxy);
+    if (w->profile == NULL)
+        return -1;
     if (mg_vm_function(w->L, "moongate.runtime", "lane") != 0) {
         mg_log(MG_LOG_ERROR, "%s", lua_tostring(w->L, -1));
         return -1;
@@ -354,6 +360,7 @@ static void cleanup(struct mg_worker *w)
 {
     mg_timer_clear(&w->flush);
     mg_overload_stop(&w->proxy->overload);
+    mg_profile_free(w->profile);
     mg_abi_cleanup();
     for (struct mg_x *x = w->proxy->spare; x != NULL; x = x->next)
         mg_lane_free(x);
