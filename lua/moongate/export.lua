@@ -78,6 +78,7 @@ local function map_of(value, list, values, skip)
 end
 
 function node_of(value, field, name)
+  if has_type(field, "code") and type(value) == "table" then value = value.text end
   if type(value) ~= "table" then return scalar(value, field, name) end
   if is_list(value, field) then return list_of(value, field.items or { type = "any" }, name) end
   return map_of(value, field.fields, field.values)

@@ -34,9 +34,21 @@ local function check_way(use, module, path, report)
   report(join(join(path, "conf"), "on_error"), text:format(use.name))
 end
 
+-- Code is told where it stands, for its messages.
+local function place_code(use, module)
+  for _, field in ipairs(module.schema) do
+    local text = field.type == "code" and use.conf and use.conf[field[1]]
+    if type(text) == "string" and use.text_at then
+      local file, line = use.text_at(field[1])
+      use.conf[field[1]] = { text = text, file = file, line = line }
+    end
+  end
+end
+
 local function check_use(use, path, report)
   local module, err = policy.load(use.name)
   if not module then return report(path, err) end
+  place_code(use, module)
   local why = use.shadow and shadow.refusal(module)
   if why then
     return report(join(path, "shadow"), ("policy '%s' cannot run in the shadow: it %s"):format(use.name, why))

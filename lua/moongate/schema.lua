@@ -1,7 +1,8 @@
 --- schema: checks settings against a list of fields, fills defaults, describes itself.
 -- A field is { "name", type =, required =, default =, min =, max =, one_of =, pattern =, items =, values =,
 -- fields =, doc =, secret = true for what nobody may print }.
--- `type` is one of the names below or a list of them; durations become milliseconds, sizes bytes.
+-- `type` is one of the names below or a list of them; durations become milliseconds, sizes bytes, code (the text of a
+-- program) { text =, file =, line = where it stands }.
 -- min and max bound numbers (after conversion), the length of strings, or the count of a list.
 -- Thousands of objects are checked at a load, so the way to a value is one array that grows and shrinks: `at`, which is
 -- copied only for a mistake.
@@ -72,6 +73,12 @@ local readers = {
   size = function(_, value) return (units.size(value)) end,
   ["function"] = function(_, value) return type(value) == "function" and value or nil end,
 }
+
+-- Who knows where the text stands gives the table.
+function readers.code(_, value)
+  if type(value) == "string" then return { text = value, file = "inline", line = 1 } end
+  return type(value) == "table" and type(value.text) == "string" and value or nil
+end
 
 function readers.list(field, value, at)
   if type(value) ~= "table" or not is_list(value) then return nil end

@@ -6,8 +6,8 @@ local join = schema.join
 
 local draft = {}
 
--- `context` is { folder =, read =, report =, at =, tls = moongate.tls to try certificates with, or nil, origins = path
--- in the config by table of the draft }.
+-- `context` is { folder =, read =, report =, at =, text_at = function(path) giving file and line of a text's first
+-- character, tls = moongate.tls to try certificates with, or nil, origins = path in the config by table of the draft }.
 
 local function note(context, part, path)
   context.origins[part] = path
@@ -77,6 +77,7 @@ local function uses(context, from, path)
       for key, value in pairs(settings) do
         if OF_A_USE[key] then use[key] = value elseif key ~= 1 then use.conf[key] = value end
       end
+      function use.text_at(key) return context.text_at(join(at, key)) end
       list[#list + 1] = note(context, use, at)
       if use.shadow ~= nil and type(use.shadow) ~= "boolean" then
         context.report(join(at, "shadow"), "expected true or false, got " .. schema.show(use.shadow))

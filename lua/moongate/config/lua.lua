@@ -73,16 +73,25 @@ function lua.load(file, options)
   local root, errors = positions.parse(source), {}
   local function report(path, message)
     local where = #path > 0 and path_text(path) .. ": " or ""
-    errors[#errors + 1] = { file = file, line = positions.line(root, path), message = where .. message }
+    local line = positions.line(root, path)
+    if message:sub(1, #file + 1) == file .. ":" then -- who found it knows the line better
+      line, message = message:match("^(%d+): (.*)$", #file + 2)
+    end
+    errors[#errors + 1] = { file = file, line = tonumber(line), message = where .. message }
   end
   local function at(path)
     return file .. ":" .. positions.line(root, path)
   end
 
+  local function text_at(path)
+    local line, first = positions.line(root, path)
+    return file, first or line
+  end
+
   local checked = schema.check(fields.config, raw, {}, report)
   local folder = file:match("^(.*/)[^/]*$") or ""
   local made, source_path = draft.make(checked, raw, { folder = folder, read = sources.read, report = report, at = at,
-    tls = options and options.tls })
+    text_at = text_at, tls = options and options.tls })
   made.source = file
   local result = model.check(made, function(path, message)
     report(source_path(path), message)

@@ -5,7 +5,7 @@ local lexer = require "moongate.config.lexer"
 
 local positions = {}
 
-local NAME, NUMBER, SYMBOL = lexer.NAME, lexer.NUMBER, lexer.SYMBOL
+local NAME, NUMBER, STRING, SYMBOL = lexer.NAME, lexer.NUMBER, lexer.STRING, lexer.SYMBOL
 
 local OPENING = { ["{"] = "}", ["("] = ")", ["["] = "]" }
 local CLOSING = { ["}"] = true, [")"] = true, ["]"] = true }
@@ -43,6 +43,9 @@ local function parse_value(tokens, at)
   end
   local node, after = { line = tokens.lines[at] or 1 }, skip_expression(tokens, at)
   if tokens.kinds[at] == NAME and after == at + 1 then node.name = tokens.texts[at] end
+  if tokens.kinds[at] == STRING then -- a line's end right behind "[[" is not part of the text
+    node.text_line = node.line + (tokens.texts[at]:find("^\r?\n") and 1 or 0)
+  end
   return node, after
 end
 
@@ -106,7 +109,7 @@ local function target(node, names)
   return not node.fields and node.name and names[node.name] or node
 end
 
---- The line of the part at `path`, or of its nearest known ancestor.
+--- The line of the part at `path`, or of its nearest known ancestor; of a string that of its first character, too.
 function positions.line(root, path)
   local node, line = target(root, root.names), root.line
   for _, key in ipairs(path) do
@@ -115,7 +118,7 @@ function positions.line(root, path)
     line = node.line
     node = target(node, root.names)
   end
-  return line
+  return line, node and node.text_line
 end
 
 return positions

@@ -5,7 +5,7 @@ local words = {}
 words.NOUNS = {
   string = "a string", number = "a number", integer = "an integer", boolean = "true or false", list = "a list",
   duration = 'a duration such as "5s"', size = 'a size such as "64KiB"', map = "a map", record = "a table of settings",
-  ["function"] = "a function", any = "a value",
+  ["function"] = "a function", any = "a value", code = "the text of a program",
 }
 
 --- What a value is, for messages: `the string "x"`, `the number 3`, `a table`.

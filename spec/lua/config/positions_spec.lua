@@ -55,6 +55,15 @@ describe("positions", function()
     assert.equal(9, line("services", "x"))
   end)
 
+  it("knows where a text begins", function()
+    local function first(source) return select(2, positions.line(positions.parse(source), { "a" })) end
+    assert.equal(1, first "return { a = 'x' }")
+    assert.equal(2, first "return {\n a = [[x\ny]] }")
+    assert.equal(3, first "return {\n a = [==[\nx]==] }")
+    assert.equal(4, first "return {\n a =\n [[\r\nx]] }")
+    assert.is_nil(first "return { a = { 1 } }")
+  end)
+
   it("never fails", function()
     for i = 1, #SOURCE do positions.line(positions.parse(SOURCE:sub(1, i)), { "routes", 1 }) end
     assert.equal(1, positions.line(positions.parse(""), { "a" }))
