@@ -55,8 +55,9 @@ enum {
     MG_METHOD_CONNECT
 };
 
-/* Which message of an exchange a header call speaks of. */
-enum { MG_REQUEST = 0, MG_RESPONSE = 1 };
+/* Which fields of an exchange a header call speaks of.  Trailers are there once their body has been read whole, and
+ * go on with it unless it is replaced. */
+enum { MG_REQUEST = 0, MG_RESPONSE = 1, MG_REQUEST_TRAILERS = 2, MG_RESPONSE_TRAILERS = 3 };
 
 /* Algorithms of mg_digest() and mg_hmac(). */
 enum { MG_SHA1 = 1, MG_SHA256, MG_SHA384, MG_SHA512, MG_MD5 };
@@ -197,6 +198,7 @@ int mg_respond(mg_exchange *x, uint32_t status, const char *body, uint64_t len);
 int mg_set_status(mg_exchange *x, uint32_t status);
 /* The body, as that of the request: whole (wait, then read or replace), or piece by piece. */
 int mg_response_body_wait(mg_exchange *x, uint64_t limit);
+int mg_response_body_peek(mg_exchange *x, uint64_t enough); /* as that of the request */
 int mg_response_body(mg_exchange *x, mg_str *body);
 int mg_response_body_set(mg_exchange *x, const char *body, uint64_t len);
 int mg_response_body_next(mg_exchange *x, mg_str *chunk);

@@ -121,6 +121,7 @@ int mg_exchange_wait(struct mg_x *x);
 int mg_exchange_deadline(struct mg_x *x, uint32_t ms);
 void mg_exchange_respond(struct mg_x *x, uint16_t status, mg_str body);
 int mg_exchange_response_gather(struct mg_x *x, uint64_t limit);
+int mg_exchange_response_peek(struct mg_x *x, uint64_t enough);
 int mg_exchange_response_next(struct mg_x *x, mg_str *piece);
 int mg_exchange_reply(struct mg_x *x, bool stream);
 int mg_exchange_reply_send(struct mg_x *x, mg_str bytes);

@@ -36,6 +36,16 @@ int mg_exchange_response_gather(struct mg_x *x, uint64_t limit)
     return rc == MG_AGAIN ? mg_exchange_await(x, MG_WAIT_RESPONSE_BODY) : rc;
 }
 
+int mg_exchange_response_peek(struct mg_x *x, uint64_t enough)
+{
+    int rc = response_over(x);
+
+    if (rc != MG_OK)
+        return rc;
+    rc = mg_relay_peek(&x->body_out, enough);
+    return rc == MG_AGAIN ? mg_exchange_await(x, MG_WAIT_RESPONSE_BODY) : rc;
+}
+
 int mg_exchange_response_next(struct mg_x *x, mg_str *piece)
 {
     int rc = response_over(x);

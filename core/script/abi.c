@@ -22,9 +22,14 @@ int mg_abi_version(void)
 /* NULL: there is no such message (yet). */
 static struct mg_message *message(struct mg_x *x, int side)
 {
-    if (side == MG_REQUEST)
+    if (side == MG_REQUEST || side == MG_REQUEST_TRAILERS)
         return x->server != NULL ? &x->req : NULL;
     return x->responded ? &x->res : NULL;
+}
+
+static struct mg_headers *fields_of(struct mg_message *m, int side)
+{
+    return side == MG_REQUEST || side == MG_RESPONSE ? &m->headers : &m->trailers;
 }
 
 /* Host is not kept among the fields: it is the authority, by either of its two ways in. */
@@ -41,14 +46,14 @@ int mg_header_get(mg_exchange *x, int side, const char *name, uint32_t len, mg_s
         *value = x->authority;
         return MG_OK;
     }
-    return m == NULL ? MG_ENOENT : mg_headers_get(&m->headers, mg_str_of(name, len), value);
+    return m == NULL ? MG_ENOENT : mg_headers_get(fields_of(m, side), mg_str_of(name, len), value);
 }
 
 int mg_header_next(mg_exchange *x, int side, uint32_t *pos, mg_str *name, mg_str *value)
 {
     struct mg_message *m = message(x_of(x), side);
 
-    return m == NULL ? MG_ENOENT : mg_headers_next(&m->headers, pos, name, value);
+    return m == NULL ? MG_ENOENT : mg_headers_next(fields_of(m, side), pos, name, value);
 }
 
 int mg_header_next_of(mg_exchange *x, int side, const char *name, uint32_t len, uint32_t *pos,
@@ -57,13 +62,21 @@ int mg_header_next_of(mg_exchange *x, int side, const char *name, uint32_t len, 
     struct mg_message *m = message(x_of(x), side);
 
     return m == NULL ? MG_ENOENT
-                     : mg_headers_next_of(&m->headers, mg_str_of(name, len), pos, value);
+                     : mg_headers_next_of(fields_of(m, side), mg_str_of(name, len), pos, value);
 }
 
 /* A message that may still be edited, or NULL. */
 static struct mg_message *editable(mg_exchange *x, int side)
 {
-    return side == MG_RESPONSE && x->response_started ? NULL : message(x_of(x), side);
+    bool response = side == MG_RESPONSE || side == MG_RESPONSE_TRAILERS;
+
+    return response && x->response_started ? NULL : message(x_of(x), side);
+}
+
+/* What may stand in trailers is less than what may stand in a head. */
+static bool is_forbidden(int side, const char *name, uint32_t len)
+{
+    return side > MG_RESPONSE && !mg_is_trailer(mg_str_of(name, len));
 }
 
 int mg_header_set(mg_exchange *x, int side, const char *name, uint32_t nlen, const char *value,
@@ -73,9 +86,9 @@ int mg_header_set(mg_exchange *x, int side, const char *name, uint32_t nlen, con
 
     if (is_host(side, name, nlen))
         return mg_set_authority(x, value, vlen);
-    return m == NULL
-               ? MG_EPHASE
-               : mg_headers_set(m, &m->headers, mg_str_of(name, nlen), mg_str_of(value, vlen));
+    if (m == NULL || is_forbidden(side, name, nlen))
+        return m == NULL ? MG_EPHASE : MG_EINVAL;
+    return mg_headers_set(m, fields_of(m, side), mg_str_of(name, nlen), mg_str_of(value, vlen));
 }
 
 int mg_header_add(mg_exchange *x, int side, const char *name, uint32_t nlen, const char *value,
@@ -83,16 +96,16 @@ int mg_header_add(mg_exchange *x, int side, const char *name, uint32_t nlen, con
 {
     struct mg_message *m = editable(x, side);
 
-    return m == NULL
-               ? MG_EPHASE
-               : mg_headers_add(m, &m->headers, mg_str_of(name, nlen), mg_str_of(value, vlen));
+    if (m == NULL || is_forbidden(side, name, nlen))
+        return m == NULL ? MG_EPHASE : MG_EINVAL;
+    return mg_headers_add(m, fields_of(m, side), mg_str_of(name, nlen), mg_str_of(value, vlen));
 }
 
 int mg_header_remove(mg_exchange *x, int side, const char *name, uint32_t len)
 {
     struct mg_message *m = editable(x, side);
 
-    return m == NULL ? MG_EPHASE : mg_headers_remove(&m->headers, mg_str_of(name, len));
+    return m == NULL ? MG_EPHASE : mg_headers_remove(fields_of(m, side), mg_str_of(name, len));
 }
 
 /* ---- the request ------------------------------------------------------------------------ */
@@ -191,6 +204,8 @@ int mg_request_body_set(mg_exchange *x, const char *body, uint64_t len)
         return MG_EPHASE;
     if (len > UINT32_MAX)
         return MG_ELIMIT;
+    if (x_of(x)->shadow != NULL)
+        return MG_OK;
     mg_relay_replace(&x_of(x)->body_in, mg_str_of(body, len));
     x->has_body = len > 0;
     return MG_OK;
@@ -290,6 +305,11 @@ int mg_response_body_wait(mg_exchange *x, uint64_t limit)
     return mg_exchange_response_gather(x_of(x), limit);
 }
 
+int mg_response_body_peek(mg_exchange *x, uint64_t enough)
+{
+    return mg_exchange_response_peek(x_of(x), enough);
+}
+
 int mg_response_body(mg_exchange *x, mg_str *body)
 {
     *body = kept(&x_of(x)->body_out);
@@ -302,7 +322,8 @@ int mg_response_body_set(mg_exchange *x, const char *body, uint64_t len)
         return MG_EPHASE;
     if (len > UINT32_MAX)
         return MG_ELIMIT;
-    mg_relay_replace(&x_of(x)->body_out, mg_str_of(body, len));
+    if (x_of(x)->shadow == NULL)
+        mg_relay_replace(&x_of(x)->body_out, mg_str_of(body, len));
     return MG_OK;
 }
 

@@ -7,6 +7,7 @@ local context = require "moongate.ctx"
 local log = require "moongate.log"
 local metrics = require "moongate.metrics"
 local protected = require "moongate.protected"
+local wait = require "moongate.wait"
 
 local budget = {}
 
@@ -67,7 +68,7 @@ end
 
 --- What xpcall is to be given: an error with its stack.  GONE stays itself.
 function budget.traceback(err)
-  if protected.breach or err == context.GONE then return protected.breach or err end
+  if protected.breach or err == wait.GONE then return protected.breach or err end
   return debug.traceback(tostring(err), 2)
 end
 

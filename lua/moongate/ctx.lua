@@ -5,19 +5,17 @@
 -- details), and in the log phase duration, upstream_duration, bytes_in, bytes_out, attempts, upstream_address,
 -- start_time, protocol.
 local abi = require "moongate.abi"
+local bodies = require "moongate.bodies"
 local face = require "moongate.face"
 local grpc = require "moongate.grpc"
 local message = require "moongate.message"
 local peer = require "moongate.peer"
+local wait = require "moongate.wait"
 
 local C, span, text = abi.C, abi.span, abi.text
-local yield = coroutine.yield
 
 local ctx = {}
 local get, methods = {}, {}
-
---- What ends a lane whose client has left; runtime.lua knows it.
-ctx.GONE = setmetatable({}, { __tostring = function() return "the client has left" end, __metatable = false })
 
 -- ---- reading ------------------------------------------------------------------------------
 
@@ -111,32 +109,20 @@ function methods:respond(status, body, headers)
   return res
 end
 
--- Raises when a wait of the core ended badly.
-local function await(rc, what)
-  if rc == C.MG_AGAIN then rc = yield() end
-  if rc == C.MG_EGONE then error(ctx.GONE, 0) end
-  if rc ~= 0 then error(what .. ": " .. abi.error_text(rc), 3) end
-end
-
 --- Waits `ms` milliseconds; other requests go on.  Ends the lane when the client leaves meanwhile.
 function methods:sleep(ms)
   local known = type(ms) == "number" and ms >= 0 and ms < 2 ^ 32
   if not known then error("ctx:sleep: expected milliseconds, at least 0, got " .. tostring(ms), 2) end
-  await(C.mg_sleep(self._x, ms), "ctx:sleep")
+  wait.await(C.mg_sleep(self._x, ms), "ctx:sleep")
 end
 
 --- Ends this request's sleep early, from another one or a timer; nothing happens when it is in none.
 function methods:wake() C.mg_wake(self._x) end
 
---- Waits for the first `bytes` bytes of the request's body, which stay part of it, before the request is sent: these
--- (all of a shorter body), and whether that is all of it.
-function methods:peek_body(bytes)
-  local known = type(bytes) == "number" and bytes >= 0 and bytes < 2 ^ 32
-  if not known then error("ctx:peek_body: expected a number of bytes, got " .. tostring(bytes), 2) end
-  await(C.mg_request_body_peek(self._x, bytes + 1), "ctx:peek_body") -- one more tells whether there is more
-  local whole = C.mg_request_body(self._x, span) == 0 and span[0].len <= bytes
-  return text(span[0]):sub(1, bytes), whole
-end
+--- What moongate.bodies has of them.
+function methods:peek_body(bytes) return bodies.peek(self, bytes) end
+function methods:read_body(limit) return bodies.read(self, limit) end
+function methods:replace_body(bytes) return bodies.replace(self, bytes) end
 
 --- Sends the request to this service (and subset) whatever the route's weights say.
 function methods:use_backend(service, subset)

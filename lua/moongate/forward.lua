@@ -2,11 +2,11 @@
 -- The only place that decides where a request goes; C connects, sends and streams.
 local abi = require "moongate.abi"
 local chains = require "moongate.chain"
-local ctx_module = require "moongate.ctx"
 local failure = require "moongate.failure"
 local grpc = require "moongate.grpc"
 local key = require "moongate.balance.key"
 local retry = require "moongate.retry"
+local wait = require "moongate.wait"
 
 local C, span = abi.C, abi.span
 local ffi_string = abi.string
@@ -16,7 +16,7 @@ local ETIMEOUT, EFULL = C.MG_ETIMEOUT, C.MG_EFULL
 
 local forward = {}
 
-local function gone() error(ctx_module.GONE, 0) end
+local function gone() error(wait.GONE, 0) end
 
 -- Sends the request's body chunk by chunk through the policies that want it so: the route's (`body`, or false), then
 -- those of the backend (`own`, or false).

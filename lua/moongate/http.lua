@@ -2,6 +2,7 @@
 local abi = require "moongate.abi"
 local context = require "moongate.ctx"
 local suggest = require "moongate.suggest"
+local wait = require "moongate.wait"
 
 local C, span, span2 = abi.C, abi.span, abi.span2
 local text = abi.text
@@ -75,7 +76,7 @@ local function send(ctx, call, handle, request)
   local body = request.body or ""
   local rc = C.mg_call_send(call, handle, body, #body, request.timeout or TIMEOUT, request.limit or LIMIT)
   if rc == C.MG_AGAIN then rc = yield() end
-  if rc == C.MG_EGONE and ctx._x.gone then error(context.GONE, 0) end
+  if rc == C.MG_EGONE and ctx._x.gone then error(wait.GONE, 0) end
   if rc ~= 0 then
     C.mg_call_why(call, span)
     return nil, "http: " .. text(span[0])

@@ -23,7 +23,7 @@ end
 -- ---- ctx.req ------------------------------------------------------------------------------
 
 local req_get, req_set, req_methods = {}, {}, {}
-local req_of -- { x =, headers = } of each
+local req_of -- { x =, headers =, trailers = } of each
 
 --- ctx.req's fields as the client sent them (query: nil without "?"; host: lower case, no port), or as a policy set
 -- them; those that may be set go upstream so.  What cannot stand in a request raises.
@@ -61,7 +61,7 @@ end
 local function req_index(self, key)
   local get = req_get[key]
   if get then return get(req_of[self].x) end
-  if key == "headers" then return req_of[self].headers end
+  if key == "headers" or key == "trailers" then return req_of[self][key] end
   return req_methods[key]
 end
 
@@ -77,13 +77,13 @@ req_of = requests
 
 --- ctx.req of the exchange `x`.
 function message.request(x)
-  return make_request { x = x, headers = headers.new(x, C.MG_REQUEST) }
+  return make_request { x = x, headers = headers.new(x, C.MG_REQUEST), trailers = headers.new(x, C.MG_REQUEST_TRAILERS) }
 end
 
 -- ---- ctx.res ------------------------------------------------------------------------------
 
 local res_methods = {}
-local res_of -- { x =, headers = } of each
+local res_of -- { x =, headers =, trailers = } of each
 
 --- The whole response body; only where a policy of the chain declared body.response = "whole".
 function res_methods:body()
@@ -96,7 +96,7 @@ local function res_index(self, key)
     local x = res_of[self].x
     return (x.gone and not x.response_started) and 0 or x.status
   end
-  if key == "headers" then return res_of[self].headers end
+  if key == "headers" or key == "trailers" then return res_of[self][key] end
   return res_methods[key]
 end
 
@@ -111,7 +111,8 @@ res_of = responses
 
 --- ctx.res of the exchange `x`.
 function message.response(x)
-  return make_response { x = x, headers = headers.new(x, C.MG_RESPONSE) }
+  return make_response { x = x, headers = headers.new(x, C.MG_RESPONSE),
+    trailers = headers.new(x, C.MG_RESPONSE_TRAILERS) }
 end
 
 return message

@@ -8,12 +8,13 @@ local failure = require "moongate.failure"
 local forward = require "moongate.forward"
 local time = require "moongate.time"
 local timer = require "moongate.timer"
+local wait = require "moongate.wait"
 
 local C, span = abi.C, abi.span
 local ffi_string = abi.string
 local yield, xpcall = coroutine.yield, xpcall
 local OK, AGAIN, END, EGONE, ELIMIT = C.MG_OK, C.MG_AGAIN, C.MG_END, C.MG_EGONE, C.MG_ELIMIT
-local GONE = context.GONE
+local GONE = wait.GONE
 
 local runtime = {}
 
@@ -182,6 +183,7 @@ end
 -- A log policy that raises does not keep the others from logging.
 local function log_all(ctx)
   local from = 1
+  ctx._s.phase = "log"
   repeat
     local ok, err = xpcall(log_phases, budget.traceback, ctx, from)
     if not ok then

@@ -4,11 +4,11 @@
 -- own metrics and log lines, what it keeps in dictionaries, and the calls that it makes (for which the request waits).
 local abi = require "moongate.abi"
 local budget = require "moongate.budget"
-local context = require "moongate.ctx"
 local face = require "moongate.face"
 local log = require "moongate.log"
 local metrics = require "moongate.metrics"
 local time = require "moongate.time"
+local wait = require "moongate.wait"
 
 local C, bit = abi.C, require "bit"
 
@@ -76,7 +76,7 @@ local function wrap(use, phase, fn)
     local ok, err = xpcall(fn, budget.traceback, conf, held, failure)
     local would = leave(ctx, before)
     if not ok then
-      if err == context.GONE then error(err, 0) end
+      if err == wait.GONE then error(err, 0) end
       budget.blame(ctx, err)
       would.outcome, would.error, would.code = "error", tostring(err), nil
     end

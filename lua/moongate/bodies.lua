@@ -1,0 +1,52 @@
+--- bodies: how policies look at bodies in the phases request and response: functions of ctx.
+local abi = require "moongate.abi"
+local wait = require "moongate.wait"
+
+local C, span, text = abi.C, abi.span, abi.text
+
+local bodies = {}
+
+--- Waits for the first `bytes` bytes of the request's body, which stay part of it, before the request is sent: these
+-- (all of a shorter body), and whether that is all of it.
+function bodies.peek(ctx, bytes)
+  local known = type(bytes) == "number" and bytes >= 0 and bytes < 2 ^ 32
+  if not known then error("ctx:peek_body: expected a number of bytes, got " .. tostring(bytes), 3) end
+  wait.await(C.mg_request_body_peek(ctx._x, bytes + 1), "ctx:peek_body") -- one more tells whether there is more
+  local whole = C.mg_request_body(ctx._x, span) == 0 and span[0].len <= bytes
+  return text(span[0]):sub(1, bytes), whole
+end
+
+-- By phase: how the body of its message is looked at, read and replaced.
+local OPS = {
+  request = {
+    peek = function(x, enough) return C.mg_request_body_peek(x, enough) end,
+    get = function(x) return C.mg_request_body(x, span) end,
+    set = function(x, bytes) return C.mg_request_body_set(x, bytes, #bytes) end,
+  },
+  response = {
+    peek = function(x, enough) return C.mg_response_body_peek(x, enough) end,
+    get = function(x) return C.mg_response_body(x, span) end,
+    set = function(x, bytes) return C.mg_response_body_set(x, bytes, #bytes) end,
+  },
+}
+
+local function ops(ctx, what)
+  return OPS[ctx._s.phase] or error(what .. ": only in the phases request and response", 3)
+end
+
+--- Waits for the whole body of the message that the phase is about, which stays part of it: its text; nil when it is
+-- longer than `limit` bytes.
+function bodies.read(ctx, limit)
+  local op = ops(ctx, "ctx:read_body")
+  wait.await(op.peek(ctx._x, limit + 1), "ctx:read_body")
+  local whole = op.get(ctx._x) == 0 and span[0].len <= limit
+  return whole and text(span[0]) or nil
+end
+
+--- Puts `bytes` in place of the body of the message that the phase is about; its trailers go, too.
+function bodies.replace(ctx, bytes)
+  local rc = ops(ctx, "ctx:replace_body").set(ctx._x, bytes)
+  if rc ~= 0 then error("ctx:replace_body: " .. abi.error_text(rc), 2) end
+end
+
+return bodies

@@ -1,0 +1,19 @@
+--- wait: how a lane waits for what the core has started.
+local abi = require "moongate.abi"
+
+local C = abi.C
+local yield = coroutine.yield
+
+local wait = {}
+
+--- What ends a lane whose client has left; runtime.lua knows it.
+wait.GONE = setmetatable({}, { __tostring = function() return "the client has left" end, __metatable = false })
+
+--- Waits if `rc` says so.  Raises when the wait ended badly: `what` says for whom.
+function wait.await(rc, what)
+  if rc == C.MG_AGAIN then rc = yield() end
+  if rc == C.MG_EGONE then error(wait.GONE, 0) end
+  if rc ~= 0 then error(what .. ": " .. abi.error_text(rc), 3) end
+end
+
+return wait
