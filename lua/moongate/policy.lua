@@ -9,8 +9,9 @@ local policy = {}
 
 --- The policies that moongate brings, for suggestions.
 policy.stock = {
-  "access_log", "api_key", "canary", "cors", "ext_authz", "fault", "headers", "jwt", "lua", "metrics", "mirror",
-  "misdirected", "normalize", "rate_limit", "rbac", "redirect", "request_id", "respond", "rewrite", "traceparent",
+  "access_log", "api_key", "canary", "cors", "envoy_lua", "ext_authz", "fault", "headers", "jwt", "lua", "metrics",
+  "mirror", "misdirected", "normalize", "rate_limit", "rbac", "redirect", "request_id", "respond", "rewrite",
+  "traceparent",
 }
 
 local FIELDS = {

@@ -25,6 +25,7 @@ local subset_hops = require "moongate.config.manifests.subset_hops"
 local waypoints = require "moongate.config.manifests.waypoints"
 local telemetries = require "moongate.config.manifests.telemetries"
 local telemetry_metrics = require "moongate.config.manifests.telemetry_metrics"
+local traffic_extensions = require "moongate.config.manifests.traffic_extensions"
 local workloads = require "moongate.config.manifests.workloads"
 
 local manifests = {}
@@ -112,6 +113,7 @@ local function build(objects, options, notes)
   mesh.add(context)
   ingress.add(context)
   gateway_api.add(context)
+  traffic_extensions.add(context)
   access_logs.add(context)
   for _, listener in ipairs(context.draft.listeners) do
     listener.path_normalization = context.store.mesh.path_normalization

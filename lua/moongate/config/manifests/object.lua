@@ -35,16 +35,17 @@ function object:place(path)
   return self.file .. ":" .. self:line_of(path)
 end
 
-local function note(self, list, path, message)
+local function note(self, list, path, message, line)
   local who = self.kind and self.name and ("%s %s: "):format(self.kind, self.name) or ""
   local where = path and #path > 0 and path_text(path) .. ": " or ""
-  list[#list + 1] = { file = self.file, line = self:line_of(path), message = who .. where .. message }
+  list[#list + 1] = { file = self.file, line = line or self:line_of(path), message = who .. where .. message }
 end
 
 --- Notes a mistake; the whole load then fails once everything was looked at.
-function object:refuse(path, message)
+-- @param line where it stands, when that is known better than by `path`
+function object:refuse(path, message, line)
   self.refused = true
-  note(self, self.notes.errors, path, message)
+  note(self, self.notes.errors, path, message, line)
 end
 
 --- Notes something that is taken, but does less than its author may think.

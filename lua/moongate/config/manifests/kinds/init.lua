@@ -29,7 +29,8 @@ local function add(name, definition)
 end
 
 local GROUPS = { "core", "istio", "gateway", "peer_authentication", "request_authentication", "telemetry",
-  "virtual_service", "destination_rule", "service_entry", "endpoints", "gateway_api", "http_route" }
+  "virtual_service", "destination_rule", "service_entry", "endpoints", "gateway_api", "http_route",
+  "traffic_extension" }
 for _, group in ipairs(GROUPS) do
   for name, definition in pairs(require("moongate.config.manifests.kinds." .. group)) do add(name, definition) end
 end

@@ -1,0 +1,42 @@
+--- envoy_lua: runs a script written for Envoy's Lua filter: its envoy_on_request(handle) and envoy_on_response(handle).
+-- The handle has what Envoy documents (lua_filter.rst): headers, body, bodyChunks, trailers, httpCall, respond,
+-- metadata, streamInfo, connection, log*, base64Escape, timestamp.  A call that nothing here answers is refused when
+-- the script is loaded.  What differs: a script that raises answers 500, and does not let the request pass;
+-- bodyChunks() gives the whole body as one chunk; a body is at most `limit` long, else 413 (of a response: 500);
+-- Content-Length and Transfer-Encoding cannot be seen, and what is written to them has no effect, since the core frames
+-- messages.
+-- Phases: request, response.
+-- Place it where Envoy's filter stood among the others.
+local handle = require "policies.envoy_lua.handle"
+local script = require "policies.envoy_lua.script"
+
+local envoy_lua = {}
+
+envoy_lua.schema = {
+  { "script", type = "code", required = true, doc = "Defines envoy_on_request, envoy_on_response, or both." },
+  { "clusters", type = "map", values = { type = "string" }, default = {},
+    doc = "Services by the names that httpCall() has for them; a name that is not here is a service's own." },
+  { "limit", type = "size", min = 1, max = 1073741824, default = "1MiB", doc = "Longest body that it reads." },
+}
+
+function envoy_lua.check(conf)
+  local ok, err = script.load(conf.script)
+  if not ok then return nil, "script: " .. err end
+  return true
+end
+
+function envoy_lua.prepare(conf)
+  local functions = assert(script.load(conf.script))
+  return { clusters = conf.clusters, limit = conf.limit, request = functions.request or false,
+    response = functions.response or false }
+end
+
+function envoy_lua.request(conf, ctx)
+  if conf.request then return handle.run(conf, ctx, "request") end
+end
+
+function envoy_lua.response(conf, ctx)
+  if conf.response then handle.run(conf, ctx, "response") end
+end
+
+return envoy_lua

@@ -1,0 +1,66 @@
+--- script: a script for Envoy's Lua filter, loaded into an environment of its own.
+local inline = require "moongate.inline"
+local lexer = require "moongate.config.lexer"
+
+local script = {}
+
+local NOT_HERE = {} -- methods of Envoy's objects that nothing here answers, with why
+for name in ([[setUpstreamOverrideHost clearRouteCache filterContext connectionStreamInfo filterState
+    dynamicTypedMetadata virtualClusterName setHttp1ReasonPhrase importPublicKey verifySignature
+    issuerPeerCertificate parsedSubjectPeerCertificate uriSanLocalCertificate subjectLocalCertificate
+    urlEncodedPemEncodedPeerCertificate urlEncodedPemEncodedPeerCertificateChain dnsSansLocalCertificate
+    validFromPeerCertificate expirationPeerCertificate sessionId ciphersuiteId oidsPeerCertificate
+    oidsLocalCertificate]]):gmatch("%S+") do
+  NOT_HERE[name] = true
+end
+
+-- Envoy's LuaJIT lets a metatable say what pairs() goes through.
+local function pairs_of(value)
+  local mt = getmetatable(value)
+  if type(mt) == "table" and mt.__pairs then return mt.__pairs(value) end
+  return pairs(value)
+end
+
+local function environment()
+  local env = inline.environment()
+  env.pairs = pairs_of
+  env.EnvoyTimestampResolution = { MILLISECOND = 0, MICROSECOND = 1 }
+  return env
+end
+
+-- "file:line: what" of the first call of something that is not here; nil: there is none.
+local function unsupported(code)
+  local tokens = lexer.tokens(code.text)
+  for i = 1, tokens.count - 1 do
+    local name = tokens.texts[i + 1]
+    local called = tokens.kinds[i] == lexer.SYMBOL and tokens.texts[i] == ":" and tokens.kinds[i + 1] == lexer.NAME
+    if called and NOT_HERE[name] then
+      return ("%s:%d: %s() of Envoy's Lua API is not supported here"):format(code.file,
+        code.line + tokens.lines[i + 1] - 1, name)
+    end
+  end
+end
+
+--- Loads a script: { request =, response = } of its functions (nil where it has none), or nil and what is wrong.
+-- @param code of a schema's type "code"
+function script.load(code)
+  local env = environment()
+  local chunk, err = inline.compile(code, env)
+  err = err or unsupported(code)
+  if err then return nil, err end
+  local ok, why = pcall(chunk)
+  if not ok then return nil, tostring(why) end
+  local functions = { request = env.envoy_on_request, response = env.envoy_on_response }
+  for _, name in ipairs { "request", "response" } do
+    local fn = functions[name]
+    if fn ~= nil and type(fn) ~= "function" then
+      return nil, ("%s:%d: envoy_on_%s is no function"):format(code.file, code.line, name)
+    end
+  end
+  if not functions.request and not functions.response then
+    return nil, ("%s:%d: defines neither envoy_on_request nor envoy_on_response"):format(code.file, code.line)
+  end
+  return functions
+end
+
+return script

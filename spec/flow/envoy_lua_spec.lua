@@ -1,0 +1,458 @@
+--- Scripts for Envoy's Lua filter, unchanged; the first are the examples of its documentation (lua_filter.rst).
+local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
+local loop = require "spec.support.loop"
+local net = require "spec.support.net"
+local upstream = require "spec.support.upstream"
+
+local SCRIPTS = {
+  bodies = [[
+-- Called on the request path.
+function envoy_on_request(request_handle)
+  -- Wait for the entire request body and add a request header with the body size.
+  request_handle:headers():add("request_body_size", request_handle:body():length())
+end
+
+-- Called on the response path.
+function envoy_on_response(response_handle)
+  -- Wait for the entire response body and add a response header with the body size.
+  response_handle:headers():add("response_body_size", response_handle:body():length())
+  -- Remove a response header named 'foo'
+  response_handle:headers():remove("foo")
+end]],
+  call = [[
+function envoy_on_request(request_handle)
+  -- Make an HTTP call to an upstream host with the following headers, body, and timeout.
+  local headers, body = request_handle:httpCall(
+  "lua_cluster",
+  {
+    [":method"] = "POST",
+    [":path"] = "/",
+    [":authority"] = "lua_cluster"
+  },
+  "hello world",
+  5000)
+
+  -- Add information from the HTTP call into the headers that are about to be sent to the next
+  -- filter in the filter chain.
+  request_handle:headers():add("upstream_foo", headers["foo"])
+  request_handle:headers():add("upstream_body_size", #body)
+end]],
+  refuse = [[
+function envoy_on_request(request_handle)
+  -- Make an HTTP call.
+  local headers, body = request_handle:httpCall(
+  "lua_cluster",
+  {
+    [":method"] = "POST",
+    [":path"] = "/",
+    [":authority"] = "lua_cluster",
+    ["set-cookie"] = { "lang=lua; Path=/", "type=binding; Path=/" }
+  },
+  "hello world",
+  5000)
+
+  -- Response directly and set a header from the HTTP call. No further filter iteration
+  -- occurs.
+  request_handle:respond(
+    {[":status"] = "403",
+     ["upstream_foo"] = headers["foo"]},
+    "nope")
+end]],
+  log = [[
+function envoy_on_request(request_handle)
+  -- Log information about the request
+  request_handle:logInfo("Authority: "..request_handle:headers():get(":authority"))
+  request_handle:logInfo("Method: "..request_handle:headers():get(":method"))
+  request_handle:logInfo("Path: "..request_handle:headers():get(":path"))
+end
+
+function envoy_on_response(response_handle)
+  -- Log response status code
+  response_handle:logInfo("Status: "..response_handle:headers():get(":status"))
+end]],
+  replace = [[
+function envoy_on_response(response_handle)
+  response_handle:body():setBytes("<html><b>Not Found<b></html>")
+  response_handle:headers():replace("content-type", "text/html")
+end]],
+  chunks = [[
+function envoy_on_response(response_handle)
+
+  -- Sets the content-type.
+  response_handle:headers():replace("content-type", "text/html")
+
+  local last
+  for chunk in response_handle:bodyChunks() do
+    -- Clears each received chunk.
+    chunk:setBytes("")
+    last = chunk
+  end
+
+  last:setBytes("<html><b>Not Found<b></html>")
+end]],
+  metadata = [[
+function envoy_on_request(request_handle)
+  local headers = request_handle:headers()
+  request_handle:streamInfo():dynamicMetadata():set("envoy.filters.http.lua", "request.info", {
+    auth = headers:get("authorization"),
+    token = headers:get("x-request-token"),
+  })
+end
+
+function envoy_on_response(response_handle)
+  local meta = response_handle:streamInfo():dynamicMetadata():get("envoy.filters.http.lua")["request.info"]
+  response_handle:logInfo("Auth: "..meta.auth..", token: "..meta.token)
+end]],
+  -- The rest of the API.
+  fields = [[
+function envoy_on_request(handle)
+  local headers, names = handle:headers(), {}
+  headers:add("x-many", "1")
+  headers:add("X-Many", 2)
+  for key, value in pairs(headers) do
+    if key:sub(1, 1) == ":" or key:find("^x%-many") then names[#names + 1] = key .. "=" .. value end
+  end
+  headers:replace(":path", "/other?b=2")
+  headers:replace("content-length", "7")
+  headers:replace("x-new", "new")
+  headers:remove("x-gone")
+  local info = handle:streamInfo()
+  headers:add("x-told", table.concat({ table.concat(names, "|"), headers:get("x-many"), headers:getAtIndex("x-many", 1),
+    headers:getNumValues("x-many"), tostring(headers:getAtIndex("x-many", 2)), tostring(headers:get("x-none")),
+    info:protocol(), info:routeName(), info:requestedServerName(), tostring(handle:connection():ssl()),
+    tostring(handle:metadata():get("x")), handle:base64Escape("foo"), type(handle:timestamp()),
+    #handle:timestampString(EnvoyTimestampResolution.MICROSECOND) - #handle:timestampString() }, " "))
+  headers:add("x-local", info:downstreamLocalAddress() .. " " .. info:downstreamDirectLocalAddress())
+  headers:add("x-remote", info:downstreamRemoteAddress() .. " " .. info:downstreamDirectRemoteAddress())
+end
+function envoy_on_response(handle) handle:headers():replace(":status", "299") end]],
+  made = [[
+function envoy_on_request(handle)
+  local body = handle:body(true)
+  handle:headers():add("x-bytes", body:length() > 2 and body:getBytes(1, 2) or "short")
+  body:setBytes("made of " .. body:length())
+  if handle:body() then handle:headers():add("x-existed", "yes") end
+end]],
+  trailers = [[
+function envoy_on_request(handle)
+  handle:body()
+  local trailers = handle:trailers()
+  handle:headers():add("x-trailer", trailers and trailers:get("x-t") or "none")
+  if trailers then trailers:add("x-more", "2") end
+end]],
+  later = [[
+function envoy_on_request(handle)
+  local headers, body = handle:httpCall("lua_cluster",
+    { [":method"] = "GET", [":path"] = "/later", [":authority"] = "x" }, nil, { asynchronous = true })
+  handle:headers():add("x-nothing", tostring(headers) .. tostring(body))
+  headers, body = handle:httpCall("lua_cluster",
+    { [":method"] = "GET", [":path"] = "/twice", [":authority"] = "x" }, "",
+    { timeout_ms = 5000, return_duplicate_headers = true })
+  handle:headers():add("x-twice", headers[":status"] .. " " .. table.concat(headers.key, "+") .. " " .. tostring(body))
+  headers, body = handle:httpCall("down", { [":method"] = "GET", [":path"] = "/", [":authority"] = "x" }, "", 5000)
+  handle:headers():add("x-down", headers[":status"] .. " " .. body)
+end]],
+  raises = [[
+function envoy_on_request(handle)
+  local nothing = handle:headers():get("x-none")
+  handle:headers():add("x-length", nothing:len())
+end]],
+  swallows = [[
+function envoy_on_request(handle)
+  pcall(function() handle:respond({ [":status"] = "401" }, "first") end)
+end]],
+  counts = [[
+local count = 0
+function envoy_on_request(handle)
+  count = count + 1
+  handle:respond({ [":status"] = 200 }, "request " .. count)
+end]],
+}
+
+local function config_of()
+  local routes = {}
+  for name, script in pairs(SCRIPTS) do
+    routes[#routes + 1] = ([==[
+      { name = "%s", match = { path = { prefix = "/%s" } }, policies = { { "envoy_lua", limit = 1000, script = [[
+%s
+      ]] } }, backends = { { service = "up" } } },]==]):format(name, name, script)
+  end
+  return ([[
+    return {
+      listeners = { web = { address = "127.0.0.1:$web" } },
+      admin = { address = "127.0.0.1:$admin" },
+      services = { up = { endpoints = { { address = "$up" } } },
+        lua_cluster = { endpoints = { { address = "$called" } } }, down = { endpoints = { "127.0.0.1:1" } } },
+      routes = { %s },
+    }]]):format(table.concat(routes, "\n"))
+end
+
+describe("scripts for Envoy's Lua filter", function()
+  local gw, up, called
+
+  setup(function()
+    up = upstream.start(function(request)
+      request:read()
+      return { status = 404, headers = { foo = "bar", ["content-type"] = "text/plain" }, body = "0123456789" }
+    end)
+    called = upstream.start(function(request)
+      request:read()
+      if request.target == "/twice" then return "HTTP/1.1 204 X\r\nkey: 1\r\nkey: 2\r\n\r\n" end
+      return { status = 200, headers = { foo = "of the call" }, body = "answer" }
+    end)
+    gw = gateway.start { values = { up = up.address, called = called.address }, config = config_of() }
+  end)
+
+  teardown(gateway.stop_all)
+
+  local function ask(request)
+    local response = assert(gw:ask(request))
+    return response, up.requests[#up.requests]
+  end
+
+  it("wait for whole bodies", function()
+    local response, request = ask { method = "POST", path = "/bodies", body = "hello" }
+    assert.equal("5", request.headers["request_body_size"])
+    assert.equal("10", response.headers["response_body_size"])
+    assert.is_nil(response.headers.foo)
+    assert.equal("0123456789", response.body)
+    assert.equal(413, ask { method = "POST", path = "/bodies", body = ("x"):rep(1001) }.status)
+  end)
+
+  it("call services", function()
+    local _, request = ask { path = "/call" }
+    assert.equal("of the call", request.headers["upstream_foo"])
+    assert.equal("6", request.headers["upstream_body_size"])
+    local call = called.requests[#called.requests]
+    assert.same({ "POST", "/", "hello world" }, { call.method, call.target, call.body })
+    assert.equal("lua_cluster", call.headers.host)
+  end)
+
+  it("call services, and answer", function()
+    local before = #up.requests
+    local response = ask { path = "/refuse" }
+    assert.same({ 403, "nope", "of the call" }, { response.status, response.body, response.headers["upstream_foo"] })
+    local sent = http.all(called.requests[#called.requests], "set-cookie")
+    assert.same({ "lang=lua; Path=/", "type=binding; Path=/" }, sent)
+    assert.equal(before, #up.requests)
+  end)
+
+  it("write to the log", function()
+    ask { path = "/log?x=1", host = "shop.example" }
+    for _, text in ipairs { "Authority: shop.example", "Method: GET", "Path: /log?x=1", "Status: 404" } do
+      assert.truthy(gw:logged(text), text)
+    end
+  end)
+
+  it("replace the response's body, by both ways", function()
+    for _, path in ipairs { "/replace", "/chunks" } do
+      local response = ask { path = path }
+      assert.same({ 404, "<html><b>Not Found<b></html>" }, { response.status, response.body })
+      assert.equal("text/html", response.headers["content-type"])
+    end
+  end)
+
+  it("keep metadata for the request's other half", function()
+    ask { path = "/metadata", headers = { authorization = "me", ["x-request-token"] = "t" } }
+    assert.truthy(gw:logged "Auth: me, token: t")
+  end)
+
+  it("read and write fields, and know the stream", function()
+    local response, request = ask { method = "POST", path = "/fields?a=1", host = "h.example", body = "1234",
+      headers = { ["x-gone"] = "1" } }
+    assert.equal(299, response.status)
+    assert.equal("/other?b=2", request.target)
+    assert.same({ "4", "new", nil }, { request.headers["content-length"], request.headers["x-new"], nil })
+    assert.is_nil(request.headers["x-gone"])
+    assert.equal(":authority=h.example|:path=/fields?a=1|:method=POST|:scheme=http|x-many=1|x-many=2 1,2 2 2 nil nil "
+      .. "HTTP/1.1 fields  nil nil Zm9v number 3", request.headers["x-told"])
+    local here = "127.0.0.1:" .. gw.ports.web
+    assert.equal(here .. " " .. here, request.headers["x-local"])
+    assert.truthy(request.headers["x-remote"]:find("^127%.0%.0%.1:%d+ 127%.0%.0%.1:%d+$"))
+  end)
+
+  it("make bodies, and see parts of them", function()
+    local _, request = ask { path = "/made" }
+    assert.same({ "made of 0", "short" }, { request.body, request.headers["x-bytes"] })
+    assert.is_nil(request.headers["x-existed"])
+    _, request = ask { method = "POST", path = "/made", body = "abcd" }
+    assert.equal("made of 4", request.body)
+    assert.same({ "bc", "yes" }, { request.headers["x-bytes"], request.headers["x-existed"] })
+  end)
+
+  it("see trailers", function()
+    local _, request = ask { method = "POST", path = "/trailers", chunks = { "a" }, trailers = { ["x-t"] = "1" } }
+    assert.equal("1", request.headers["x-trailer"])
+    assert.same({ { "x-t", "1" }, { "x-more", "2" } }, { request.trailers[1], request.trailers[2] })
+    _, request = ask { method = "POST", path = "/trailers", body = "a" }
+    assert.equal("none", request.headers["x-trailer"])
+  end)
+
+  it("call without waiting, see repeated fields, and hear 503 from who does not answer", function()
+    local _, request = ask { path = "/later" }
+    assert.equal("nilnil", request.headers["x-nothing"])
+    assert.equal("204 1+2 nil", request.headers["x-twice"])
+    assert.equal("503 upstream failure", request.headers["x-down"])
+    assert.is_true(loop.poll(function()
+      for _, call in ipairs(called.requests) do
+        if call.target == "/later" then return true end
+      end
+    end, 5))
+  end)
+
+  it("do not let a request pass when they raise, or when they swallow their own answer", function()
+    local before = #up.requests
+    assert.equal(500, ask { path = "/raises" }.status)
+    assert.truthy(gw:logged "gateway.lua:")
+    local response = ask { path = "/swallows" }
+    assert.same({ 401, "first" }, { response.status, response.body })
+    assert.equal(before, #up.requests)
+  end)
+
+  it("keep what they know from request to request", function()
+    assert.equal("request 1", ask { path = "/counts" }.body)
+    assert.equal("request 2", ask { path = "/counts" }.body)
+  end)
+
+  it("are refused with file and line for what is not here", function()
+    local path = gw.folder .. "/wrong.lua"
+    local function refused(script)
+      gateway.write(path, ([==[
+return { listeners = { web = { address = "127.0.0.1:8080" } }, routes = { { policies = {
+  { "envoy_lua", script = [[
+%s
+]] } } } } }]==]):format(script))
+      local code, text = gateway.run("check", path)
+      assert.equal(1, code)
+      return (text:gsub("^.*/wrong%.lua", "wrong.lua"):gsub("routes.*script: ", ""))
+    end
+    assert.equal("wrong.lua:5: clearRouteCache() of Envoy's Lua API is not supported here\n",
+      refused "function envoy_on_request(h)\n  h:headers():add('a', 'b')\n  h:clearRouteCache()\nend")
+    assert.equal("wrong.lua:4: filterState() of Envoy's Lua API is not supported here\n",
+      refused "function envoy_on_response(h)\n  return h:streamInfo():filterState()\nend")
+    assert.equal("wrong.lua:3: defines neither envoy_on_request nor envoy_on_response\n", refused "local x = 1")
+    assert.equal("wrong.lua:5: 'end' expected (to close 'function' at line 3) near '<eof>'\n",
+      refused "function envoy_on_request(h)\n")
+  end)
+end)
+
+-- Istio's own examples of a TrafficExtension (traffic_extension.proto), with these names and ports.
+local MESH = [[
+apiVersion: v1
+kind: Service
+metadata: {name: reviews}
+spec: {clusterIP: 127.0.0.1, selector: {app: reviews}, ports: [{name: http, port: $web}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: called}
+spec: {clusterIP: 127.0.0.1, ports: [{name: http, port: $inner}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: reviews-1, labels: {kubernetes.io/service-name: reviews}}
+addressType: IPv4
+endpoints: [{addresses: [127.0.0.1]}]
+ports: [{name: http, port: $up}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: called-1, labels: {kubernetes.io/service-name: called}}
+addressType: IPv4
+endpoints: [{addresses: [127.0.0.1]}]
+ports: [{name: http, port: $up}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data: {mesh: ""}
+---
+apiVersion: extensions.istio.io/v1alpha1
+kind: TrafficExtension
+metadata:
+  name: conditional-header-modifier
+spec:
+  match:
+  - mode: SERVER
+    ports:
+    - number: $web
+    - number: 8081
+  phase: AUTHN
+  priority: 1000
+  lua:
+    inlineCode: |
+      function envoy_on_request(request_handle)
+        local domain = "foo.com"
+        local headers = request_handle:headers()
+        local host = headers:get(":authority")
+        local existing_auth_header = headers:get("Authorization")
+        if (domain ~= nil and host ~= nil and existing_auth_header == nil and domain == host) then
+          local bearer_token = headers:get("cookie"):match("foo")
+          if (bearer_token ~= nil) then
+            headers:add("Authorization", "Bearer " .. bearer_token)
+          end
+        end
+      end
+---
+apiVersion: extensions.istio.io/v1alpha1
+kind: TrafficExtension
+metadata:
+  name: reviews-header-logger
+spec:
+  match:
+  - mode: SERVER
+  phase: STATS
+  lua:
+    inlineCode: |
+      function envoy_on_request(request_handle)
+        local headers = request_handle:headers()
+        local num_headers = 0
+        for key, value in pairs(headers) do
+          num_headers = num_headers + 1
+        end
+        request_handle:logInfo("Request to reviews service has " .. num_headers .. " headers")
+      end
+---
+apiVersion: extensions.istio.io/v1alpha1
+kind: TrafficExtension
+metadata: {name: caller}
+spec:
+  lua:
+    inlineCode: |
+      function envoy_on_request(handle)
+        if handle:headers():get("x-call") then
+          local headers, body = handle:httpCall("outbound|$inner||called.default.svc.cluster.local",
+            { [":method"] = "GET", [":path"] = "/called", [":authority"] = "called" }, nil, 5000)
+          handle:headers():add("x-called", headers[":status"] .. " " .. body)
+        end
+      end
+]]
+
+describe("a TrafficExtension", function()
+  local gw, up
+
+  setup(function()
+    up = upstream.start()
+    gw = gateway.start { name = "mesh.yaml", values = { up = up.address:match "%d+$" }, config = MESH,
+      args = { "--admin", "127.0.0.1:" .. net.free_port() } }
+  end)
+
+  teardown(gateway.stop_all)
+
+  it("runs Istio's examples", function()
+    local function authorization(host, headers)
+      assert.equal(200, assert(gw:ask { host = host, headers = headers }).status)
+      return up.requests[#up.requests].headers.authorization
+    end
+    assert.equal("Bearer foo", authorization("foo.com", { cookie = "foo=1" }))
+    assert.equal("mine", authorization("foo.com", { cookie = "foo=1", authorization = "mine" }))
+    assert.is_nil(authorization("bar.com", { cookie = "foo=1" }))
+    assert.truthy(gw:logged "Request to reviews service has ")
+  end)
+
+  it("calls clusters of the mesh", function()
+    assert.equal(200, assert(gw:ask { headers = { ["x-call"] = "1" } }).status)
+    assert.truthy(up.requests[#up.requests].headers["x-called"]:find("^200 "))
+  end)
+end)
