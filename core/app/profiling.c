@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "app/flame.h"
+#include "net/loop.h"
+#include "script/budget.h"
 
 /* How often it looks, and how long it waits for a worker that does not come to say what it saw. */
 enum { LOOK_MS = 50, PATIENCE_MS = 2000 };
@@ -33,7 +35,7 @@ static void answer(struct mg_profiling *p)
     }
     mg_flame_merge(&flame);
     snprintf(title, sizeof(title), "%u s, %u workers: %llu samples, one for %d ms of CPU time",
-             p->seconds, workers, (unsigned long long)flame.total, MG_PROFILE_MS);
+             p->seconds, workers, (unsigned long long)flame.total, MG_BUDGET_TICK_MS);
     if (p->folded)
         mg_flame_folded(&flame, &body);
     else

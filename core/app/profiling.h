@@ -8,6 +8,7 @@
 #ifndef MG_PROFILING_H
 #define MG_PROFILING_H
 #include "base/buf.h"
+#include "net/loop.h"
 #include "script/profile.h"
 
 enum { MG_PROFILING_SECONDS = 5, MG_PROFILING_MOST = 60 };

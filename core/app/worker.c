@@ -338,7 +338,7 @@ static int setup(struct mg_worker *w)
     if (w->proxy == NULL || w->L == NULL)
         return -1;
     mg_overload_start(&w->proxy->overload, w->proxy, w->env.metrics, w->env.worker);
-    w->profile = mg_profile_new(w->opts->shared->profile, w->opts->slot, w->L, w->proxy);
+    w->profile = mg_profile_new(w->opts->shared->profile, w->opts->slot);
     if (w->profile == NULL)
         return -1;
     if (mg_vm_function(w->L, "moongate.runtime", "lane") != 0) {

@@ -11,8 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TICK_MS = 5 };
-
 volatile unsigned mg_budget_turn;
 
 static struct {
@@ -21,6 +19,7 @@ static struct {
     struct sigaction profiler;   /* LuaJIT's own handler */
     volatile unsigned last_turn; /* at the tick before */
     volatile unsigned doomed;    /* the turn that is to be ended, or 0 */
+    struct mg_budget_sampler *volatile sampler;
     timer_t timer;
     lua_Alloc alloc; /* LuaJIT's own */
     void *alloc_arg;
@@ -56,7 +55,9 @@ static bool is_over(lua_State *L)
 /* LuaJIT calls this between two instructions.  An error raised here would leave its profiler stuck. */
 static void on_sample(void *arg, lua_State *L, int samples, int vmstate)
 {
-    (void)arg, (void)samples, (void)vmstate;
+    (void)arg;
+    if (b.sampler != NULL)
+        b.sampler->sample(b.sampler, L, samples, vmstate);
     if (b.doomed != mg_budget_turn && is_over(L))
         b.doomed = mg_budget_turn;
 }
@@ -80,12 +81,14 @@ static void stop(lua_State *L, lua_Debug *ar)
 static void on_tick(int signal)
 {
     unsigned turn = mg_budget_turn;
+    bool in_lane = (turn & 1) != 0, goes_on = in_lane && turn == b.last_turn;
 
-    if ((turn & 1) != 0 && turn == b.last_turn) {
-        if (b.doomed == turn)
-            lua_sethook(b.L, stop, LUA_MASKCOUNT, 1);
+    if (goes_on && b.doomed == turn)
+        lua_sethook(b.L, stop, LUA_MASKCOUNT, 1);
+    if (goes_on || (in_lane && b.sampler != NULL))
         b.profiler.sa_handler(signal);
-    }
+    if (!in_lane && b.sampler != NULL)
+        b.sampler->elsewhere++;
     b.last_turn = turn;
 }
 
@@ -103,7 +106,8 @@ static int start_profiler(void)
 
 static int start_timer(void)
 {
-    struct itimerspec every = {{0, TICK_MS * 1000000L}, {0, TICK_MS * 1000000L}};
+    struct itimerspec every = {{0, MG_BUDGET_TICK_MS * 1000000L},
+                               {0, MG_BUDGET_TICK_MS * 1000000L}};
     struct sigevent event;
 
     memset(&event, 0, sizeof(event));
@@ -113,6 +117,11 @@ static int start_timer(void)
     if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &b.timer) != 0)
         return -errno;
     return timer_settime(b.timer, 0, &every, NULL) == 0 ? 0 : -errno;
+}
+
+void mg_budget_sample(struct mg_budget_sampler *s)
+{
+    b.sampler = s;
 }
 
 /* ---- memory --------------------------------------------------------------------------------- */

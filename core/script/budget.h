@@ -1,18 +1,21 @@
 /* budget.h -- What policies may use up of a worker: time of the CPU, and memory.
  *
  * Owner:      a worker starts it when its config is loaded and stops it before its Lua state closes.  One a process:
- *             LuaJIT's profiler is.
+ *             LuaJIT's profiler is, and whoever else wants its samples gets them from here.
  * Ownership:  nothing is given away.
  * Errors:     a policy that uses up its budget is ended by an error in its Lua (moongate.budget says which).
- * Invariant:  a lane that has run for less than TICK_MS pays two additions.  One that runs on is looked at every
- *             TICK_MS of the thread's time, in compiled loops too: LuaJIT's profiler in line mode makes each line look
+ * Invariant:  a lane that has run for less than MG_BUDGET_TICK_MS pays two additions.  One that runs on is looked at every
+ *             tick of the thread's time, in compiled loops too: LuaJIT's profiler in line mode makes each line look
  *             at a flag, which a timer on the thread's own CPU clock sets.  What runs in C is not looked at.
  */
 #ifndef MG_BUDGET_H
 #define MG_BUDGET_H
 #include <lua.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+enum { MG_BUDGET_TICK_MS = 5 }; /* of the thread's CPU time */
 
 /* The function that looks at the lane that runs is on the stack's top, and taken: it gets the coroutine, the
  * number of its turn and the thread's CPU time in ms, and returns the error that is to end it, or nothing.  0, or -errno. */
@@ -21,6 +24,15 @@ void mg_budget_stop(void);
 /* Bytes that the Lua state may hold; what passes it fails as if there were no memory.  0: no bound. */
 void mg_budget_set_memory(size_t most);
 size_t mg_budget_used(void); /* bytes held now */
+
+/* Who wants to know where the time goes: each tick in a lane is told by `sample` (as LuaJIT's profiler does, from the lane,
+ * a little later), each one elsewhere is counted. */
+struct mg_budget_sampler {
+    void (*sample)(struct mg_budget_sampler *s, lua_State *L, int samples, int vmstate);
+    volatile sig_atomic_t elsewhere;
+};
+/* `s` is borrowed until the next call; NULL: nobody. */
+void mg_budget_sample(struct mg_budget_sampler *s);
 
 /* A number of its own for each time that a lane is let run; odd while one runs. */
 extern volatile unsigned mg_budget_turn;

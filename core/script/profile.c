@@ -1,15 +1,13 @@
 #include "script/profile.h"
 
 #include <luajit.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/list.h"
+#include "base/str.h"
 #include "net/loop.h"
-
-/* "l": traces look for a sample at every line, else loops that are compiled would be seen as what follows them. */
-#define MODE "li5"
+#include "script/budget.h"
 
 enum { DEPTH = 64, STACKS = 2048, STACK_TEXT = 4096 };
 
@@ -20,45 +18,14 @@ struct stack {
 struct mg_profile {
     struct mg_profile_board *board;
     struct mg_profile_share *share;
-    lua_State *L;
-    const struct mg_proxy *proxy;
     uint64_t id; /* of the last profile that it took part in */
     bool running;
-    struct sigaction theirs;
+    struct mg_budget_sampler sampler;
     uint32_t lost; /* samples for which there was no room */
     uint32_t nstacks, used;
     struct stack *stacks;
     char *text;
 };
-
-/* ---- the signal ------------------------------------------------------------------------- */
-
-static struct mg_profile *sampled;
-static pthread_t loop_thread;
-static volatile sig_atomic_t core_ticks, thread_ticks;
-
-static void on_tick(int signal)
-{
-    if (!pthread_equal(pthread_self(), loop_thread))
-        thread_ticks++;
-    else if (*(struct mg_x *const volatile *)&sampled->proxy->running == NULL)
-        core_ticks++;
-    else
-        sampled->theirs.sa_handler(signal);
-}
-
-/* LuaJIT has set its own handler, and takes away whatever stands there when it stops. */
-static void take_signal(struct mg_profile *p)
-{
-    struct sigaction ours = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
-
-    sampled = p;
-    loop_thread = pthread_self();
-    core_ticks = thread_ticks = 0;
-    sigemptyset(&ours.sa_mask);
-    sigaction(SIGPROF, NULL, &p->theirs);
-    sigaction(SIGPROF, &ours, NULL);
-}
 
 /* ---- stacks ----------------------------------------------------------------------------- */
 
@@ -140,15 +107,16 @@ static const char *state_name(int state)
     }
 }
 
-static void on_sample(void *data, lua_State *L, int samples, int state)
+static void on_sample(struct mg_budget_sampler *s, lua_State *L, int samples, int state)
 {
+    struct mg_profile *p = MG_LIST_OF(s, struct mg_profile, sampler);
     char text[STACK_TEXT];
     size_t len;
     const char *dump = luaJIT_profile_dumpstack(L, "pFZ;", -DEPTH, &len);
 
     len = shorten(text, sizeof(text) - 32, dump, len);
     len += (size_t)snprintf(text + len, 32, "%s", state_name(state));
-    add(data, text, len, (uint32_t)samples);
+    add(p, text, len, (uint32_t)samples);
 }
 
 /* ---- one profile ------------------------------------------------------------------------ */
@@ -163,8 +131,8 @@ static void start(struct mg_profile *p)
         return;
     }
     p->nstacks = p->used = p->lost = 0;
-    luaJIT_profile_start(p->L, MODE, on_sample, p);
-    take_signal(p);
+    p->sampler = (struct mg_budget_sampler){.sample = on_sample};
+    mg_budget_sample(&p->sampler);
     p->running = true;
 }
 
@@ -184,9 +152,8 @@ static void stop(struct mg_profile *p)
     struct mg_profile_share *to = p->share;
     uint32_t len = 0;
 
-    luaJIT_profile_stop(p->L);
-    len = put(to, len, MG_STR("core"), (uint32_t)core_ticks);
-    len = put(to, len, MG_STR("threads"), (uint32_t)thread_ticks);
+    mg_budget_sample(NULL);
+    len = put(to, len, MG_STR("core"), (uint32_t)p->sampler.elsewhere);
     len = put(to, len, MG_STR("[no room]"), p->lost);
     for (uint32_t i = 0; i < p->nstacks; i++)
         len = put(to, len, mg_str_of(p->text + p->stacks[i].at, p->stacks[i].len),
@@ -220,8 +187,7 @@ size_t mg_profile_board_size(uint32_t workers)
     return sizeof(struct mg_profile_board) + workers * sizeof(struct mg_profile_share);
 }
 
-struct mg_profile *mg_profile_new(struct mg_profile_board *board, uint32_t worker, lua_State *L,
-                                  const struct mg_proxy *proxy)
+struct mg_profile *mg_profile_new(struct mg_profile_board *board, uint32_t worker)
 {
     struct mg_profile *p = calloc(1, sizeof(*p));
 
@@ -229,8 +195,6 @@ struct mg_profile *mg_profile_new(struct mg_profile_board *board, uint32_t worke
         return NULL;
     p->board = board;
     p->share = &board->shares[worker];
-    p->L = L;
-    p->proxy = proxy;
     return p;
 }
 

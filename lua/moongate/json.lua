@@ -12,8 +12,11 @@ json.null = cjson.null
 
 local array = { __metatable = "json.array" } -- what getmetatable() tells, of a table that it protects
 
---- Marks a table as a list, so that an empty one is written as [] and not as {}.
-function json.array(list) return setmetatable(list or {}, array) end
+--- Marks a table as a list, so that an empty one is written as [] and not as {}; one that is marked stays.
+function json.array(list)
+  if list and getmetatable(list) == array.__metatable then return list end
+  return setmetatable(list or {}, array)
+end
 
 --- The value of a text, or nil and what is wrong.
 function json.decode(text)

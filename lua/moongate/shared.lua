@@ -61,7 +61,7 @@ end
 --- Stores `new` for `seconds` if what is there is `old` (nil: if nothing is), at once for all workers.
 -- @return true, or false when something else is there by now, or nil and why
 function methods.swap(self, key, old, new, seconds)
-  local rc = C.mg_shared_swap(self.handle, abi.str(key), old and abi.str(old) or nothing, abi.str(new), ms(seconds))
+  local rc = C.mg_shared_swap(handles[self], abi.str(key), old and abi.str(old) or nothing, abi.str(new), ms(seconds))
   if rc == C.MG_EPHASE then return false end
   return outcome(rc)
 end
