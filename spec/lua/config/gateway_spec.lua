@@ -266,4 +266,27 @@ describe("Istio's Gateways", function()
       assert.matches("gatewayTopology of single pods is not supported yet", errors[1].message)
     end)
   end)
+
+  it("whose pods nobody knows are guarded by what selects such pods beside it, and the whole mesh", function()
+    local function policy(namespace, selector)
+      return ("apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: %s}\n"
+        .. "spec: {action: DENY, rules: [{}]%s}\n---\n"):format(namespace, selector)
+    end
+    local plain = gateway(server(80, "HTTP", '"*"')):gsub("spec: {", "spec: {selector: {istio: in}, ")
+    local function is_guarded(text)
+      local guarded = true
+      for _, route in ipairs(loaded(plain .. text).routes) do
+        if route.listeners[1]:find "^ingress" then guarded = guarded and (route.policies[1] or {}).name == "rbac" end
+      end
+      return guarded
+    end
+    assert.is_false(is_guarded "")
+    assert.is_true(is_guarded(policy("istio-system", "")))
+    assert.is_true(is_guarded(policy("prod", "")))
+    assert.is_true(is_guarded(policy("prod", ", selector: {matchLabels: {istio: in}}")))
+    assert.is_false(is_guarded(policy("prod", ", selector: {matchLabels: {istio: out}}")))
+    assert.is_false(is_guarded(policy("other", "")))
+    local _, warnings = loaded(plain)
+    assert.matches("policies count for it as for pods with these labels in its own namespace", warnings[1].message)
+  end)
 end)

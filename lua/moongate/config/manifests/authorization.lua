@@ -3,6 +3,7 @@
 -- Tokens are checked after CUSTOM and before what may ask whose they are.
 local attachment = require "moongate.config.manifests.attachment"
 local custom = require "moongate.config.manifests.custom_authorization"
+local names = require "moongate.config.manifests.names"
 local request_authentication = require "moongate.config.manifests.request_authentication"
 local rules = require "moongate.config.manifests.authorization_rules"
 local workloads = require "moongate.config.manifests.workloads"
@@ -86,6 +87,17 @@ function authorization.new(store, all, backends)
     index(self, policy, all)
   end
   return setmetatable(self, { __index = authorization })
+end
+
+--- Makes known a workload that stands in none of the files: what selects its labels counts for it as for any other.
+function authorization:introduce(workload)
+  for _, policy in ipairs(self.policies) do
+    local selector = policy.spec.selector and policy.spec.selector.matchLabels or {}
+    local near = policy.namespace == self.mesh.root_namespace or policy.namespace == workload.namespace
+    if near and #attachment.refs(policy.spec) == 0 and names.selects(selector, workload.labels) then
+      add(self.by_workload, workload, policy)
+    end
+  end
 end
 
 -- ---- what counts where --------------------------------------------------------------------

@@ -1,6 +1,7 @@
 --- Listeners and routes of the ingress gateways: networking.istio.io Gateways and the VirtualServices that name them.
 local binding = require "moongate.config.manifests.virtual_services.binding"
 local claims = require "moongate.config.manifests.virtual_services.claims"
+local gateway_pods = require "moongate.config.manifests.gateway_pods"
 local gateway_servers = require "moongate.config.manifests.gateway_servers"
 local gateway_tls = require "moongate.config.manifests.gateway_tls"
 local names = require "moongate.config.manifests.names"
@@ -13,34 +14,6 @@ local ingress = {}
 
 local GATEWAY = "networking.istio.io/Gateway"
 local VIRTUAL_SERVICE = "networking.istio.io/VirtualService"
-local PROXY_SETTINGS = "proxy.istio.io/config" -- annotation
-
--- Who may be believed about the client is said for the whole mesh here; what a pod says of it must not be lost.
-local function check_own_settings(pod)
-  local path, template = { "metadata", "annotations", PROXY_SETTINGS }, pod.object.spec.template
-  local said = pod.object.annotations[PROXY_SETTINGS]
-  if template then
-    path = { "spec", "template", unpack(path) }
-    said = template.metadata and template.metadata.annotations[PROXY_SETTINGS]
-  end
-  if said and said:find("gatewayTopology", 1, true) then
-    pod.object:refuse(path, "gatewayTopology of single pods is not supported yet; that of the mesh's defaultConfig is")
-  end
-end
-
---- The workloads that a Gateway's selector picks, in any namespace.
-local function pods_of(context, gateway)
-  local selector = gateway.spec.selector
-  local found = next(selector) and workloads.select(context.workloads, selector) or {}
-  if #found == 0 then
-    gateway:warn({ "spec", "selector" }, "no Deployment's pods carry these labels, so its calls have no identity")
-  end
-  for _, pod in ipairs(found) do
-    check_own_settings(pod)
-    pod.object:attach(("Gateway %s/%s"):format(gateway.namespace, gateway.name))
-  end
-  return found
-end
 
 --- Several servers may share an address, also those of several Gateways, if they speak the same as the same.
 -- @return the group, or nil when the server cannot be one of it, which is refused
@@ -57,6 +30,9 @@ local function group_of(context, groups, gateway, i, protocol, workload)
     return gateway:refuse(path, ("%s speaks %s already, by %s"):format(address, group.protocol, group.at))
   elseif group.workload ~= workload then
     return gateway:refuse(path, ("%s is served by other pods already, by %s"):format(address, group.at))
+  end
+  if not workload and not group.gateways[gateway.namespace .. "/" .. gateway.name] then
+    table.insert(group.pods, context.pods[gateway][1])
   end
   return group
 end
@@ -88,8 +64,8 @@ local function collect(context)
   local groups = {}
   context.pods = {}
   for _, gateway in ipairs(context.store:all(GATEWAY)) do
-    local pods = pods_of(context, gateway)
-    context.pods[gateway] = pods
+    local pods = gateway_pods.find(context, gateway)
+    context.pods[gateway] = pods[1] and pods or { gateway_pods.stand_in(context, gateway) }
     gateway_servers.check(gateway)
     for i in ipairs(gateway.spec.servers) do add_server(context, groups, gateway, i, pods[1]) end
   end

@@ -1,0 +1,43 @@
+--- The pods that an Istio Gateway's selector picks: who they are, and which policies guard them.
+local workloads = require "moongate.config.manifests.workloads"
+
+local gateway_pods = {}
+
+local PROXY_SETTINGS = "proxy.istio.io/config" -- annotation
+
+-- Who may be believed about the client is said for the whole mesh here; what a pod says of it must not be lost.
+local function check_own_settings(pod)
+  local path, template = { "metadata", "annotations", PROXY_SETTINGS }, pod.object.spec.template
+  local said = pod.object.annotations[PROXY_SETTINGS]
+  if template then
+    path = { "spec", "template", unpack(path) }
+    said = template.metadata and template.metadata.annotations[PROXY_SETTINGS]
+  end
+  if said and said:find("gatewayTopology", 1, true) then
+    pod.object:refuse(path, "gatewayTopology of single pods is not supported yet; that of the mesh's defaultConfig is")
+  end
+end
+
+--- The workloads that a Gateway's selector picks, in any namespace; an empty list, and a warning, for none.
+function gateway_pods.find(context, gateway)
+  local selector = gateway.spec.selector
+  local found = next(selector) and workloads.select(context.workloads, selector) or {}
+  if #found == 0 then
+    gateway:warn({ "spec", "selector" }, "no Deployment's pods carry these labels, so its calls have no identity; "
+      .. "policies count for it as for pods with these labels in its own namespace")
+  end
+  for _, pod in ipairs(found) do
+    check_own_settings(pod)
+    pod.object:attach(("Gateway %s/%s"):format(gateway.namespace, gateway.name))
+  end
+  return found
+end
+
+--- What stands for the pods of a Gateway that nobody knows, to those who guard them.
+function gateway_pods.stand_in(context, gateway)
+  local pod = { name = gateway.name, namespace = gateway.namespace, labels = gateway.spec.selector }
+  context.authorization:introduce(pod)
+  return pod
+end
+
+return gateway_pods
