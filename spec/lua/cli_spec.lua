@@ -131,4 +131,13 @@ describe("command line", function()
     assert.matches("tally: a policy for specs.*count %(integer; default 1; at least 1%): How many",
       select(2, run("help", "tally")))
   end)
+
+  it("leaves the collector of memory as it was, whatever the config is", function()
+    local before = collectgarbage("setpause", 210)
+    for _, text in ipairs { "return {", "error 'no'", "return { listeners = {} }" } do
+      assert.equal(1, (run("check", write("pause.lua", text))))
+      assert.equal(210, collectgarbage("setpause", 210))
+    end
+    collectgarbage("setpause", before)
+  end)
 end)
