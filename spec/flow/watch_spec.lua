@@ -84,6 +84,27 @@ describe("run --watch", function()
     assert.truthy(answers "five")
   end)
 
+  it("serves the last of many edits, in whatever way an editor saves", function()
+    gw = gateway.start { config = config "one", args = { "--watch" } }
+    local conn = stream.connect(gw.ports.web)
+    for i = 1, 100 do edit("n" .. i) end
+    assert.truthy(answers "n100")
+    local text = process.file(gw.path)
+    assert(os.rename(gw.path, gw.path .. "~")) -- what was there is kept, and the new text a file of its own
+    gateway.write(gw.path, (text:gsub("n100", "backup")))
+    assert(os.remove(gw.path .. "~"))
+    assert.truthy(answers "backup")
+    local file = assert(io.open(gw.path, "w")) -- half of it first
+    file:write(config("whole"):sub(1, 20))
+    file:flush()
+    loop.sleep(0.02)
+    file:write((config("whole"):sub(21):gsub("%$web", gw.ports.web)))
+    file:close()
+    assert.truthy(answers "whole")
+    assert.equal(200, assert(http.send(conn, {})).status)
+    conn:close()
+  end)
+
   it("looks at certificates and policies too", function()
     local folder = certs.make(gateway.folder())
     gw = gateway.start { args = { "--watch", "--policy-path", "$folder" }, values = { dir = folder },
