@@ -35,26 +35,25 @@ local function text_of(object, key)
   return body.stringData[key] or coded and base64.decode((coded:gsub("%s", "")))
 end
 
--- Why the core's TLS library does not take it; nil: it does, or it is not there (unit specs).
-local function refused(part)
-  if not package.loaded["moongate.cdef"] then return nil end
-  part.listeners, part.services = part.listeners or {}, part.services or {}
-  local mistake = require("moongate.tls").try(part)[1]
-  return mistake and mistake.message
+-- The core's TLS library, which tries what was read; nil: it is not there (unit specs). Every worker tries it, too:
+-- a Gateway is served where it is, whoever judges it.
+local function library()
+  return package.loaded["moongate.cdef"] and require "moongate.tls"
 end
 
 local function check_pair(pair)
   if not pair.cert or not pair.key then return "expected tls.crt and tls.key" end
   if not pair.cert:find("%-%-BEGIN [%u ]*CERTIFICATE%-%-") then return "tls.crt has no certificate in PEM" end
   if not pair.key:find("%-%-BEGIN [%u ]*PRIVATE KEY%-%-") then return "tls.key has no private key in PEM" end
-  return refused { listeners = { { name = "", at = "", tls = { certs = { pair }, client_auth = "none", alpn = {},
-    min_version = "1.2", tickets = false } } } }
+  local tls = library()
+  return tls and tls.pair_mistake(pair)
 end
 
 local function check_ca(text)
   if not text then return "expected ca.crt" end
   if not text:find("%-%-BEGIN [%u ]*CERTIFICATE%-%-") then return "ca.crt has no certificate in PEM" end
-  return refused { services = { { name = "", at = "", tls = { ca = text } } } }
+  local tls = library()
+  return tls and tls.authority_mistake(text)
 end
 
 local function pair_of(context, object, ref, rules)
