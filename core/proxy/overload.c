@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "proxy/downstream.h"
 
-enum { LOOK_MS = 250, RELIEVE_MS = 1000, SHED = 256, FEW = 256, FOR_FILES = 64 };
+enum { LOOK_MS = 250, RELIEVE_MS = 1000, SHED_PART = 16, FEW = 256, FOR_FILES = 64 };
 
 static const char *const resources[] = {"memory", "connections", "descriptors"};
 
@@ -97,9 +97,12 @@ static void say(enum mg_overload_resource resource, bool active, const char *wha
     mg_log(active ? MG_LOG_WARN : MG_LOG_INFO, "overload: %s %s", resources[resource], what);
 }
 
+/* A few at a look: who waits is not served sooner by more. */
 static void shed(struct mg_overload *o, const struct mg_front *only)
 {
-    count(o->closed_idle, mg_proxy_shed(o->proxy, only, SHED));
+    uint32_t conns = only != NULL ? only->conns : o->proxy->conns;
+
+    count(o->closed_idle, mg_proxy_shed(o->proxy, only, 1 + conns / SHED_PART));
 }
 
 static void turn(struct mg_overload *o, enum mg_overload_resource r, bool active,

@@ -14,7 +14,7 @@ return {
   { "says nothing and stays", says = "", status = 504, flag = "UT" },
   { "says nothing and closes", says = "", ends = "close", status = 503, flag = "UC" },
   { "says nothing and resets", says = "", ends = "reset", status = 503, flag = "UR" },
-  { "closes before the request", says = "", first = true, ends = "close", status = 503, flag = "UC" },
+  { "closes before the request", says = "", first = true, ends = "close", status = 503, flag = "U" },
   { "resets before the request", says = "", first = true, ends = "reset", status = 503, flag = "U" },
   { "closes inside a head", says = HEAD, ends = "close", every = true, status = 503, flag = "UC" },
   { "resets inside a head", says = HEAD, ends = "reset", every = true, status = 503, flag = "UR" },
