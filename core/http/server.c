@@ -29,8 +29,7 @@ static void leave(struct mg_server *s)
 
 /* ---- refusing ----------------------------------------------------------------------- */
 
-/* A whole response of our own, then the end of the connection. */
-static void answer(struct mg_server *s, int status, bool head_only)
+void mg_server_answer(struct mg_server *s, int status, bool head_only)
 {
     const char *reason = mg_status_reason(status);
     mg_str date = mg_date_now();
@@ -55,7 +54,7 @@ static void answer(struct mg_server *s, int status, bool head_only)
 
 static void refuse(struct mg_server *s, void *owner, mg_str head, const struct mg_refusal *why)
 {
-    answer(s, why->status, head.len >= 5 && memcmp(head.ptr, "HEAD ", 5) == 0);
+    mg_server_answer(s, why->status, head.len >= 5 && memcmp(head.ptr, "HEAD ", 5) == 0);
     s->handler->on_refused(s, owner, why->status, why->why);
 }
 
@@ -75,7 +74,7 @@ static void fail_body(struct mg_server *s, int err)
     int status = err == MG_ETIMEOUT ? 408 : err == MG_ELIMIT ? 413 : 400;
 
     if (!s->active->out.started)
-        answer(s, status, s->active->head);
+        mg_server_answer(s, status, s->active->head);
     else
         mg_server_close_now(s);
     fail(s, err);

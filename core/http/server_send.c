@@ -175,14 +175,16 @@ static void tunnel(struct mg_stream *st)
         mg_loop_defer(s->loop, &s->later);
 }
 
-/* The response is not whole: shows it to the peer by the framing, else by a reset. */
-static void cut(struct mg_server *s, const struct mg_outgoing *out)
+/* The response is not whole: says so while nothing of it has gone, else shows it to the peer by the framing, or by a
+ * reset. */
+static void cut(struct mg_server *s, const struct mg_server_active *a)
 {
-    if (!out->started || out->head.len > 0 || out->framing != MG_BODY_CLOSE) {
+    if (a->out.started && a->out.head.len > 0)
+        mg_server_answer(s, 502, a->head);
+    else if (!a->out.started || a->out.framing != MG_BODY_CLOSE)
         mg_server_close(s);
-    } else {
+    else
         mg_server_reset(s);
-    }
 }
 
 static void release(struct mg_stream *st, bool whole)
@@ -201,7 +203,7 @@ static void release(struct mg_stream *st, bool whole)
         return;
     }
     if (s->state != SERVER_TUNNEL && !a->out.ended) {
-        cut(s, &a->out);
+        cut(s, a);
     } else if (s->state == SERVER_TUNNEL || s->closing || (received && !whole)) {
         mg_server_close(s);
     } else if (received) {

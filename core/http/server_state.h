@@ -73,6 +73,8 @@ extern const struct mg_stream_ops mg_server_stream_ops;
 void mg_server_close_now(struct mg_server *s);
 void mg_server_close(struct mg_server *s);
 void mg_server_reset(struct mg_server *s);
+/* A whole response of our own, then the end of the connection. */
+void mg_server_answer(struct mg_server *s, int status, bool head_only);
 /* Moves the one timer; what it means is told by the state when it fires. */
 void mg_server_arm(struct mg_server *s, uint32_t ms);
 /* How long the peer may take for what the state waits for. */

@@ -96,6 +96,9 @@ return {
   { "trailers go to nobody else", CHUNKED .. "2\r\nok\r\n0\r\nX-T: 1\r\n\r\n",
     client = CHUNKED .. "2\r\nok\r\n0\r\n\r\n",
     kept = true },
+  -- Nothing of the answer has gone by then; the connection ends all the same.
+  { "a chunk that is none behind the head", CHUNKED .. "2\nok\r\n0\r\n\r\n", client = GATEWAY, cut = true },
+  { "a chunk past 2^63 behind the head", CHUNKED .. "ffffffffffffffff\r\nok", client = GATEWAY, cut = true },
   broken("a size of letters", "g\r\nx\r\n0\r\n\r\n"),
   broken("a size of nothing", "\r\nx\r\n0\r\n\r\n"),
   broken("a size past 2^64", "10000000000000001\r\nx\r\n0\r\n\r\n"),
