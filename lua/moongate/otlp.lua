@@ -1,6 +1,7 @@
 --- otlp: spans to an OpenTelemetry collector, in batches, by OTLP/HTTP with JSON.
 -- A worker has a queue for each collector, which lives on across reloads.  What does not fit is dropped; a batch that
 -- the collector cannot take now is sent again, less and less often, and given up after some tries.
+local closed = require "moongate.closed"
 local http = require "moongate.http"
 local json = require "moongate.json"
 local log = require "moongate.log"
@@ -10,7 +11,7 @@ local timer = require "moongate.timer"
 
 local otlp = {}
 local methods = {}
-methods.__index, methods.__metatable = methods, false
+local make, inside = closed.class(methods)
 
 local TICK = 0.1 -- seconds between two looks at all queues
 local TRIES, PAUSE, LONGEST_PAUSE = 5, 1, 30 -- of one batch; seconds, doubled each time
@@ -102,6 +103,7 @@ end
 
 --- Adds a span, as OTLP's JSON has it (a text); one that the queue cannot take is dropped and counted.
 function methods:add(span)
+  self = inside[self]
   if self.last - self.first + 1 >= self.most then return count("dropped", 1) end
   self.last = self.last + 1
   self.queue[self.last] = span
@@ -117,16 +119,16 @@ function otlp.exporter(options)
   if not self then
     local headers = { ["content-type"] = "application/json" }
     for name, value in pairs(o.headers or {}) do headers[name] = value end
-    self = setmetatable({ url = o.url, service = o.service, headers = headers, name = o.name, most = o.queue,
+    self = { url = o.url, service = o.service, headers = headers, name = o.name, most = o.queue,
       batch = o.batch, interval = o.interval, timeout = o.timeout, queue = {}, first = 1, last = 0, due = 0,
-      busy = false }, methods)
+      busy = false }
     exporters[key] = self
   end
   if kept_by ~= timer.load_number() then
     kept_by = timer.load_number()
     timer.every(TICK, look)
   end
-  return self
+  return make(self)
 end
 
 return otlp

@@ -2,6 +2,7 @@
 -- Commands of many requests are under way on one connection at once, so each takes one round trip and no connection of
 -- its own.  Every wait has a limit, and so has the number of commands under way.  A server that cannot be reached is
 -- not asked for a while: what is wanted meanwhile fails at once.
+local closed = require "moongate.closed"
 local connection = require "moongate.redis.connection"
 local context = require "moongate.ctx"
 local resp = require "moongate.redis.resp"
@@ -9,7 +10,7 @@ local time = require "moongate.time"
 
 local redis = {}
 local methods = {}
-methods.__index, methods.__metatable = methods, false
+local make, inside = closed.class(methods)
 
 local BUSY = 32 -- commands under way on each connection before another one is made
 local PAUSE, LONGEST_PAUSE = 0.1, 2 -- seconds after a failure in which nobody connects, doubled each time
@@ -21,11 +22,11 @@ redis.null = resp.null
 -- @param options { address = "host:port", timeout = ms of a round trip, connecting included (500), username, password,
 -- database, tls (see moongate.socket), connections = at most (2), pending = commands under way at most (1024) }
 function redis.new(options)
-  return setmetatable({
+  return make {
     options = { address = options.address, tls = options.tls, timeout = options.timeout or 500,
       username = options.username, password = options.password, database = options.database },
     most = options.connections or 2, most_pending = options.pending or 1024, list = {}, pause = PAUSE, closed_until = 0,
-  }, methods)
+  }
 end
 
 -- ---- connections --------------------------------------------------------------------------
@@ -76,7 +77,7 @@ function methods:pipeline(commands)
   local parts = {}
   for i, command in ipairs(commands) do parts[i] = resp.encode(command) end
   if #parts == 0 then return {} end
-  local one, why = choose(self)
+  local one, why = choose(inside[self])
   local replies
   if one then replies, why = connection.send(one, ctx, table.concat(parts), #parts) end
   if not replies then return nil, "redis: " .. tostring(why):gsub("^socket: ", "") end

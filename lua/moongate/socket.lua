@@ -1,6 +1,7 @@
 --- socket: connections on which policies speak what they like, in plain sequential code; other requests go on.
 -- A socket is used by whoever has it, one reader and one writer at a time, and outlives the request that opened it.
 local abi = require "moongate.abi"
+local closed = require "moongate.closed"
 local context = require "moongate.ctx"
 
 local C, span = abi.C, abi.span
@@ -9,7 +10,7 @@ local yield = coroutine.yield
 
 local socket = {}
 local methods = {}
-methods.__index, methods.__metatable = methods, false
+local make, handles = closed.class(methods) -- the core's handle; false: closed
 
 local TIMEOUT, CONNECT_TIMEOUT = 10000, 3000 -- ms
 local LIMIT = 65536 -- bytes of a line, and of what is kept unread
@@ -77,7 +78,7 @@ function socket.connect(options)
   local handle = C.mg_socket_new(endpoint, span)
   C.mg_endpoint_put(endpoint) -- the socket counts its own reference
   if handle == nil then return nil, "socket: " .. text(span[0]) end
-  local self = setmetatable({ handle = abi.gc(handle, C.mg_socket_close) }, methods)
+  local self = make(abi.gc(handle, C.mg_socket_close))
   local ok, err = outcome(ctx, C.mg_socket_connect(ctx._x, handle))
   if ok then return self end
   C.mg_socket_why(handle, span)
@@ -94,24 +95,24 @@ local CLOSED = "socket: is closed"
 -- @return true, or nil and why; nothing was taken if what was written before has not been sent yet
 function methods:write(bytes, timeout)
   local ctx = lane "socket:write"
-  if not self.handle then return nil, CLOSED end
-  return outcome(ctx, C.mg_socket_write(ctx._x, self.handle, bytes, #bytes, timeout or TIMEOUT))
+  if not handles[self] then return nil, CLOSED end
+  return outcome(ctx, C.mg_socket_write(ctx._x, handles[self], bytes, #bytes, timeout or TIMEOUT))
 end
 
 -- Waits for `least` bytes; afterwards `span` has all that is there.
 local function fill(self, least, timeout)
   local ctx = lane "socket:read"
-  if not self.handle then return nil, CLOSED end
-  local ok, why, late = outcome(ctx, C.mg_socket_wait(ctx._x, self.handle, least, timeout or TIMEOUT))
-  if not self.handle then return nil, CLOSED end -- by somebody else meanwhile
-  if ok then C.mg_socket_bytes(self.handle, span) end
+  if not handles[self] then return nil, CLOSED end
+  local ok, why, late = outcome(ctx, C.mg_socket_wait(ctx._x, handles[self], least, timeout or TIMEOUT))
+  if not handles[self] then return nil, CLOSED end -- by somebody else meanwhile
+  if ok then C.mg_socket_bytes(handles[self], span) end
   return ok, why, late
 end
 
 -- The first `count` of the bytes in `span`.
 local function take(self, count)
   local bytes = abi.string(span[0].ptr, count)
-  C.mg_socket_take(self.handle, count)
+  C.mg_socket_take(handles[self], count)
   return bytes
 end
 
@@ -138,7 +139,7 @@ function methods:read_until(mark, timeout)
     local bytes = text(span[0])
     local _, last = bytes:find(mark, math.max(1, looked - #mark + 2), true)
     if last then
-      C.mg_socket_take(self.handle, last)
+      C.mg_socket_take(handles[self], last)
       return bytes:sub(1, last)
     end
     looked = #bytes
@@ -147,9 +148,9 @@ end
 
 --- Closes it; who waits on it is told.
 function methods:close()
-  if not self.handle then return end
-  C.mg_socket_close(abi.gc(self.handle, nil))
-  self.handle = nil
+  if not handles[self] then return end
+  C.mg_socket_close(abi.gc(handles[self], nil))
+  handles[self] = false
 end
 
 for _, waits in ipairs { outcome, fill, socket.connect, methods.write, methods.read, methods.read_until } do

@@ -3,6 +3,7 @@ local certs = require "spec.support.certs"
 local gateway = require "spec.support.gateway"
 local loop = require "spec.support.loop"
 local net = require "spec.support.net"
+local process = require "spec.support.process"
 local stream = require "spec.support.stream"
 local upstream = require "spec.support.upstream"
 
@@ -13,7 +14,8 @@ describe("moongate.socket", function()
     peer = upstream.start()
     local folder = gateway.folder()
     certs.make(folder)
-    gw = gateway.start { values = { peer = peer.address, ca = folder .. "/ca.crt", cert = folder .. "/a.test.crt",
+    gw = gateway.start { values = { peer = peer.address, ca = folder .. "/ca.crt", ca_text = process.file(folder .. "/ca.crt"),
+      cert = folder .. "/a.test.crt",
       key = folder .. "/a.test.key" }, args = { "--policy-path", "spec/support/policies" }, config = [[
       return {
         listeners = { web = { address = "127.0.0.1:$web" }, other = { address = "127.0.0.1:$other" },
@@ -21,7 +23,7 @@ describe("moongate.socket", function()
         routes = {
           { listeners = { "tls" }, policies = { { "respond", body = "secure" } } },
           { listeners = { "web" }, policies = { { "talker", address = "$peer" } } },
-          { listeners = { "other" }, policies = { { "talker", address = "127.0.0.1:$tls", ca = "$ca" } } },
+          { listeners = { "other" }, policies = { { "talker", address = "127.0.0.1:$tls", ca = [=[$ca_text]=] } } },
         },
       }]] }
   end)

@@ -7,14 +7,13 @@ local OPEN = {
   cel = "compile",
   claims = "finder names texts",
   cookie = "get",
-  field = "name_error value_error map_error",
+  field = "name_error value_error map_error as_cgi drop_forged",
   hash = "sha1 sha256 sha384 sha512 md5 hmac hex u32 unit",
   http = "request",
   json = "null array decode encode",
   jwk = "is_known read",
   jwks = "fixed remote at_hand set renewed",
   jwt = "MISSING UNKNOWN_ISSUER AUDIENCE NO_KEY FAILS NO_KEYS parse time_error audiences is_for check recall remember",
-  locations = "schema mistake add find remove",
   log = "format debug info warn error sink",
   metrics = "ABSENT counter gauge histogram",
   normalize = "MODES by_mode",
@@ -22,7 +21,7 @@ local OPEN = {
   prefix = "fields error prepare replace",
   query = "decode encode each get",
   random = "number bytes uuid",
-  redis = "null new",
+  redis = "new null",
   regex = "compile",
   shared = "open",
   socket = "connect",
@@ -35,10 +34,10 @@ local OPEN = {
 local STOCK = {
   ["config.sources"] = "read",
   file = "read watch",
+  locations = "schema mistake add find remove",
   ["router.hosts"] = "new",
 }
 
--- What has a metatable stands for itself, as redis.null does.
 local function copy(value)
   if type(value) ~= "table" or getmetatable(value) ~= nil then return value end
   local new = {}

@@ -1,5 +1,4 @@
 --- talker: says what moongate.socket does with what the request's headers ask for.
-local file = require "moongate.file"
 local socket = require "moongate.socket"
 local talker = {}
 
@@ -10,7 +9,7 @@ local kept -- between requests
 local steps = {}
 
 function steps.connect(conf, ctx)
-  local tls = conf.ca and { ca = assert(file.read(conf.ca)), name = ctx.req.headers.name }
+  local tls = conf.ca and { ca = conf.ca, name = ctx.req.headers.name }
   local made, why = socket.connect { address = ctx.req.headers.address or conf.address, timeout = 15000, tls = tls }
   kept = made
   return made and "connected" or why
