@@ -14,7 +14,8 @@ describe("moongate.socket", function()
     peer = upstream.start()
     local folder = gateway.folder()
     certs.make(folder)
-    gw = gateway.start { values = { peer = peer.address, ca = folder .. "/ca.crt", ca_text = process.file(folder .. "/ca.crt"),
+    gw = gateway.start { values = { peer = peer.address, ca = folder .. "/ca.crt",
+      ca_text = process.file(folder .. "/ca.crt"),
       cert = folder .. "/a.test.crt",
       key = folder .. "/a.test.key" }, args = { "--policy-path", "spec/support/policies" }, config = [[
       return {
