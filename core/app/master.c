@@ -17,6 +17,7 @@
 #include "app/files.h"
 #include "app/loader.h"
 #include "app/sockets.h"
+#include "app/stall.h"
 #include "app/worker.h"
 #include "base/log.h"
 #ifdef __SANITIZE_ADDRESS__
@@ -46,6 +47,7 @@ struct master {
     uint64_t sent;      /* ms: when the workers were told to reload */
     uint32_t reloading; /* workers that have yet to say how a reload went */
     struct mg_loader loader;
+    struct mg_stall stall;
     struct mg_files *files; /* NULL: nothing is watched */
     bool wanted;            /* a reload was asked for while another was under way */
     int signals;
@@ -110,6 +112,8 @@ static void spawn(struct master *m, uint32_t i)
     c->again = 0;
     c->ready = c->retired = false;
     c->started = now_ms();
+    if (!is_admin(m, i))
+        mg_stall_reset(&m->stall, m->shared.status, i);
     if (mg_control_pair(pair) != 0 || (c->pid = fork()) < 0) {
         mg_log(MG_LOG_ERROR, "cannot start a process: %s", strerror(errno));
         c->pid = 0;
@@ -369,18 +373,20 @@ static void on_signal(struct master *m)
 
 /* ---- the process ---------------------------------------------------------------------------- */
 
-static void start_due(struct master *m)
+static void look_after_children(struct master *m)
 {
     uint32_t n = m->nworkers + (m->sockets.admin >= 0 ? 1 : 0);
 
     for (uint32_t i = 0; i < n && !m->stopping; i++)
         if (m->children[i].pid == 0 && m->children[i].again <= now_ms())
             spawn(m, i);
+        else if (m->children[i].ready && !is_admin(m, i))
+            mg_stall_look(&m->stall, m->shared.status, i, m->children[i].pid);
 }
 
 static int until_next_deed(const struct master *m)
 {
-    uint64_t now = now_ms(), wait = 60000;
+    uint64_t now = now_ms(), wait = MG_STALL_LOOK_MS;
 
     for (uint32_t i = 0; i <= m->nworkers; i++) {
         const struct child *c = &m->children[i];
@@ -447,7 +453,6 @@ static int setup(struct master *m)
     sigset_t mask;
 
     raise_files();
-
     sigemptyset(&mask);
     sigaddset(&mask, SIGCHLD);
     sigaddset(&mask, SIGTERM);
@@ -475,7 +480,7 @@ int mg_master_run(int argc, char **argv, struct mg_plan *plan)
     if (setup(&m) != 0)
         return 1;
     while (!m.stopping || running(&m, m.nworkers) > 0) {
-        start_due(&m);
+        look_after_children(&m);
         wait_events(&m);
         look_at_files(&m);
         if (m.loader.pid != 0 && now_ms() >= m.loader.by)

@@ -6,6 +6,7 @@
  */
 #ifndef MG_SHARED_H
 #define MG_SHARED_H
+#include "app/plan.h"
 #include "base/metrics.h"
 #include "net/tls.h"
 #include "script/profile.h"
@@ -13,6 +14,8 @@
 struct mg_status {
     uint32_t ready; /* workers that accept */
     bool draining;
+    uint64_t
+        beats[MG_PLAN_WORKERS]; /* ms of the monotonic clock: when each worker's loop last turned */
 };
 
 struct mg_shared {
@@ -20,7 +23,7 @@ struct mg_shared {
     struct mg_shm *shm;
     struct mg_metrics *metrics;
     struct mg_tls_ticket_keys *ticket_keys;
-    struct mg_status *status; /* written by the master */
+    struct mg_status *status; /* written by the master; the beats by the workers */
     struct mg_profile_board *profile;
 };
 

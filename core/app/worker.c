@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/stall.h"
 #include "base/log.h"
 #include "script/abi.h"
 #include "script/budget.h"
@@ -297,6 +298,7 @@ static void on_flush(struct mg_timer *t)
 
     mg_sink_flush_all();
     mg_profile_look(w->profile);
+    mg_stall_beat(w->opts->shared->status, w->opts->slot);
     mg_timer_set(&w->loop, t, FLUSH_MS);
 }
 
@@ -386,6 +388,7 @@ int mg_worker_run(const struct mg_worker_opts *o)
     if (w == NULL)
         return 1;
     w->opts = o;
+    mg_stall_answer();
     if (setup(w) != 0 || !load_config(w) || serve_listeners(w, o->sockets) != 0)
         return 1;
     lua_settop(w->L, 0);

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 volatile unsigned mg_budget_turn;
 
 static struct {
@@ -20,6 +21,7 @@ static struct {
     volatile unsigned last_turn; /* at the tick before */
     volatile unsigned doomed;    /* the turn that is to be ended, or 0 */
     struct mg_budget_sampler *volatile sampler;
+    volatile bool say; /* where it stands */
     timer_t timer;
     lua_Alloc alloc; /* LuaJIT's own */
     void *alloc_arg;
@@ -27,6 +29,14 @@ static struct {
 } b;
 
 /* ---- time ----------------------------------------------------------------------------------- */
+
+void mg_budget_say(void)
+{
+    if (b.L == NULL)
+        return;
+    b.say = true;
+    b.profiler.sa_handler(SIGPROF);
+}
 
 static double thread_ms(void)
 {
@@ -52,10 +62,20 @@ static bool is_over(lua_State *L)
     return lua_pcall(looker, 3, 1, 0) == 0 && !lua_isnil(looker, -1);
 }
 
+static void say_where(lua_State *L)
+{
+    lua_settop(b.looker, 0);
+    luaL_traceback(b.looker, L, "this worker stands still in Lua", 0);
+    mg_log(MG_LOG_ERROR, "%s", lua_tostring(b.looker, -1));
+}
+
 /* LuaJIT calls this between two instructions.  An error raised here would leave its profiler stuck. */
 static void on_sample(void *arg, lua_State *L, int samples, int vmstate)
 {
     (void)arg;
+    if (b.say)
+        say_where(L);
+    b.say = false;
     if (b.sampler != NULL)
         b.sampler->sample(b.sampler, L, samples, vmstate);
     if (b.doomed != mg_budget_turn && is_over(L))

@@ -21,6 +21,8 @@ enum { MG_BUDGET_TICK_MS = 5 }; /* of the thread's CPU time */
  * number of its turn and the thread's CPU time in ms, and returns the error that is to end it, or nothing.  0, or -errno. */
 int mg_budget_start(lua_State *L);
 void mg_budget_stop(void);
+/* From a signal handler: the Lua that runs, if any does, is to log where it is. */
+void mg_budget_say(void);
 /* Bytes that the Lua state may hold; what passes it fails as if there were no memory.  0: no bound. */
 void mg_budget_set_memory(size_t most);
 size_t mg_budget_used(void); /* bytes held now */
