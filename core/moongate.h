@@ -128,7 +128,8 @@ int mg_header_set(mg_exchange *x, int side, const char *name, uint32_t nlen, con
                   uint32_t vlen);
 int mg_header_add(mg_exchange *x, int side, const char *name, uint32_t nlen, const char *value,
                   uint32_t vlen);
-/* Removes all of that name; MG_ENOENT when there was none. */
+/* Removes all of that name; MG_ENOENT when there was none.  Content-Length of a response that has no body (to HEAD, 304)
+ * may go: it speaks of what GET would give. */
 int mg_header_remove(mg_exchange *x, int side, const char *name, uint32_t len);
 
 /* ---- the request ------------------------------------------------------------------- */
@@ -400,6 +401,17 @@ int mg_key_verify(struct mg_key *key, int scheme, int digest, mg_str data, mg_st
  * MG_EFULL: too many are under way, use mg_key_verify(). */
 int mg_key_verify_wait(mg_exchange *x, struct mg_key *key, int scheme, int digest, mg_str data,
                        mg_str signature);
+
+/* ---- gzip (core/base/zip.h has the contracts) ---------------------------------------- */
+
+struct mg_gzip;
+/* NULL: too many are open.  Closed by mg_gzip_free(). */
+struct mg_gzip *mg_gzip_decoder(uint64_t limit, uint32_t ratio);
+struct mg_gzip *mg_gzip_encoder(int level);
+void mg_gzip_free(struct mg_gzip *z);
+/* The next bytes, which the caller keeps until mg_gzip_next() has said MG_END. */
+void mg_gzip_feed(struct mg_gzip *z, const char *bytes, uint32_t len, bool last);
+int mg_gzip_next(struct mg_gzip *z, mg_str *out);
 
 /* ---- files ------------------------------------------------------------------------- */
 

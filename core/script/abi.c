@@ -105,6 +105,11 @@ int mg_header_remove(mg_exchange *x, int side, const char *name, uint32_t len)
 {
     struct mg_message *m = editable(x, side);
 
+    if (m != NULL && side == MG_RESPONSE && m->bodiless &&
+        mg_field_of(mg_str_of(name, len)) == MG_FIELD_CONTENT_LENGTH) {
+        m->framing = MG_BODY_NONE;
+        return MG_OK;
+    }
     return m == NULL ? MG_EPHASE : mg_headers_remove(fields_of(m, side), mg_str_of(name, len));
 }
 

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/zip.h"
 #include "script/abi.h"
 
 enum { MAX_SINKS = 64 };
@@ -72,4 +73,31 @@ void mg_abi_close_sinks(void)
 {
     while (nsinks > 0)
         mg_sink_close(sinks[--nsinks]);
+}
+
+/* ---- gzip ---------------------------------------------------------------------------------- */
+
+struct mg_gzip *mg_gzip_decoder(uint64_t limit, uint32_t ratio)
+{
+    return mg_zip_decoder(limit, ratio);
+}
+
+struct mg_gzip *mg_gzip_encoder(int level)
+{
+    return mg_zip_encoder(level);
+}
+
+void mg_gzip_free(struct mg_gzip *z)
+{
+    mg_zip_free(z);
+}
+
+void mg_gzip_feed(struct mg_gzip *z, const char *bytes, uint32_t len, bool last)
+{
+    mg_zip_feed(z, mg_str_of(bytes, len), last);
+}
+
+int mg_gzip_next(struct mg_gzip *z, mg_str *out)
+{
+    return mg_zip_next(z, out);
 }

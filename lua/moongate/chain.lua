@@ -3,6 +3,7 @@
 -- list, no look at a config, nothing for a policy that lacks the phase.
 local cost = require "moongate.cost"
 local guard = require "moongate.guard"
+local policy = require "moongate.policy"
 
 local chain = {}
 
@@ -73,13 +74,15 @@ local function tried_phase(uses)
   return generate(lines, functions, confs, uses, "tried")
 end
 
--- What the chain wants of one body: nil, or { whole =, limit =, run = function(ctx, bytes, last) → bytes, answer }.
+-- What the chain wants of one body: nil, or { whole =, limit =, hold =,
+-- run = function(ctx, bytes, last) → bytes, answer }.
 local function body_phase(uses, side)
-  local phase, steps, whole, limit = side .. "_body", {}, false, nil
+  local phase, steps, whole, limit, hold = side .. "_body", {}, false, nil, false
   for i, use in ipairs(uses) do
-    local body = use.policy.body
+    local body = use.body
     local kind = body and body[side] or "none"
     if kind ~= "none" then
+      hold = hold or body.hold
       if kind == "whole" then
         whole, limit = true, math.min(limit or math.huge, body.limit)
       end
@@ -94,6 +97,7 @@ local function body_phase(uses, side)
   return {
     whole = whole,
     limit = limit,
+    hold = hold,
     run = function(ctx, bytes, last)
       ctx._s.phase = phase
       local face = ctx._f
@@ -149,7 +153,8 @@ function chain.new(uses, known, offset)
     if not known[use] then
       local ok, conf = chain.prepare(use)
       if not ok then error(use.at and use.at .. ": " .. conf or conf, 0) end
-      known[use] = { policy = use.policy, prepared = conf, guards = use.on_error == "skip" }
+      known[use] = { policy = use.policy, prepared = conf, guards = use.on_error == "skip",
+        body = policy.body(use.policy, use.conf) }
     end
     prepared[i] = known[use]
     prepared.names[prepared.offset + i], prepared.budgets[prepared.offset + i] = use.name, use.cpu_budget
@@ -169,7 +174,7 @@ local function timed_uses(uses)
       local fn = module[phase]
       module[phase] = fn and cost.timed(uses.names[uses.offset + i], phase, fn)
     end
-    timed[i] = { policy = module, prepared = use.prepared, guards = use.guards }
+    timed[i] = { policy = module, prepared = use.prepared, guards = use.guards, body = use.body }
   end
   return timed
 end

@@ -106,7 +106,8 @@ local function wrapper(prepared, known)
     if not other then
       other = { name = use.name, at = use.at, conf = use.conf, cpu_budget = use.cpu_budget }
       other.policy = steps.wrap(use, record_of)
-      prepared[other] = { policy = other.policy, prepared = known[use].prepared, guards = known[use].guards }
+      prepared[other] = { policy = other.policy, prepared = known[use].prepared, guards = known[use].guards,
+        body = known[use].body }
       others[use] = other
     end
     return other

@@ -19,7 +19,7 @@ local forward = {}
 local function gone() error(wait.GONE, 0) end
 
 -- Sends the request's body chunk by chunk through the policies that want it so: the route's (`body`, or false), then
--- those of the backend (`own`, or false).
+-- those of the backend (`own`, or false).  True beside the outcome: one of them has answered.
 local function pump(ctx, body, own)
   local x = ctx._x
   while true do
@@ -29,8 +29,10 @@ local function pump(ctx, body, own)
       if rc < 0 then return rc end
     elseif rc == OK or rc == END then
       local bytes = rc == OK and ffi_string(span[0].ptr, span[0].len) or ""
-      if body then bytes = body.run(ctx, bytes, rc == END) end
-      if own then bytes = own.run(ctx, bytes, rc == END) end
+      local answer
+      if body then bytes, answer = body.run(ctx, bytes, rc == END) end
+      if own and answer == nil then bytes, answer = own.run(ctx, bytes, rc == END) end
+      if answer ~= nil then return OK, true end
       if #bytes > 0 then
         local sent = C.mg_upstream_send(x, bytes, #bytes)
         if sent == AGAIN then sent = yield() end
@@ -48,7 +50,9 @@ local function try_streaming(ctx, handle, timeout, body, own)
   local x = ctx._x
   local rc = C.mg_forward(x, handle, timeout, true)
   if rc == AGAIN then rc = yield() end
-  if rc == OK then rc = pump(ctx, body, own) end
+  local answered
+  if rc == OK then rc, answered = pump(ctx, body, own) end
+  if answered then return OK end
   if rc == OK or rc == EPHASE then
     rc = C.mg_upstream_wait(x)
     if rc == AGAIN then rc = yield() end

@@ -9,13 +9,13 @@ local policy = {}
 
 --- The policies that moongate brings, for suggestions.
 policy.stock = {
-  "access_log", "api_key", "canary", "cors", "envoy_lua", "ext_authz", "fault", "headers", "jwt", "lua", "metrics",
-  "mirror", "misdirected", "normalize", "rate_limit", "rbac", "redirect", "request_id", "respond", "rewrite",
+  "access_log", "api_key", "body_rewrite", "canary", "cors", "envoy_lua", "ext_authz", "fault", "headers", "jwt", "lua",
+  "metrics", "mirror", "misdirected", "normalize", "rate_limit", "rbac", "redirect", "request_id", "respond", "rewrite",
   "traceparent",
 }
 
 local FIELDS = {
-  schema = "table", prepare = "function", check = "function", body = "table", request = "function",
+  schema = "table", prepare = "function", check = "function", body = "any", request = "function",
   request_body = "function", response = "function", response_body = "function", log = "function",
   explain = "function", state = "table", migrate = "function", try = "function", tried = "function",
   decides = "boolean",
@@ -26,6 +26,7 @@ local BODY = {
   { "request", type = "string", one_of = { "none", "chunks", "whole" }, default = "none" },
   { "response", type = "string", one_of = { "none", "chunks", "whole" }, default = "none" },
   { "limit", type = "size", min = 1, default = "1MiB" },
+  { "hold", type = "boolean", default = false },
 }
 
 -- By name: { module =, files =, shape = }.  Those of the load that goes on, and of the last one that was taken.
@@ -50,22 +51,41 @@ function policy.hand_over()
   return true
 end
 
-local function body_error(module)
+-- What a policy declares of bodies, with defaults; or nil and what is wrong.
+local function body_of(module, declared)
   local found
-  local body = schema.check(BODY, module.body or {}, { "body" }, function(path, message)
+  local body = schema.check(BODY, declared, { "body" }, function(path, message)
     found = found or table.concat(path, ".") .. ": " .. message
   end)
-  if found then return found end
-  module.body = body
+  if found then return nil, found end
   for _, side in ipairs { "request", "response" } do
     local phase = side .. "_body"
-    if module[phase] and body[side] == "none" then
-      return ('body.%s: expected "chunks" or "whole", because there is a function %s'):format(side, phase)
+    if module[phase] and body[side] == "none" and type(module.body) ~= "function" then
+      return nil, ('body.%s: expected "chunks" or "whole", because there is a function %s'):format(side, phase)
     end
     if body[side] == "chunks" and not module[phase] then
-      return ("%s: is missing, though body.%s is \"chunks\""):format(phase, side)
+      return nil, ("%s: is missing, though body.%s is \"chunks\""):format(phase, side)
     end
   end
+  return body
+end
+
+local function body_error(module)
+  if type(module.body) == "function" then return nil end
+  if module.body ~= nil and type(module.body) ~= "table" then
+    return "body: expected a table or a function, got " .. schema.show(module.body)
+  end
+  local body, why = body_of(module, module.body or {})
+  module.body = body
+  return why
+end
+
+--- What one use of a policy, with these checked settings, wants of bodies.
+-- @return { request =, response =, limit =, hold = }; raises where the policy's own function gives what cannot be
+function policy.body(module, conf)
+  if type(module.body) ~= "function" then return module.body end
+  local body, why = body_of(module, module.body(conf))
+  return body or error(why, 0)
 end
 
 local function form_error(module)
@@ -76,7 +96,9 @@ local function form_error(module)
       local hint = suggest.hint(tostring(key), suggest.keys(FIELDS))
       return ("%s: unknown field of a policy%s"):format(tostring(key), hint)
     end
-    if type(value) ~= kind then return ("%s: expected a %s, got %s"):format(key, kind, schema.show(value)) end
+    if type(value) ~= kind and kind ~= "any" then
+      return ("%s: expected a %s, got %s"):format(key, kind, schema.show(value))
+    end
   end
   local phases = 0
   for _, phase in ipairs(PHASES) do phases = phases + (module[phase] and 1 or 0) end

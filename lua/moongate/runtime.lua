@@ -56,20 +56,36 @@ local function whole_response_body(ctx, body)
   if new ~= bytes then C.mg_response_body_set(x, new, #new) end
 end
 
--- Streams the response through the policies that want it chunk by chunk.
+-- What the gateway itself answers carries a date (RFC 9110, 6.6.1) and its name.
+local function sign(ctx)
+  local headers = ctx.res.headers
+  headers:set("date", time.http_date_now())
+  headers:set("server", "moongate")
+end
+
+-- Streams the response through the policies that want it chunk by chunk.  With body.hold its head waits for the first
+-- bytes that they let go on; until then one may answer in its place.
 local function stream_response(ctx, body)
   local x = ctx._x
-  local rc = C.mg_reply(x, true)
+  local held = body.hold
+  local rc = held and OK or C.mg_reply(x, true)
   while rc == OK do
     rc = C.mg_response_body_next(x, span)
     if rc == AGAIN then
       rc = yield()
     elseif rc == OK or rc == END then
-      local bytes = body.run(ctx, rc == OK and ffi_string(span[0].ptr, span[0].len) or "", rc == END)
-      local sent = OK
-      if #bytes > 0 then sent = await(C.mg_reply_send(x, bytes, #bytes)) end
-      if rc == END then return sent == OK and C.mg_reply_end(x) or sent end
-      rc = sent
+      local last = rc == END
+      local bytes = body.run(ctx, last and "" or ffi_string(span[0].ptr, span[0].len), last)
+      if held and ctx._s.is_local then
+        sign(ctx)
+        return await(C.mg_reply(x, false))
+      end
+      rc = OK
+      if held and (last or #bytes > 0) then
+        held, rc = false, C.mg_reply(x, true)
+      end
+      if rc == OK and #bytes > 0 then rc = await(C.mg_reply_send(x, bytes, #bytes)) end
+      if last then return rc == OK and C.mg_reply_end(x) or rc end
     end
   end
   return rc
@@ -80,13 +96,6 @@ local function has_response_body(x)
 end
 
 -- ---- one request --------------------------------------------------------------------------
-
--- What the gateway itself answers carries a date (RFC 9110, 6.6.1) and its name.
-local function sign(ctx)
-  local headers = ctx.res.headers
-  headers:set("date", time.http_date_now())
-  headers:set("server", "moongate")
-end
 
 -- The functions that wait are not compiled (see forward.lua); enter, leave and log are what they call.
 

@@ -143,6 +143,12 @@ describe("examples", function()
     assert.same({ 200, "a trace of the gateway\n" }, { get(8080, "/", given:gsub("00f0", "00F0")) })
   end)
 
+  it("body_rewrite", function()
+    start "body_rewrite.lua"
+    assert.same({ 200, "<a href='https://shop.example/cart'>cart</a>\n" }, { get(8080, "/") })
+    assert.same({ 200, '{"name":"ada","password":"***","plan":"free"}\n' }, { get(8080, "/user") })
+  end)
+
   it("normalize", function()
     start "normalize.lua"
     assert.equal(403, (get(8080, "/open/../internal", "--path-as-is")))

@@ -93,12 +93,25 @@ describe("policy.load", function()
     assert.matches('body.request: expected "chunks" or "whole"', reason "return { request_body = print }")
     assert.matches('request_body: is missing', reason "return { log = print, body = { request = 'chunks' } }")
     assert.matches("body.request: expected one of", reason "return { log = print, body = { request = 'all' } }")
+    assert.matches("body: expected a table or a function", reason "return { log = print, body = 'chunks' }")
     assert.matches("a: unknown type", reason "return { log = print, schema = { { 'a', type = 'b' } } }")
   end)
 
   it("takes a declared body", function()
     local module = assert(from_text "return { request_body = print, body = { request = 'whole', limit = '2MiB' } }")
-    assert.same({ request = "whole", response = "none", limit = 2097152 }, module.body)
+    assert.same({ request = "whole", response = "none", limit = 2097152, hold = false }, module.body)
+  end)
+end)
+
+describe("policy.body", function()
+  it("is what a policy says of each use", function()
+    local module = assert(from_text [[
+      return { response_body = print, body = function(conf) return { response = conf.kind, hold = true } end }]])
+    assert.same({ request = "none", response = "chunks", limit = 1048576, hold = true },
+      policy.body(module, { kind = "chunks" }))
+    assert.equal("none", policy.body(module, {}).response)
+    assert.has_error(function() policy.body(module, { kind = "all" }) end)
+    assert.equal("none", policy.body(assert(from_text "return { log = print }"), {}).request)
   end)
 end)
 

@@ -93,6 +93,12 @@ function calls.mg_timer_stop() end
 function calls.mg_error_text(code) return "error " .. code end
 function calls.mg_random(buffer, count) for i = 0, count - 1 do buffer[i] = i * 7 % 256 end end
 
+for _, name in ipairs { "decoder", "encoder", "free", "next" } do
+  calls["mg_gzip_" .. name] = function(...) return native.zip()["mg_zip_" .. name](...) end
+end
+
+function calls.mg_gzip_feed(z, bytes, len, last) native.zip().mg_zip_feed(z, ffi.new("mg_str", bytes, len), last) end
+
 local dicts = fake_abi.dicts -- by name: { key = value }; what expires is left to the gateway's own specs
 
 function calls.mg_shared_open(name, len)

@@ -47,6 +47,21 @@ function native.crypto()
   return native.crypto_loaded
 end
 
+--- The functions of core/base/zip.h, as ffi.load() gives them.
+function native.zip()
+  if not native.zip_loaded then
+    ffi.cdef [[
+      struct mg_gzip *mg_zip_decoder(uint64_t limit, uint32_t ratio);
+      struct mg_gzip *mg_zip_encoder(int level);
+      void mg_zip_free(struct mg_gzip *z);
+      void mg_zip_feed(struct mg_gzip *z, mg_str in, bool last);
+      int mg_zip_next(struct mg_gzip *z, mg_str *out);
+    ]]
+    native.zip_loaded = compiled("cc -std=c11", "core/base/zip.c", "-lz", ffi.load)
+  end
+  return native.zip_loaded
+end
+
 for name, module in pairs(MODULES) do
   package.preload[name] = package.preload[name] or function()
     return compiled("cc -std=c11", module.sources, module.libs, function(file)
