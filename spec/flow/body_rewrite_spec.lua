@@ -62,43 +62,42 @@ describe("policy body_rewrite on real sockets", function()
   end
 
   it("replaces texts wherever a body is cut into pieces, and says no length that is wrong", function()
+    local pieces = { "<a href='htt", "p://inner.t", "est/cart'>" }
+    local head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nETag: \"v1\"\r\nContent-Length: %d\r\n\r\n"
     main.answer = function(request)
       request:read()
-
-             request.stream:send "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 36\r\nETag: \"v1\"\r\n\r\n<a href='htt"
-      loop.sleep(0.05)
-      request.stream:send "p://inner.t"
-      loop.sleep(0.05)
-      request.stream:send "est/cart'>'..'"
+      request.stream:send(head:format(#table.concat(pieces)))
+      for _, piece in ipairs(pieces) do
+        loop.sleep(0.05)
+        request.stream:send(piece)
+      end
       return true
     end
     local response = assert(gw:ask { path = "/text" })
-    assert.same({ "<a href='https://shop.test/cart'>'..'", 'W/"v1"', nil, "chunked" }, { response.body,
+    assert.same({ "<a href='https://shop.test/cart'>", 'W/"v1"', nil, "chunked" }, { response.body,
       response.headers.etag, response.headers["content-length"], response.headers["transfer-encoding"] })
   end)
 
   it("streams what is long, under back-pressure and in little memory", function()
-    local piece = ("0123456789"):rep(1000) .. "http://inner.test"
+    local piece, sent = ("0123456789"):rep(10000) .. "http://inner.test", 0
+    local head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
     main.answer = function(request)
       request:read()
-
-             request.stream:send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: " .. #piece * 2000 .. "\r\n\r\n")
-      for _ = 1, 2000 do
-        if not request.stream:send(piece) then return nil end
+      request.stream:send(head:format(#piece * 400))
+      while sent < 400 do
+        if not request.stream:send(piece, 60) then return nil end
+        sent = sent + 1
       end
       return true
     end
     local conn = stream.connect(gw.ports.web)
     conn:send(http.format { path = "/text" })
-    loop.sleep(0.5) -- reads nothing for a while: the gateway must not take it all
-    local memory = 0
-    for _, pid in ipairs(gw:children()) do memory = memory + process.memory(pid).rss end
+    loop.sleep(0.7)
+    assert.is_true(sent > 0 and sent < 300, tostring(sent)) -- nobody takes what the client does not read
     local response = assert(http.read_response(conn, "GET", 60))
     conn:close()
     local _, count = response.body:gsub("https://shop%.test", "")
-    assert.same({ 2000, 2000 * #piece }, { count, #response.body })
-    for _, pid in ipairs(gw:children()) do memory = memory - process.memory(pid).rss end
-    assert.is_true(math.abs(memory) < 64 * 1048576)
+    assert.same({ 400, 400 * #piece }, { count, #response.body })
   end)
 
   it("decodes and encodes gzip, and asks for nothing else", function()
