@@ -147,11 +147,7 @@ function connection.send(self, ctx, bytes, count)
   local entry = { ctx = ctx, bytes = bytes, count = count, replies = {}, done = false }
   local ok, why = push(self, entry)
   if not ok then return nil, why end
-  local left = self.options.timeout
-  while not entry.done and left > 0 do
-    sleep(entry, left)
-    left = math.ceil(self.options.timeout - (time.monotonic() - began) * 1000)
-  end
+  sleep(entry, self.options.timeout)
   if entry.done then return not entry.why and entry.replies or nil, entry.why end
   entry.left = true
   -- A server that has said nothing all that time is not worth waiting for by others.
