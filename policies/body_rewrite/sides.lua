@@ -72,7 +72,14 @@ local function has_body(ctx, status)
   return ctx.req.method ~= "HEAD" and status ~= 204 and status ~= 304 and status ~= 101
 end
 
--- An answer to HEAD, and one that says that nothing has changed, speak of the body that GET would get.
+-- An answer to HEAD, and one that says that nothing has changed, speak of the body that GET would get.  The second has
+-- no Content-Type; that it is about a body of ours shows in the tag that the client knows.
+local function is_ours(ctx)
+  local tag = ctx.res.headers.etag
+  local known = table.concat(ctx.req.headers:get_all "if-none-match", ",")
+  return tag and known:find("W/" .. tag, 1, true) ~= nil
+end
+
 local function change_head(headers)
   forget_bytes(headers)
   headers:remove "accept-ranges"
@@ -84,7 +91,10 @@ end
 --- Begins with a response, if it is to be rewritten; one that cannot be is replaced.
 function sides.begin_response(conf, ctx)
   local headers, status = ctx.res.headers, ctx.res.status
-  if status == 304 then return change_head(headers) end
+  if status == 304 then
+    if is_ours(ctx) then change_head(headers) end
+    return
+  end
   if not conf.is_meant(headers["content-type"]) then return end
   if status == 206 or headers["content-range"] then
     sides.refuse(ctx, 502, "it is a part only")

@@ -106,6 +106,13 @@ describe("policy body_rewrite", function()
     end
   end)
 
+  it("knows whose tag a 304 confirms", function()
+    for known, tag in pairs { ['W/"1"'] = 'W/"1"', ['"1"'] = '"1"', ['"0", W/"1"'] = 'W/"1"', ["*"] = '"1"' } do
+      local _, ctx = pass(SWAP, { etag = '"1"' }, {}, { status = 304, headers = { ["if-none-match"] = known } })
+      assert.equal(tag, ctx.res.headers.etag)
+    end
+  end)
+
   it("leaves other types alone", function()
     for _, kind in ipairs { "image/png", "text", "application/jsonp", "" } do
       local out, ctx = pass(SWAP, { ["content-type"] = kind, etag = '"1"' }, { "http://inner" })
