@@ -1,8 +1,8 @@
 --- store: where counts are kept.  A store is a function(key) that counts one request and gives what
--- policies.rate_limit.algorithm says, but for the state.
-local algorithm = require "policies.rate_limit.algorithm"
+-- moongate.rate says, but for the state.
 local hash = require "moongate.hash"
 local log = require "moongate.log"
+local rate = require "moongate.rate"
 local redis = require "moongate.redis"
 local shared = require "moongate.shared"
 local time = require "moongate.time"
@@ -14,7 +14,7 @@ local TRIES = 1000 -- each one that fails means that another worker has counted
 --- Counts that all workers of this gateway share.
 -- @param conf of the policy: algorithm, limit, per (ms), burst
 function store.gateway(conf)
-  local take, per = algorithm.functions[conf.algorithm], conf.per * 1000
+  local take, per = rate.functions[conf.algorithm], conf.per * 1000
   local counts = assert(shared.open("rate_limit", { size = SIZE }))
   return function(key)
     for _ = 1, TRIES do
@@ -72,7 +72,7 @@ end
 -- @param conf of the policy; @param own store.gateway(conf); @param failed counter
 function store.redis(conf, own, failed)
   local o, state = conf.redis, { name = conf.name, trouble = false }
-  local script = SCRIPT:format(algorithm.sources[conf.algorithm])
+  local script = SCRIPT:format(rate.sources[conf.algorithm])
   local client, sha = client_of(o), hash.hex(hash.sha1(script))
   return function(key)
     local reply, why = evaluate(client, script, sha, o.prefix .. key, conf.limit, conf.per * 1000, conf.burst)

@@ -1,9 +1,9 @@
---- algorithm: how much is left and when there is more.
+--- rate: how many requests may come, how many are left and when there are more.
 -- The texts are Lua of their own: a worker runs them on a shared dictionary, Redis in a script, so that both count
 -- alike.  Each is a function(state, now, limit, per, burst): `state` is what it gave last ("": nothing yet), times are
 -- in microseconds.  It gives 1 or 0 (passes or not), what is left, the time until there is more (0: there is), the time
 -- until all is there again, and after 1 the new state, which is worth nothing once that time is over.
-local algorithm = {}
+local rate = {}
 
 -- A bucket that holds `burst` and gets `limit` anew in each `per`.  The state is the time at which it will be full
 -- (the generic cell rate algorithm): one number says how many tokens there are at any time.
@@ -38,12 +38,12 @@ return function(state, now, limit, per)
 end]]
 
 --- The texts, by the names that a config uses.
-algorithm.sources = { token_bucket = token_bucket, sliding_window = sliding_window }
+rate.sources = { token_bucket = token_bucket, sliding_window = sliding_window }
 
 --- The functions of these texts.
-algorithm.functions = {}
-for name, source in pairs(algorithm.sources) do
-  algorithm.functions[name] = assert(load(source, "=rate_limit." .. name, "t"))()
+rate.functions = {}
+for name, source in pairs(rate.sources) do
+  rate.functions[name] = assert(load(source, "=rate." .. name, "t"))()
 end
 
-return algorithm
+return rate
