@@ -73,7 +73,8 @@ end
 -- route's. Policies of a listener: before there is a route there is nothing but a request's head.
 local function check_uses_without(phases, uses, path, report)
   for i, use in ipairs(check_uses(uses, path, report)) do
-    local body = use.policy and use.sound and policy.body(use.policy, use.conf)
+    local body = use.policy and use.policy.body
+    if type(body) == "function" then body = use.sound and policy.body(use.policy, use.conf) end
     for _, phase in ipairs(phases) do
       local streams = phases == NOT_OF_BACKENDS and phase == "request_body" and body and body.request == "chunks"
       if use.policy and use.policy[phase] and not streams then

@@ -1,6 +1,6 @@
 --- fake_ctx: what a policy sees of an exchange, without a gateway; same surface as moongate.ctx.
 -- fake.new { method=, path=, query=, authority=, headers={name=value or list}, peer={...}, status=, ... }
--- What the policy did can be read: ctx.slept (ms), ctx.backend, ctx:flags_text(), and the answer it returned.
+-- What the policy did can be read: ctx.slept (ms), ctx.woken, ctx.backend, ctx:flags_text(), and its answer.
 local cookie = require "moongate.cookie"
 local query = require "moongate.query"
 local random = require "moongate.random"
@@ -95,6 +95,7 @@ function ctx_methods.peek_body(ctx, bytes)
   return body:sub(1, bytes), #body <= bytes
 end
 function ctx_methods.sleep(ctx, ms) ctx.slept = (ctx.slept or 0) + ms end
+function ctx_methods.wake(ctx) ctx.woken = true end
 function ctx_methods.use_backend(ctx, service, subset) ctx.backend = { service = service, subset = subset } end
 function ctx_methods.flag(ctx, name) table.insert(ctx.flag_list, name) end
 function ctx_methods.flags_text(ctx)
