@@ -6,6 +6,7 @@ local loop = require "spec.support.loop"
 local process = require "spec.support.process"
 local redis = require "spec.support.redis"
 local stream = require "spec.support.stream"
+local upstream = require "spec.support.upstream"
 
 local CLIENTS = 16
 
@@ -121,6 +122,32 @@ describe("policy rate_limit with Redis", function()
     assert.equal(200, (flood("/bucket", 480))) -- it has forgotten what it knew
     assert.equal(100, (flood("/local", 480)))
     assert.is_string(one:logged "Redis counts again")
+  end)
+
+  it("leaves a connection that has gone silent, and one that talks nonsense", function()
+    local peer = upstream.start()
+    local gw = gateway.start { values = { peer = peer.address }, config = [[
+      return {
+        listeners = { web = { address = "127.0.0.1:$web" } },
+        routes = { { policies = { { "rate_limit", limit = 1, per = "1h", on_redis_error = "deny",
+          redis = { address = "$peer", timeout = "500ms" } }, { "respond", body = "ok" } } } },
+      }]] }
+    local says -- each time it has been asked; nil: nothing
+    peer.raw = function(conn)
+      while conn:read_until("EVALSHA\r\n", 30) do
+        if says then conn:send(says) end
+      end
+    end
+    assert.equal(503, assert(gw:ask {}).status)
+    for _, nonsense in ipairs { "HTTP/1.1 400 Bad Request\r\n", "$9999999999\r\n", ("*1\r\n"):rep(100), "+OK\r\n",
+      "*4\r\n:1\r\n+x\r\n", "-ERR no\r\n" } do
+      says = nonsense
+      assert.equal(503, assert(gw:ask {}).status)
+    end
+    says = "*4\r\n:1\r\n:7\r\n:0\r\n:2500000\r\n"
+    local response = http.ask_until(gw.ports.web, {}, function(r) return r.status == 200 end, 15)
+    assert.equal('"default";r=7;t=3', response.headers.ratelimit)
+    gw:stop()
   end)
 
   it("waits no longer than it should for a server that hangs", function()

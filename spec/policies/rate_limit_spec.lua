@@ -91,6 +91,24 @@ describe("policy rate_limit", function()
     end
   end)
 
+  it("loses no count when another worker counts between its look and its store", function()
+    local conf = fake.conf(rate_limit, { limit = 2, per = "1h" })
+    local C = package.loaded["moongate.abi"].C
+    local get, meanwhile = C.mg_shared_get, true
+    C.mg_shared_get = function(...)
+      local rc = get(...)
+      if meanwhile then
+        meanwhile = false
+        assert.is_nil((ask(conf)))
+      end
+      return rc
+    end
+    assert.is_nil((ask(conf)))
+    C.mg_shared_get = get
+    assert.is_false(meanwhile)
+    assert.equal(429, (ask(conf)).status)
+  end)
+
   it("refuses settings that make no sense", function()
     local function wrong(settings)
       settings.limit, settings.per = settings.limit or 1, settings.per or "1s"
