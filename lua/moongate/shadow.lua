@@ -28,7 +28,7 @@ function shadow.refusal(policy)
   for _, phase in ipairs { "request_body", "response_body" } do
     if policy[phase] then return ("has the phase %s, whose effects cannot be undone"):format(phase) end
   end
-  if type(policy.body) == "function" then return "reads bodies as its settings say, for which the request would wait" end
+  if type(policy.body) == "function" then return "reads bodies as its settings say, so the request would wait" end
   for side, kind in pairs { request = policy.body.request, response = policy.body.response } do
     if kind ~= "none" then return ("reads the %s's body, for which the request would wait"):format(side) end
   end

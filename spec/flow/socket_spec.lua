@@ -14,19 +14,18 @@ describe("moongate.socket", function()
     peer = upstream.start()
     local folder = gateway.folder()
     certs.make(folder)
-    gw = gateway.start { values = { peer = peer.address, ca = folder .. "/ca.crt",
-      ca_text = process.file(folder .. "/ca.crt"),
+    gw = gateway.start { values = { peer = peer.address, ca = process.file(folder .. "/ca.crt"),
       cert = folder .. "/a.test.crt",
-      key = folder .. "/a.test.key" }, args = { "--policy-path", "spec/support/policies" }, config = [[
+      key = folder .. "/a.test.key" }, args = { "--policy-path", "spec/support/policies" }, config = [===[
       return {
         listeners = { web = { address = "127.0.0.1:$web" }, other = { address = "127.0.0.1:$other" },
           tls = { address = "127.0.0.1:$tls", tls = { cert = "$cert", key = "$key" } } },
         routes = {
           { listeners = { "tls" }, policies = { { "respond", body = "secure" } } },
           { listeners = { "web" }, policies = { { "talker", address = "$peer" } } },
-          { listeners = { "other" }, policies = { { "talker", address = "127.0.0.1:$tls", ca = [=[$ca_text]=] } } },
+          { listeners = { "other" }, policies = { { "talker", address = "127.0.0.1:$tls", ca = [==[$ca]==] } } },
         },
-      }]] }
+      }]===] }
   end)
   teardown(gateway.stop_all)
   before_each(function() seen = nil end)

@@ -97,14 +97,7 @@ describe("policy.load", function()
     assert.matches("a: unknown type", reason "return { log = print, schema = { { 'a', type = 'b' } } }")
   end)
 
-  it("takes a declared body", function()
-    local module = assert(from_text "return { request_body = print, body = { request = 'whole', limit = '2MiB' } }")
-    assert.same({ request = "whole", response = "none", limit = 2097152, hold = false }, module.body)
-  end)
-end)
-
-describe("policy.body", function()
-  it("is what a policy says of each use", function()
+  it("asks a policy what body each use wants", function()
     local module = assert(from_text [[
       return { response_body = print, body = function(conf) return { response = conf.kind, hold = true } end }]])
     assert.same({ request = "none", response = "chunks", limit = 1048576, hold = true },
@@ -158,6 +151,11 @@ describe("policy.hand_over", function()
     assert.is_nil(taken)
     assert.matches("policy 'made_up': migrate: " .. folder .. "/made_up.lua:2: no way", err, 1, true)
     assert.equal(old, from_text "return { state = { n = 0 }, log = print }")
+  end)
+
+  it("takes a declared body", function()
+    local module = assert(from_text "return { request_body = print, body = { request = 'whole', limit = '2MiB' } }")
+    assert.same({ request = "whole", response = "none", limit = 2097152, hold = false }, module.body)
   end)
 end)
 
