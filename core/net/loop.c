@@ -346,9 +346,16 @@ uint64_t mg_loop_now(const struct mg_loop *loop)
     return loop->now;
 }
 
-uint64_t mg_clock_ns(void)
+uint64_t mg_loop_due(const struct mg_loop *loop)
 {
-    return uv_hrtime();
+    if (loop->wheel_due == UINT64_MAX)
+        return UINT64_MAX;
+    return loop->wheel_due > loop->now ? loop->wheel_due - loop->now : 0;
+}
+
+bool mg_loop_busy(const struct mg_loop *loop)
+{
+    return loop->uv.active_reqs.count > 0;
 }
 
 /* ---- jobs ---------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include <uv.h>
 #include "base/list.h"
 #include "moongate.h"
+#include "net/clock.h"
 
 enum {
     MG_SCRATCH = 96 * 1024, /* a head and 64 KiB of body come in one read */
@@ -74,8 +75,10 @@ int mg_loop_close(struct mg_loop *loop);
 
 /* Milliseconds, cached for this turn of the loop. */
 uint64_t mg_loop_now(const struct mg_loop *loop);
-/* Nanoseconds of the monotonic clock, read now. */
-uint64_t mg_clock_ns(void);
+/* Milliseconds until a timer may be due (never too many); UINT64_MAX: none is set. */
+uint64_t mg_loop_due(const struct mg_loop *loop);
+/* Whether jobs are under way: then there is something to wait for that no timer tells. */
+bool mg_loop_busy(const struct mg_loop *loop);
 
 /* Not set yet; fn runs on the loop. */
 void mg_timer_init(struct mg_timer *t, void (*fn)(struct mg_timer *));

@@ -8,7 +8,9 @@ struct mg_memory {
     struct mg_peer peer;
     struct mg_buf in, out;
     char principal[MG_MEMORY_NAME], sni[MG_MEMORY_NAME];
-    bool reading, end, ended, closed;
+    bool reading, end, ended, closed, reset;
+    enum { STANDS, DIALED, ANSWERED } state;
+    int answer, broken; /* MG_* or 0 */
 };
 
 static struct mg_memory *of_conn(const struct mg_conn *c)
@@ -43,6 +45,11 @@ static void memory_close(struct mg_conn *c)
     of_conn(c)->closed = true;
 }
 
+static void memory_reset(struct mg_conn *c)
+{
+    of_conn(c)->closed = of_conn(c)->reset = true;
+}
+
 static size_t memory_queued(const struct mg_conn *c)
 {
     (void)c;
@@ -65,7 +72,7 @@ static const struct mg_conn_ops memory_ops = {.write = memory_write,
                                               .read_stop = memory_read_stop,
                                               .shutdown = memory_shutdown,
                                               .close = memory_close,
-                                              .reset = memory_close,
+                                              .reset = memory_reset,
                                               .queued = memory_queued,
                                               .peer = memory_peer,
                                               .address = memory_address};
@@ -96,6 +103,27 @@ struct mg_memory *mg_memory_new(struct mg_loop *loop, const struct mg_memory_pee
     return m;
 }
 
+struct mg_memory *mg_memory_dial(struct mg_loop *loop)
+{
+    struct mg_memory_peer nobody = {0};
+    struct mg_memory *m = mg_memory_new(loop, &nobody);
+
+    if (m != NULL)
+        m->state = DIALED;
+    return m;
+}
+
+void mg_memory_answer(struct mg_memory *m, int err)
+{
+    m->state = ANSWERED;
+    m->answer = err;
+}
+
+void mg_memory_break(struct mg_memory *m, int err)
+{
+    m->broken = err;
+}
+
 struct mg_conn *mg_memory_conn(struct mg_memory *m)
 {
     return &m->conn;
@@ -123,6 +151,13 @@ bool mg_memory_deliver(struct mg_memory *m)
 {
     bool some = false;
 
+    if (m->closed || m->state == DIALED)
+        return false;
+    if (m->state == ANSWERED) {
+        m->state = STANDS;
+        some = true;
+        m->conn.events->on_connect(&m->conn, m->answer);
+    }
     while (!m->closed && m->reading && mg_buf_len(&m->in) > 0) {
         deliver_piece(m);
         some = true;
@@ -130,6 +165,10 @@ bool mg_memory_deliver(struct mg_memory *m)
     if (!m->closed && m->reading && m->end && !m->ended) {
         m->ended = some = true;
         m->conn.events->on_eof(&m->conn);
+    }
+    if (!m->closed && m->broken != 0 && !m->ended && mg_buf_len(&m->in) == 0) {
+        m->ended = some = true;
+        m->conn.events->on_error(&m->conn, m->broken);
     }
     return some;
 }
@@ -141,8 +180,10 @@ mg_str mg_memory_written(const struct mg_memory *m)
     return len > 0 ? mg_str_of(mg_buf_bytes(&m->out), len) : (mg_str){"", 0};
 }
 
-bool mg_memory_closed(const struct mg_memory *m)
+bool mg_memory_closed(const struct mg_memory *m, bool *reset)
 {
+    if (reset != NULL)
+        *reset = m->reset;
     return m->closed;
 }
 

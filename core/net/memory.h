@@ -23,6 +23,13 @@ struct mg_memory;
 
 /* NULL: out of memory, or a name that is too long. */
 struct mg_memory *mg_memory_new(struct mg_loop *loop, const struct mg_memory_peer *peer);
+/* One that its owner makes, as a client: events and owner are set before the first mg_memory_deliver(),
+ * which hands nothing on until mg_memory_answer(). */
+struct mg_memory *mg_memory_dial(struct mg_loop *loop);
+/* The connection stands, or `err` says why not. */
+void mg_memory_answer(struct mg_memory *m, int err);
+/* It breaks with `err` once what was fed is read. */
+void mg_memory_break(struct mg_memory *m, int err);
 /* Its connection, for the owner that serves it. */
 struct mg_conn *mg_memory_conn(struct mg_memory *m);
 /* The peer sends this; and then, with `end`, no more. */
@@ -31,8 +38,8 @@ void mg_memory_feed(struct mg_memory *m, mg_str bytes, bool end);
 bool mg_memory_deliver(struct mg_memory *m);
 /* All that the owner wrote so far. */
 mg_str mg_memory_written(const struct mg_memory *m);
-/* Whether the owner has closed it. */
-bool mg_memory_closed(const struct mg_memory *m);
+/* Whether the owner has closed it; `reset` (where given): so that the peer sees a failure. */
+bool mg_memory_closed(const struct mg_memory *m, bool *reset);
 /* Only when it is closed, or its owner is gone. */
 void mg_memory_free(struct mg_memory *m);
 #endif

@@ -12,8 +12,8 @@ struct mg_connect {
     struct mg_name_wait name;
     struct mg_timer timer; /* the look-up's and the handshake's limit */
     struct sockaddr_storage to;
-    uint32_t tried; /* addresses so far */
-    bool tls, naming;
+    uint32_t tried;           /* addresses so far */
+    bool tls, naming, handed; /* by mg_endpoint_dial(): it has no socket and speaks no TLS */
 };
 
 static struct mg_loop *loop_of(const struct mg_endpoint *ep)
@@ -78,6 +78,12 @@ static int start_tcp(struct mg_connect *k)
     struct mg_name *name = k->ep->name;
     int rc = MG_ECONNECT;
 
+    if (mg_endpoint_dial(k->ep, &connect_events, k, &k->conn)) {
+        k->handed = true;
+        k->to = name->addresses[0];
+        k->tried = name->count;
+        return k->conn == NULL ? MG_ENOMEM : MG_OK;
+    }
     while (rc != 0 && k->tried < name->count) {
         k->to = name->addresses[name->turn++ % name->count];
         k->tried++;
@@ -117,15 +123,6 @@ static bool try_next_address(struct mg_connect *k)
     return true;
 }
 
-static void keep_alive(const struct mg_connect *k)
-{
-    const struct mg_endpoint_conf *conf = &k->ep->conf;
-
-    if (conf->keepalive_s + conf->keepalive_interval_s + conf->keepalive_probes > 0)
-        mg_tcp_keepalive(k->conn, conf->keepalive_s, conf->keepalive_interval_s,
-                         conf->keepalive_probes);
-}
-
 static void on_connect(struct mg_conn *conn, int err)
 {
     struct mg_connect *k = conn->owner;
@@ -133,14 +130,14 @@ static void on_connect(struct mg_conn *conn, int err)
     if (err != 0 && try_next_address(k))
         return;
     if (err == 0 && !k->tls)
-        keep_alive(k);
+        mg_endpoint_keepalive(k->ep, conn);
     if (k->tls && err != 0)
         failed(k, MG_ETLS, mg_tls_reason(conn));
     else if (err == UV_ETIMEDOUT || err == MG_ETIMEOUT || err == MG_ECONNTIMEOUT)
         failed(k, MG_ECONNTIMEOUT, mg_error_text(err));
     else if (err != 0)
         failed(k, MG_ECONNECT, mg_error_text(err));
-    else if (k->ep->conf.tls != NULL && !k->tls)
+    else if (k->ep->conf.tls != NULL && !k->tls && !k->handed)
         start_tls(k);
     else
         done(k);

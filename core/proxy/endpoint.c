@@ -2,12 +2,15 @@
 
 #include <stdlib.h>
 
+#include "net/tcp.h"
 #include "proxy/pool.h"
 
 struct mg_endpoints {
     struct mg_loop *loop;
     struct mg_resolver *resolver;
     struct mg_list all;
+    mg_dial *dial;
+    void *dial_arg;
 };
 
 struct mg_endpoints *mg_endpoints_new(struct mg_loop *loop)
@@ -37,6 +40,37 @@ void mg_endpoints_free(struct mg_endpoints *r)
     }
     mg_resolver_free(r->resolver);
     free(r);
+}
+
+void mg_endpoints_dial(struct mg_endpoints *r, mg_dial *dial, void *arg)
+{
+    r->dial = dial;
+    r->dial_arg = arg;
+}
+
+bool mg_endpoint_dial(const struct mg_endpoint *ep, const struct mg_conn_events *events,
+                      void *owner, struct mg_conn **out)
+{
+    const struct mg_endpoints *r = ep->registry;
+
+    if (r->dial == NULL)
+        return false;
+    *out = r->dial(r->dial_arg, ep);
+    if (*out != NULL) {
+        (*out)->events = events;
+        (*out)->owner = owner;
+    }
+    return true;
+}
+
+void mg_endpoint_keepalive(const struct mg_endpoint *ep, struct mg_conn *conn)
+{
+    const struct mg_endpoint_conf *conf = &ep->conf;
+
+    if (ep->registry->dial == NULL &&
+        conf->keepalive_s + conf->keepalive_interval_s + conf->keepalive_probes > 0)
+        mg_tcp_keepalive(conn, conf->keepalive_s, conf->keepalive_interval_s,
+                         conf->keepalive_probes);
 }
 
 struct mg_loop *mg_endpoints_loop(const struct mg_endpoints *r)
@@ -140,7 +174,7 @@ struct mg_endpoint *mg_endpoints_get(struct mg_endpoints *r, const struct mg_end
         return NULL;
     }
     if (split_address(conf->address, host, &port) != MG_OK ||
-        (name = mg_resolver_get(r->resolver, host, port)) == NULL) {
+        (name = mg_resolver_get(r->resolver, r->dial != NULL ? "0.0.0.0" : host, port)) == NULL) {
         *why = "not an address: expected host:port";
         return NULL;
     }

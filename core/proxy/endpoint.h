@@ -31,6 +31,15 @@ struct mg_endpoint {
 
 /* NULL: out of memory. */
 struct mg_endpoints *mg_endpoints_new(struct mg_loop *loop);
+/* From now on connections come from `dial` in place of sockets, and names are not looked up: a
+ * rehearsal.  Each is to call on_connect from the loop; NULL: out of memory. */
+typedef struct mg_conn *mg_dial(void *arg, const struct mg_endpoint *ep);
+void mg_endpoints_dial(struct mg_endpoints *r, mg_dial *dial, void *arg);
+/* Whether there is a dial(): then *out is its connection, for `owner`. */
+bool mg_endpoint_dial(const struct mg_endpoint *ep, const struct mg_conn_events *events,
+                      void *owner, struct mg_conn **out);
+/* Probes on a new TCP connection, as the conf says. */
+void mg_endpoint_keepalive(const struct mg_endpoint *ep, struct mg_conn *conn);
 /* Closes idle connections; the loop must run on until the rest have ended. */
 void mg_endpoints_free(struct mg_endpoints *r);
 struct mg_loop *mg_endpoints_loop(const struct mg_endpoints *r);

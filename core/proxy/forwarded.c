@@ -106,10 +106,16 @@ static void forwarded_proto(struct mg_x *x, const struct mg_listener_conf *conf,
     mg_headers_push(&x->req, &x->req.headers, name, x->pub.tls ? MG_STR("https") : MG_STR("http"));
 }
 
+static uint64_t state[2]; /* of next_bits() */
+
+void mg_forwarded_seed(uint64_t seed)
+{
+    state[0] = state[1] = seed * UINT64_C(0x9e3779b97f4a7c15) + 1; /* of small seeds, all bits */
+}
+
 /* xorshift128+ (Vigna, 2014), seeded once: an id must be unique, not secret. */
 static uint64_t next_bits(void)
 {
-    static uint64_t state[2];
     uint64_t a, b;
 
     if (state[0] == 0)

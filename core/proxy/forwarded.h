@@ -13,4 +13,6 @@
 
 /* Sets the fields and pub.client_address, pub.request_id. */
 void mg_forwarded_add(struct mg_x *x, const struct mg_listener_conf *conf);
+/* The ids that follow are those of this seed: for a rehearsal. */
+void mg_forwarded_seed(uint64_t seed);
 #endif

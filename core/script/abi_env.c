@@ -1,7 +1,6 @@
 /* The part of the ABI that is not about one exchange: services, listeners, shared state. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/log.h"
 #include "base/re2.h"
@@ -375,10 +374,7 @@ uint64_t mg_now_ns(void)
 
 double mg_wall_time(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    return mg_clock_wall();
 }
 
 void mg_log_text(int level, const char *bytes, uint32_t len)

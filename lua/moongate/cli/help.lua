@@ -36,6 +36,12 @@ The request of explain; what is left out is GET / of localhost, from 127.0.0.1:
   --port N            the listener's port, where no name is given
   --json              print the record as JSON
 
+Options of test (and --policy-path):
+  --seed N            other random numbers (default: 1)
+  --update-golden     write the files that test.golden compares with
+  --coverage FILE     say which lines of the policies were passed, and write them as lcov does
+  --junit FILE        write a report for CI
+
 A config is a Lua file, or YAML files and folders of them.
 ]]
 

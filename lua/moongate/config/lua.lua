@@ -61,12 +61,11 @@ local function in_order(a, b)
   return a.message < b.message
 end
 
---- Loads a config in Lua.
+--- Reads the text of a config in Lua.
+-- @param file what its mistakes are said of; what it names is relative to that file's folder
 -- @param options { tls = moongate.tls to try certificates and keys with } or nil
 -- @return the model; or nil, an array of { file =, line =, message = } and what there is of the model
-function lua.load(file, options)
-  local source, err = sources.read(file)
-  if not source then return nil, { { file = file, line = 1, message = "cannot be read: " .. err } } end
+function lua.read(source, file, options)
   local raw, mistake = run(file, source)
   if not raw then return nil, { mistake } end
 
@@ -101,6 +100,13 @@ function lua.load(file, options)
     return nil, errors, made
   end
   return result
+end
+
+--- The same of a file.
+function lua.load(file, options)
+  local source, err = sources.read(file)
+  if not source then return nil, { { file = file, line = 1, message = "cannot be read: " .. err } } end
+  return lua.read(source, file, options)
 end
 
 return lua

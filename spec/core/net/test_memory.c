@@ -6,7 +6,7 @@
 
 static struct mg_loop loop;
 static struct mg_buf got;
-static int eofs;
+static int eofs, connects, last_error;
 
 static void on_read(struct mg_conn *c, const char *bytes, size_t len)
 {
@@ -21,7 +21,21 @@ static void on_eof(struct mg_conn *c)
     mg_conn_close(c);
 }
 
-static const struct mg_conn_events events = {.on_read = on_read, .on_eof = on_eof};
+static void on_connect(struct mg_conn *c, int err)
+{
+    connects++;
+    last_error = err;
+    mg_conn_read_start(c);
+}
+
+static void on_error(struct mg_conn *c, int err)
+{
+    last_error = err;
+    mg_conn_reset(c);
+}
+
+static const struct mg_conn_events events = {
+    .on_connect = on_connect, .on_read = on_read, .on_eof = on_eof, .on_error = on_error};
 
 static struct mg_memory *open_one(const struct mg_memory_peer *peer)
 {
@@ -51,7 +65,7 @@ static void hands_on_what_is_fed(void)
     mg_conn_read_start(c);
     CHECK(mg_memory_deliver(m) && mg_buf_len(&got) == 3 && eofs == 1);
     CHECK(mg_conn_write(c, iov, 2) == MG_OK && mg_str_eq(mg_memory_written(m), MG_STR("abc")));
-    CHECK(mg_memory_closed(m) && !mg_memory_deliver(m));
+    CHECK(mg_memory_closed(m, NULL) && !mg_memory_deliver(m));
     mg_memory_free(m);
     mg_buf_free(&got);
 }
@@ -66,6 +80,34 @@ static void feeds_a_read_at_a_time(void)
     mg_memory_feed(m, mg_str_of(many, MG_SCRATCH * 2 + 1), false);
     CHECK(mg_memory_deliver(m) && mg_buf_len(&got) == MG_SCRATCH * 2 + 1);
     free(many);
+    mg_memory_free(m);
+    mg_buf_free(&got);
+}
+
+static void stands_for_what_a_client_connects_to(void)
+{
+    struct mg_memory *m;
+    bool reset = false;
+
+    mg_buf_free(&got);
+    m = mg_memory_dial(&loop);
+    mg_memory_conn(m)->events = &events;
+    mg_memory_feed(m, MG_STR("a"), false);
+    CHECK(!mg_memory_deliver(m) && connects == 0);
+    mg_memory_answer(m, MG_OK);
+    CHECK(mg_memory_deliver(m) && connects == 1 && mg_buf_len(&got) == 1); /* it stopped reading */
+    CHECK(last_error == MG_OK && !mg_memory_closed(m, &reset) && !reset);
+    mg_memory_feed(m, MG_STR("bc"), false);
+    mg_memory_break(m, MG_ERESET);
+    CHECK(!mg_memory_deliver(m)); /* first what was fed has to be read */
+    mg_conn_read_start(mg_memory_conn(m));
+    CHECK(mg_memory_deliver(m) && mg_buf_len(&got) == 3 && last_error == MG_ERESET);
+    CHECK(mg_memory_closed(m, &reset) && reset && !mg_memory_deliver(m));
+    mg_memory_free(m);
+    m = mg_memory_dial(&loop);
+    mg_memory_conn(m)->events = &events;
+    mg_memory_answer(m, MG_ECONNECT);
+    CHECK(mg_memory_deliver(m) && connects == 2 && last_error == MG_ECONNECT);
     mg_memory_free(m);
     mg_buf_free(&got);
 }
@@ -94,4 +136,5 @@ static void says_who_is_there(void)
     CHECK(mg_memory_new(&loop, &peer) == NULL);
 }
 
-TEST_MAIN(TEST(hands_on_what_is_fed), TEST(feeds_a_read_at_a_time), TEST(says_who_is_there))
+TEST_MAIN(TEST(hands_on_what_is_fed), TEST(feeds_a_read_at_a_time),
+          TEST(stands_for_what_a_client_connects_to), TEST(says_who_is_there))
