@@ -112,7 +112,7 @@ describe("command line", function()
     assert.matches("--bind: expected an IP address", refused("run", "--bind", "localhost", "x"), 1, true)
     assert.matches("--port-offset: [::1]:8443 and 60000 more", refused("run", "--port-offset", "60000", good), 1, true)
     assert.matches("Usage: moongate COMMAND", refused(), 1, true)
-    assert.matches("unknown policy 'rbax'; did you mean 'rbac'?", refused("help", "rbax"), 1, true)
+    assert.matches("nothing is called 'rbax'; did you mean 'rbac'?", refused("help", "rbax"), 1, true)
   end)
 
   it("prints versions", function()

@@ -1,12 +1,11 @@
---- help: explains the commands, or one policy from its own text.
+--- help: explains the commands.
 local options = require "moongate.cli.options"
 local policy = require "moongate.policy"
-local schema = require "moongate.schema"
 
 local help = {}
 
-help.usage = "help [POLICY]"
-help.summary = "explain the commands, or a policy and its settings"
+help.usage = "help [NAME]"
+help.summary = "explain the commands, or what `docs NAME` does"
 
 local OPTIONS = [[
 Options of run and check:
@@ -36,6 +35,10 @@ The request of explain; what is left out is GET / of localhost, from 127.0.0.1:
   --port N            the listener's port, where no name is given
   --json              print the record as JSON
 
+Options of docs (and --policy-path):
+  --json-schema       print a JSON Schema of configs, as `config --json` prints them
+  --types DIR         write what a language server needs to complete and check policies
+
 Options of test (and --policy-path):
   --seed N            other random numbers (default: 1)
   --update-golden     write the files that test.golden compares with
@@ -57,50 +60,6 @@ function help.text(commands)
   return table.concat(lines, "\n") .. "\n" .. OPTIONS
 end
 
--- Where one of the policy's own functions was read from; others may come from its helper modules.
-local function file_of(name, module)
-  for _, value in pairs(module) do
-    local source = type(value) == "function" and debug.getinfo(value, "S").source or ""
-    local path = source:match("^@(.*/" .. name .. "%.lua)$") or source:match("^@(.*/" .. name .. "/init%.lua)$")
-    if path then return path end
-  end
-end
-
--- The file's text, from the disk or from inside the binary; "" when it is in neither.
-local function read(path)
-  local file = io.open(path, "r")
-  if file then
-    local text = file:read("*a")
-    file:close()
-    return text
-  end
-  local found, source = pcall(require, "moongate.source")
-  return found and source.text(path) or ""
-end
-
--- The comment that opens a policy's file, without its dashes; nothing when the file is not there.
-local function comment(name, module)
-  local path = file_of(name, module)
-  local lines = {}
-  for line in (path and read(path) or ""):gmatch("([^\n]*)\n") do
-    local text = line:match("^%-%-%-? ?(.*)$")
-    if not text then break end
-    lines[#lines + 1] = text
-  end
-  return lines
-end
-
-local function explain(name)
-  local module, err = policy.load(name)
-  if not module then return nil, err end
-  local lines = comment(name, module)
-  if #lines == 0 then lines[1] = name end
-  lines[#lines + 1] = ""
-  lines[#lines + 1] = #module.schema > 0 and "Settings:" or "It has no settings."
-  for _, line in ipairs(schema.describe(module.schema)) do lines[#lines + 1] = "  " .. line end
-  return table.concat(lines, "\n") .. "\n"
-end
-
 --- @return 0, or 2 for bad usage or a policy that is not known
 function help.main(words, streams)
   local values, rest = options.parse(words, KNOWN)
@@ -110,10 +69,7 @@ function help.main(words, streams)
     streams.out(help.text(streams.commands()))
     return 0
   end
-  local text, err = explain(rest[1])
-  if not text then return streams.refuse(err, help) end
-  streams.out(text)
-  return 0
+  return require("moongate.cli.docs").main(words, streams)
 end
 
 return help

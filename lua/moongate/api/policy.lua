@@ -1,0 +1,36 @@
+---@meta
+
+--- A policy is a module that returns one of these. It has a function for at least one phase.
+---@class moongate.Policy
+---@field schema? moongate.Field[] Its settings. An unknown or wrong one is a mistake of the config, with its line.
+---@field check? fun(conf: table): true?, string? What the schema cannot say: nil and "field: reason" for a mistake.
+---@field prepare? fun(conf: table): table Runs once per use and worker when a config is loaded; gives `conf` of the phases.
+---@field request? fun(conf: table, ctx: moongate.Ctx): moongate.Response? On the way down. An answer (of ctx:respond) stops the chain.
+---@field request_body? fun(conf: table, ctx: moongate.Ctx, bytes: string, last: boolean): string, moongate.Response? The request's body, which may be replaced.
+---@field response? fun(conf: table, ctx: moongate.Ctx) On the way back up, for every policy whose request phase was reached.
+---@field response_body? fun(conf: table, ctx: moongate.Ctx, bytes: string, last: boolean): string The response's body, which may be replaced.
+---@field log? fun(conf: table, ctx: moongate.Ctx) At the end, always.
+---@field explain? fun(conf: table, ctx: moongate.Ctx, answer: moongate.Response?): table? After request, when somebody asks why: lines, or { text =, at =, rule = }.
+---@field body? moongate.Body How much of the bodies it wants; absent: none.
+
+--- A setting of a policy: its name stands first in the table, without a key.
+---@class moongate.Field
+---@field [1] string The name.
+---@field type string|string[] string, number, integer, boolean, duration (gives ms), size (bytes), list, map, record, any, function.
+---@field required? boolean Whether the setting has to be there.
+---@field default? any What stands for one that is not there.
+---@field min? number Of the number (ms, bytes), the length of a string, or the count of a list.
+---@field max? number The same.
+---@field one_of? any[] The values that are allowed.
+---@field pattern? string A Lua pattern that a string has to match.
+---@field items? moongate.Field Of a list: what each item is.
+---@field values? moongate.Field Of a map: what each value is.
+---@field fields? moongate.Field[] Of a record.
+---@field doc? string What it means, for `moongate docs`.
+---@field secret? boolean Nobody may print its value.
+
+--- How a policy takes bodies.
+---@class moongate.Body
+---@field request? "none"|"chunks"|"whole" How request_body gets it.
+---@field response? "none"|"chunks"|"whole" How response_body gets it.
+---@field limit? integer|string The most bytes of a whole body (1 MiB); past it 413 or 502.
