@@ -54,7 +54,7 @@ local KNOWN = { ["policy-path"] = { key = "policy_path", type = "text", list = t
 function help.text(commands)
   local lines = { "Usage: moongate COMMAND [OPTIONS]", "" }
   for _, command in ipairs(commands) do
-    lines[#lines + 1] = ("  %-16s  %s"):format(command.usage, command.summary)
+    lines[#lines + 1] = ("  %-21s  %s"):format(command.usage, command.summary)
   end
   lines[#lines + 1] = ""
   return table.concat(lines, "\n") .. "\n" .. OPTIONS
