@@ -18,6 +18,11 @@ uint64_t mg_clock_ns(void)
     return held.on ? held.ns : uv_hrtime();
 }
 
+uint64_t mg_clock_ticks(void)
+{
+    return uv_hrtime();
+}
+
 double mg_clock_wall(void)
 {
     struct timespec now;

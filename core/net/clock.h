@@ -11,6 +11,8 @@
 
 /* Nanoseconds of the monotonic clock, read now. */
 uint64_t mg_clock_ns(void);
+/* The same though the clock is held: for what measures. */
+uint64_t mg_clock_ticks(void);
 /* Seconds since 1970. */
 double mg_clock_wall(void);
 /* Time stands still from now on, at `wall` seconds since 1970. */

@@ -291,6 +291,12 @@ static int stage_advance(lua_State *L)
     return 0;
 }
 
+static int stage_ticks(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)mg_clock_ticks());
+    return 1;
+}
+
 /* Dictionaries opened from now on are new ones. */
 static int stage_forget(lua_State *L)
 {
@@ -339,11 +345,17 @@ static int stage_identity(lua_State *L)
 
 int luaopen_moongate_rehearsal(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"open", stage_open},       {"connect", stage_connect},
-                                         {"wake", stage_wake},       {"identity", stage_identity},
-                                         {"dialed", stage_dialed},   {"due", stage_due},
-                                         {"advance", stage_advance}, {"forget", stage_forget},
-                                         {"metrics", stage_metrics}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"open", stage_open},
+                                         {"connect", stage_connect},
+                                         {"wake", stage_wake},
+                                         {"identity", stage_identity},
+                                         {"dialed", stage_dialed},
+                                         {"due", stage_due},
+                                         {"advance", stage_advance},
+                                         {"forget", stage_forget},
+                                         {"ticks", stage_ticks},
+                                         {"metrics", stage_metrics},
+                                         {NULL, NULL}};
     static const luaL_Reg methods[] = {
         {"feed", connection_feed},       {"turn", connection_turn},
         {"written", connection_written}, {"closed", connection_closed},

@@ -18,6 +18,7 @@
  *   dialed()        the other side of the oldest of them and its endpoint's address, or nothing
  *   due()           ms until a timer may be due, or nothing; advance(ms) moves the clock on and turns the loop
  *                   (while jobs are under way it waits for these instead)
+ *   ticks()         nanoseconds of the clock that nobody holds
  *   forget()        dictionaries (mg_shared_open) that are opened from now on are new
  *   metrics()       all metrics as text
  *   connect(peer)   a connection { listener = index from 0, name =, address =, port =, local_address =,

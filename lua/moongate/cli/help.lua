@@ -35,6 +35,9 @@ The request of explain; what is left out is GET / of localhost, from 127.0.0.1:
   --port N            the listener's port, where no name is given
   --json              print the record as JSON
 
+Options of bench (and --policy-path, and the request's --method to --jwt):
+  --config SETTINGS   the policy's settings, as in a config: "{ percent = 5 }"
+
 Options of docs (and --policy-path):
   --json-schema       print a JSON Schema of configs, as `config --json` prints them
   --types DIR         write what a language server needs to complete and check policies
@@ -54,7 +57,7 @@ local KNOWN = { ["policy-path"] = { key = "policy_path", type = "text", list = t
 function help.text(commands)
   local lines = { "Usage: moongate COMMAND [OPTIONS]", "" }
   for _, command in ipairs(commands) do
-    lines[#lines + 1] = ("  %-21s  %s"):format(command.usage, command.summary)
+    lines[#lines + 1] = ("  %-27s  %s"):format(command.usage, command.summary)
   end
   lines[#lines + 1] = ""
   return table.concat(lines, "\n") .. "\n" .. OPTIONS

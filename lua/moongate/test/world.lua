@@ -5,7 +5,8 @@ local core = require "moongate.rehearsal_core"
 
 local C = abi.C
 
-local world = {}
+-- `turns` counts those of run(): who sees it move has waited.
+local world = { turns = 0 }
 
 local WALL = 1767225600 -- 2026-01-01T00:00:00Z, when every test run begins
 local QUIET = 2 -- turns in which nothing moved, before time does
@@ -62,6 +63,7 @@ end
 
 local function turn()
   local some = false
+  world.turns = world.turns + 1
   for _, one in ipairs { unpack(ends) } do some = poll(one) or some end
   for i = #ends, 1, -1 do
     if ends[i].closed then table.remove(ends, i) end
