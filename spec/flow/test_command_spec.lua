@@ -156,7 +156,9 @@ describe("moongate test", function()
       end)
       it("refuse, and be tried again", function()
         local gateway = gateway_of { { refuse = true }, { status = 200 } }
-        assert.equal(200, gateway:get("/").status)
+        local answer = gateway:get "/"
+        assert.equal(200, answer.status)
+        assert.is_true(answer.took < 1) -- the core was told, and waited for no connection
         assert.equal(1, #gateway:upstream("shop").requests)
       end)
       it("or say nothing", function()
@@ -204,6 +206,54 @@ describe("moongate test", function()
         gateway:advance(2)
         assert.equal(2, #gateway:upstream("upstream").requests)
       end)]])
+  end)
+
+  it("runs the same spec on real sockets", function()
+    local spec = [[
+      local function gateway_of(script)
+        local gateway = test.gateway {
+          listeners = { web = { address = "127.0.0.1:80" } },
+          services = { shop = { endpoints = { { address = "shop.example:80" } } } },
+          policies = { "metrics" },
+          routes = { { name = "r", policies = { { "naps", ms = 10 } }, backends = { { service = "shop" } },
+            timeout = "5s", retries = { attempts = 1, on = { "503", "connect-failure", "reset" } } } },
+        }
+        gateway:upstream("shop"):answers(script)
+        return gateway
+      end
+      it("asks", function()
+        local gateway = gateway_of { { status = 404, headers = { ["x-a"] = { "1", "2" } }, body = "none" },
+          { status = 201, delay = 50 } }
+        local answer = gateway:ask { method = "POST", path = "/a?b=c", body = "sent", host = "a.test",
+          address = "127.0.0.9" }
+        assert.same({ 404, "none", "1" }, { answer.status, answer.body, answer.headers["x-a"] })
+        local asked = gateway:upstream("shop").requests[1]
+        assert.same({ "POST", "/a", "b=c", "sent", "a.test", "shop.example:80", "127.0.0.9" }, { asked.method,
+          asked.path, asked.query, asked.body, asked.host, asked.endpoint, asked.headers["x-forwarded-for"] })
+        assert.is_true(gateway:get("/").took >= 0.05)
+        gateway:advance(0.5)
+        assert.equal(1, gateway:metric("moongate_requests_total", { code = "404" }))
+      end)
+      it("has answers break", function()
+        local answer = gateway_of({ body = { "a", 20, "b" } }):get "/"
+        assert.same({ "ab", false }, { answer.body, answer.cut })
+        answer = gateway_of({ body = ("x"):rep(1000), reset_at = 300 }):get "/"
+        assert.same({ 200, true }, { answer.status, answer.cut })
+        assert.equal(503, gateway_of({ close_at = 0 }):get("/").status)
+        assert.equal(200, gateway_of({ { refuse = true }, { body = "second" } }):get("/").status)
+      end)
+      it("logs", function()
+        local gateway = test.policy "raises"
+        assert.equal(500, gateway:get("/").status)
+        assert.truthy(gateway.log[1]:find("^error a policy raised .*on purpose"), gateway.log[1])
+      end)]]
+    passes(3, spec)
+    passes(3, spec, "--live")
+    assert.equal("", process.read "ps -eo args | grep '[w]orkers 1 --admin 127.0.0.1:.*/tmp/lua_' || true")
+    local code, text = run(folder_of [[it("is TLS", function()
+      test.policy("naps", { ms = 0 }):ask { principal = "spiffe://a" } end)]], "--live")
+    assert.equal(1, code)
+    assert.truthy(text:find("with --live a client speaks clear text", 1, true), text)
   end)
 
   it("fails where a spec fails, is wrong, or a config has mistakes", function()

@@ -44,6 +44,7 @@ Options of docs (and --policy-path):
 
 Options of test (and --policy-path):
   --seed N            other random numbers (default: 1)
+  --live              the same specs against a real gateway on free ports of loopback
   --update-golden     write the files that test.golden compares with
   --coverage FILE     say which lines of the policies were passed, and write them as lcov does
   --junit FILE        write a report for CI

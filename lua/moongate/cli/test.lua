@@ -13,15 +13,18 @@ local KNOWN = {
   ["seed"] = { key = "seed", type = "count", min = 0, max = 2147483646 },
   ["coverage"] = { key = "coverage", type = "text" },
   ["junit"] = { key = "junit", type = "text" },
+  ["live"] = { key = "live", type = "flag" },
   ["update-golden"] = { key = "update_golden", type = "flag" },
 }
 
 -- A policy is looked for beside its spec, too.
 local function add_paths(values, paths)
-  for _, path in ipairs(values.policy_path or {}) do policy.add_path(path) end
+  local list = { unpack(values.policy_path or {}) }
   for _, path in ipairs(paths) do
-    policy.add_path(folder.list(path) and path:gsub("(.)/+$", "%1") or path:match("^(.*)/[^/]*$") or ".")
+    list[#list + 1] = folder.list(path) and path:gsub("(.)/+$", "%1") or path:match("^(.*)/[^/]*$") or "."
   end
+  for _, path in ipairs(list) do policy.add_path(path) end
+  return list
 end
 
 local function path_error(paths)
@@ -33,13 +36,20 @@ local function path_error(paths)
 end
 
 -- What stays loaded while busted forgets what each file has loaded, so that it is there once.
-local function load_kit(seed)
-  local world = require "moongate.test.world"
-  local kit = require "moongate.test"
-  world.open(seed)
-  kit.setup { seed = seed, driver = require "moongate.test.inside" }
+local function load_kit(seed, driver)
+  require("moongate.test.world").open(seed)
+  require("moongate.test").setup { seed = seed, driver = driver }
   require "moongate.http"
   require("moongate.test.order").install()
+end
+
+-- How gateways are made: in this process, or as processes of their own.
+local function driver_of(live, folders)
+  if not live then return require "moongate.test.inside" end
+  local there, driver = pcall(require, "moongate.test.live")
+  if not there then return nil, "moongate: --live needs luasocket (Debian: apt install lua-socket)\n" end
+  driver.setup(folders)
+  return driver
 end
 
 local function write(path, text, streams)
@@ -65,14 +75,21 @@ function test.main(words, streams)
     streams.err(("moongate: test needs busted (Debian: apt install lua-busted): %s\n"):format(why))
     return 2
   end
-  add_paths(values, paths)
+  local folders = add_paths(values, paths)
+  local driver, lacks = driver_of(values.live, folders)
+  if not driver then
+    streams.err(lacks)
+    return 2
+  end
   local coverage = values.coverage and require "moongate.test.coverage"
-  load_kit(values.seed or 1)
+  load_kit(values.seed or 1, driver)
   require("moongate.test.golden").update = values.update_golden or false
-  local counts = runner.run(paths, { junit = values.junit, seed = values.seed or 1,
+  local ok, counts = pcall(runner.run, paths, { junit = values.junit, seed = values.seed or 1,
     before = coverage and coverage.start or function() end })
-  if not counts then return streams.refuse("no spec (*_spec.lua) in " .. table.concat(paths, ", "), test) end
   debug.sethook()
+  if driver.stop then driver.stop() end
+  if not ok then error(counts, 0) end
+  if not counts then return streams.refuse("no spec (*_spec.lua) in " .. table.concat(paths, ", "), test) end
   if coverage then
     streams.out(coverage.summary())
     if not write(values.coverage, coverage.lcov(), streams) then return 1 end

@@ -38,9 +38,9 @@ function inside.start(model, upstream_of)
   world.begin(function(connection, address)
     local upstream = upstream_of(address)
     local wire = wire_of(connection)
-    if not upstream then return wire.refuse() end
-    local on_bytes = upstream:accept(wire, address)
-    if on_bytes then world.hear(connection, { on_bytes = on_bytes }) end
+    local on_bytes = upstream and upstream:accept(wire, address) or nil
+    if not upstream then wire.refuse() end
+    world.hear(connection, { on_bytes = on_bytes }) -- one that is refused, too: the core has to be told
   end)
   timer.begin_load()
   local ok, err = pcall(swap_in, model)

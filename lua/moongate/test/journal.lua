@@ -26,7 +26,7 @@ end
 
 for _, level in ipairs { "debug", "info", "warn", "error" } do
   log[level] = function(text, fields)
-    if current then table.insert(current.log, level .. " " .. log.format(text, fields)) end
+    if current and rawget(current, "log") then table.insert(current.log, level .. " " .. log.format(text, fields)) end
   end
 end
 

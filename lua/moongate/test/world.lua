@@ -51,7 +51,7 @@ local function poll(one)
   local bytes = one.connection:written()
   if #bytes > one.seen then
     one.seen, some = #bytes, true
-    one.on_bytes(bytes)
+    if one.on_bytes then one.on_bytes(bytes) end
   end
   local closed, reset = one.connection:closed()
   if closed and not one.closed then
@@ -71,7 +71,7 @@ local function turn()
   local connection, address = core.dialed()
   while connection do
     some = true
-    if accept then accept(connection, address) else connection:answer(C.MG_ECONNECT) end
+    accept(connection, address)
     connection, address = core.dialed()
   end
   return some
