@@ -11,7 +11,7 @@ local price = {}
 
 price.REQUESTS = 1000 -- measured, after as many to warm up
 local LIMIT = 86400000
-local PHASES = { "request", "request_body", "response", "response_body", "log" }
+local PHASES = { "request", "request_body", "try", "tried", "response", "response_body", "log" }
 
 local ticks, collect = core.ticks, collectgarbage
 

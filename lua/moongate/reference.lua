@@ -6,8 +6,8 @@ local files = require "moongate.reference.files"
 local reference = {}
 
 --- The files of the description, by their names in lua/moongate/api/, in the order in which they are printed.
-reference.NAMES = { "policy", "ctx", "http", "shared", "metrics", "timer", "log", "json", "base64", "query", "cookie",
-  "jwt", "jwk", "jwks", "claims", "hash", "random", "time", "regex", "test" }
+reference.NAMES = { "policy", "ctx", "http", "socket", "redis", "otlp", "shared", "metrics", "timer", "log", "json",
+  "base64", "query", "cookie", "jwt", "jwk", "jwks", "claims", "hash", "random", "time", "file", "regex", "test" }
 
 --- The text of one of them.
 function reference.source(name)

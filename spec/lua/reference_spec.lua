@@ -50,10 +50,12 @@ local function compare(name, real)
   assert.same(keys_of(real), names_of(class.functions), name)
   for _, entry in ipairs(class.functions) do
     local _, count = entry.arguments:gsub("[%w_]+", "")
+    local open = entry.arguments:find("...", 1, true) ~= nil
     local info = debug.getinfo(real[entry.name], "u")
     local own = entry.call:find ":" and 1 or 0
     assert.equal(info.nparams, count + own, entry.call)
-    assert.same(count, #entry.params, entry.call .. ": a parameter is not described")
+    assert.equal(info.isvararg, open, entry.call)
+    assert.same(count + (open and 1 or 0), #entry.params, entry.call .. ": a parameter is not described")
   end
 end
 
@@ -138,6 +140,9 @@ describe("the description of the API", function()
       end
       return methods
     end
+    compare("moongate.Socket", methods_of(upvalue(require("moongate.socket").connect, "methods", 0)))
+    compare("moongate.Redis", methods_of(upvalue(require("moongate.redis").new, "methods", 0)))
+    compare("moongate.Exporter", methods_of(upvalue(require("moongate.otlp").exporter, "methods", 0)))
     compare("moongate.Regex", methods_of(require "moongate.regex"))
     compare("moongate.KeySet", methods_of(upvalue(require("moongate.jwk").read, "set", 0)))
     local log = dofile "lua/moongate/log.lua" -- the kit, once it is loaded, has put others in place of some

@@ -50,6 +50,9 @@ function ctx:peek_body(bytes) end
 ---@param ms number
 function ctx:sleep(ms) end
 
+--- Ends this request's sleep early, from another one or a timer; nothing happens when it is in none.
+function ctx:wake() end
+
 --- Adds a response flag, by Envoy's names ("DI", "UF").
 ---@param name string
 function ctx:flag(name) end

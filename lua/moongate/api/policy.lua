@@ -7,6 +7,8 @@
 ---@field prepare? fun(conf: table): table Runs once per use and worker when a config is loaded; gives `conf` of the phases.
 ---@field request? fun(conf: table, ctx: moongate.Ctx): moongate.Response? On the way down. An answer (of ctx:respond) stops the chain.
 ---@field request_body? fun(conf: table, ctx: moongate.Ctx, bytes: string, last: boolean): string, moongate.Response? The request's body, which may be replaced.
+---@field try? fun(conf: table, ctx: moongate.Ctx) Before each try upstream, its endpoint chosen; among a route's policies only.
+---@field tried? fun(conf: table, ctx: moongate.Ctx, failure: string?) After it, with why there is no answer; nil: ctx.res has one.
 ---@field response? fun(conf: table, ctx: moongate.Ctx) On the way back up, for every policy whose request phase was reached.
 ---@field response_body? fun(conf: table, ctx: moongate.Ctx, bytes: string, last: boolean): string The response's body, which may be replaced.
 ---@field log? fun(conf: table, ctx: moongate.Ctx) At the end, always.

@@ -37,6 +37,15 @@ function dictionary:set(key, value, seconds) end
 ---@return string? why
 function dictionary:add(key, value, seconds) end
 
+--- Stores `new` if what is there is `old` (nil: if nothing is), at once for all workers; false when something else is there.
+---@param key string
+---@param old string?
+---@param new string
+---@param seconds? number
+---@return boolean?
+---@return string? why
+function dictionary:swap(key, old, new, seconds) end
+
 --- Removes a key; whether it was there.
 ---@param key string
 ---@return boolean
