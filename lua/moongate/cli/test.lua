@@ -67,6 +67,9 @@ function test.main(words, streams)
   local values, paths = options.parse(words, KNOWN)
   if not values then return streams.refuse(paths, test) end
   if #paths == 0 then paths[1] = "." end
+  if values.live and values.coverage then
+    return streams.refuse("--coverage counts lines of this process; with --live policies run in another", test)
+  end
   local err = path_error(paths)
   if err then return streams.refuse(err, test) end
   local runner = require "moongate.test.runner"
