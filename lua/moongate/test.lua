@@ -8,6 +8,7 @@
 -- `sleep` of an hour takes no time; random numbers, ids and the order of pairs() are the same in every run.
 local golden = require "moongate.test.golden"
 local journal = require "moongate.test.journal"
+local places = require "moongate.test.places"
 local policy = require "moongate.policy"
 local source = require "moongate.test.source"
 local suggest = require "moongate.suggest"
@@ -50,6 +51,9 @@ local function fields_of(headers)
 end
 
 local function listener_of(model, name)
+  if not name and #model.listeners > 1 then
+    error(("request: expected a listener, one of %d"):format(#model.listeners), 4)
+  end
   for i, listener in ipairs(model.listeners) do
     if not name or listener.name == name then return listener, i end
   end
@@ -82,7 +86,7 @@ function pending:cancel() self.leave() end
 
 --- Sends a request, and does not wait: { method = "GET", path = "/", host = "localhost", headers = { name = value or
 -- list of values }, body =, address = the client's ("127.0.0.1"), principal = whom its certificate names, sni =,
--- listener = name of one (the first) }.
+-- listener = name of one, where there are several }.
 -- @return an object with answer(), which waits, and cancel()
 function gateway:begin(given)
   check(given)
@@ -119,8 +123,10 @@ function gateway:advance(seconds) -- luacheck: no self
 end
 
 --- The upstream (answers(), requests) in place of a service by its name, or of an address ("auth.example:80") alone.
--- Until it is told otherwise it answers 200 and nothing; requests is a list of { method =, path =, query =, host =,
--- headers =, fields =, body =, endpoint = address, at = seconds }. What no config names refuses connections.
+-- Until it is told otherwise it answers 200 and nothing. An endpoint that is a listener of the same config is served by
+-- that listener, unless upstream() was asked for before the first request. `requests` is a list of { method =, path =,
+-- query =, host =, headers =, fields =, body =, endpoint = address, at = seconds }. What no config names refuses
+-- connections.
 function gateway:upstream(name)
   if not self.upstreams[name] then self.upstreams[name] = upstream.new() end
   return self.upstreams[name]
@@ -147,17 +153,11 @@ end
 
 -- ---- making one ---------------------------------------------------------------------------
 
-local function service_at(model, address)
-  for name, service in pairs(model.services) do
-    for _, endpoint in ipairs(service.endpoints or {}) do
-      if endpoint.address == address then return name end
-    end
-  end
-end
-
+-- Of an endpoint that is a listener of the same config there is none, unless a test has asked for it.
 local function upstream_of(self, address)
-  local name = self.upstreams[address] and address or service_at(self.model, address)
-  return name and self:upstream(name)
+  local name = self.upstreams[address] and address or places.service_at(self.model, address)
+  if not name or not self.upstreams[name] and places.is_listener(self.model, address) then return nil end
+  return self:upstream(name)
 end
 
 local function load(config)

@@ -172,6 +172,34 @@ describe("moongate test", function()
       end)]])
   end)
 
+  it("goes on where an endpoint is a listener of the same config", function()
+    local folder = folder_of(([[
+      it("takes an example as it is", function()
+        local gateway = test.gateway "%s/examples/rbac.lua"
+        local function ask(method, to)
+          return (to or gateway):ask { method = method, path = "/cart", listener = "web" }
+        end
+        assert.same({ 200, "done\n" }, { ask("GET").status, ask("GET").body })
+        assert.equal(403, ask("DELETE").status)
+        assert.has_error(function() gateway:get "/" end, "request: expected a listener, one of 2")
+        local mocked = test.gateway "%s/examples/rbac.lua"
+        mocked:upstream("shop"):answers { status = 418 }
+        assert.equal(418, ask("GET", mocked).status)
+      end)]]):gsub("%%s", (process.read("pwd"):gsub("\n", ""))))
+    local code, text = run(folder)
+    assert.equal(0, code, text)
+    passes(1, [[
+      it("in a table, too", function()
+        local gateway = test.gateway {
+          listeners = { web = { address = "127.0.0.1:80" }, inner = { address = "127.0.0.1:81" } },
+          services = { inner = { endpoints = { "127.0.0.1:81" } } },
+          routes = { { listeners = { "web" }, backends = { { service = "inner" } } },
+            { listeners = { "inner" }, policies = { { "respond", status = 418 } } } },
+        }
+        for _ = 1, 2 do assert.equal(418, gateway:ask({ listener = "web" }).status) end
+      end)]], "--live")
+  end)
+
   it("has calls of policies answered, and those that nobody expects refused", function()
     passes(1, [[
       it("asks", function()

@@ -32,7 +32,7 @@ function test.golden(path, text) end
 ---@field address? string The client's address; "127.0.0.1".
 ---@field principal? string Whom its certificate names.
 ---@field sni? string The name of its TLS handshake.
----@field listener? string The listener's name; the first.
+---@field listener? string The listener's name, where there are several.
 
 --- An answer to a test.
 ---@class moongate.TestAnswer

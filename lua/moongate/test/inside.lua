@@ -4,6 +4,7 @@ local abi = require "moongate.abi"
 local compiled = require "moongate.compiled"
 local core = require "moongate.rehearsal_core"
 local message = require "moongate.rehearsal.message"
+local places = require "moongate.test.places"
 local runtime = require "moongate.runtime"
 local timer = require "moongate.timer"
 local worker = require "moongate.worker"
@@ -23,6 +24,42 @@ local function wire_of(connection)
   }
 end
 
+-- What the client of a listener would be: who sends there speaks as the service that has the endpoint.
+local function connect(model, address)
+  for i, listener in ipairs(model.listeners) do
+    if listener.address == address then
+      local service = places.service_at(model, address)
+      local tls = service and model.services[service].tls
+      return core.connect {
+        listener = i - 1, name = listener.name, address = "127.0.0.1", port = 40000,
+        local_address = listener.host or "127.0.0.1", local_port = listener.port, tls = tls ~= nil,
+        principal = tls and tls.cert and core.identity(tls.cert) or nil, sni = tls and tls.sni,
+      }
+    end
+  end
+end
+
+-- What one connection hears from now on is fed to the other.
+local function pass_on(from, to)
+  local passed = 0
+  world.hear(from, {
+    on_bytes = function(bytes)
+      to:feed(bytes:sub(passed + 1))
+      passed = #bytes
+    end,
+    on_close = function(reset)
+      if reset then to:fail(C.MG_ERESET) else to:feed("", true) end
+    end,
+  })
+end
+
+-- An endpoint that is a listener of the same config is served by it, as in the running gateway.
+local function go_on(connection, inner)
+  connection:answer()
+  pass_on(connection, inner)
+  pass_on(inner, connection)
+end
+
 local function swap_in(model)
   core.forget()
   local ready = compiled.new(model)
@@ -37,6 +74,8 @@ end
 function inside.start(model, upstream_of)
   world.begin(function(connection, address)
     local upstream = upstream_of(address)
+    local inner = not upstream and connect(model, address)
+    if inner then return go_on(connection, inner) end
     local wire = wire_of(connection)
     local on_bytes = upstream and upstream:accept(wire, address) or nil
     if not upstream then wire.refuse() end

@@ -59,14 +59,16 @@ end
 local function moved(config, upstream_of)
   local made = copy(config)
   made.admin = nil
+  local own = {} -- endpoints that are listeners
   for name, listener in pairs(made.listeners) do
     state.ports[name] = loopback.free_port()
+    own[listener.address] = "127.0.0.1:" .. state.ports[name]
     listener.address = "127.0.0.1:" .. state.ports[name]
   end
   for _, service in pairs(made.services or {}) do
     for i, endpoint in ipairs(service.endpoints or {}) do
       local address = type(endpoint) == "table" and endpoint.address or endpoint
-      local at = loopback.listen(address, upstream_of)
+      local at = own[address] or loopback.listen(address, upstream_of)
       if type(endpoint) == "table" then endpoint.address = at else service.endpoints[i] = at end
     end
   end
