@@ -7,7 +7,8 @@ local reference = {}
 
 --- The files of the description, by their names in lua/moongate/api/, in the order in which they are printed.
 reference.NAMES = { "policy", "ctx", "http", "socket", "redis", "otlp", "shared", "metrics", "timer", "log", "json",
-  "base64", "query", "cookie", "jwt", "jwk", "jwks", "claims", "hash", "random", "time", "file", "regex", "test" }
+  "base64", "query", "cookie", "jwt", "jwk", "jwks", "claims", "cel", "hash", "random", "time", "units", "field",
+  "prefix", "normalize", "file", "regex", "test" }
 
 --- The text of one of them.
 function reference.source(name)

@@ -9,15 +9,36 @@ local text = require "moongate.reference.text"
 local INTERNAL = { ["moongate.timer"] = { begin_load = true, end_load = true, run = true },
   ["moongate.test"] = { setup = true } }
 
--- The local `name` that a function, or one that it calls, was written with.
-local function upvalue(fn, name, depth)
-  for i = 1, 60 do
-    local key, value = debug.getupvalue(fn, i)
-    if not key then break end
-    if key == name then return value end
-    local found = type(value) == "function" and depth > 0 and upvalue(value, name, depth - 1)
-    if found then return found end
+-- The local table `name` of a module's file, found by way of what the module's functions hold on to.
+local function own_local(module, name)
+  local file = "moongate/" .. module:gsub("^moongate%.", ""):gsub("%.", "/") .. ".lua"
+  local seen, queue, found = {}, { require(module) }, nil
+  local function visit(value)
+    local kind = type(value)
+    if (kind == "table" or kind == "function") and not seen[value] and value ~= _G and value ~= package.loaded then
+      seen[value] = true
+      queue[#queue + 1] = value
+    end
   end
+  local function look_into(value)
+    local own = debug.getinfo(value, "S").source:sub(-#file) == file
+    for i = 1, 60 do
+      local key, upvalue = debug.getupvalue(value, i)
+      if not key then return end
+      if key == name and own and type(upvalue) == "table" then found = found or upvalue end
+      visit(upvalue)
+    end
+  end
+  for _, value in ipairs(queue) do
+    if found or #queue > 20000 then break end
+    if type(value) == "function" then
+      look_into(value)
+    else
+      for _, item in next, value do visit(item) end
+      visit(getmetatable(value))
+    end
+  end
+  return found
 end
 
 local function class_of(name)
@@ -59,6 +80,18 @@ local function compare(name, real)
   end
 end
 
+-- What a policy gets of a module, by name: what a sandbox opens, where there is one.
+local function opened(name, real)
+  local there, modules = pcall(require, "moongate.sandbox.modules")
+  local part = there and modules.open(name:gsub("^moongate%.", ""), "spec", true)
+  if part then return part end
+  local found = {}
+  for key, value in pairs(real) do
+    if not key:find "^_" and not (INTERNAL[name] or {})[key] then found[key] = value end
+  end
+  return found
+end
+
 describe("the description of the API", function()
   it("says something of everything in it", function()
     local count = 0
@@ -88,78 +121,62 @@ describe("the description of the API", function()
       local real = class.name:find "^moongate%.%l" and require(class.name)
       if real then
         local functions, values = {}, {}
-        for name, value in pairs(real) do
-          local internal = (INTERNAL[class.name] or {})[name]
-          if type(value) == "function" and not internal then functions[name] = value end
-          if type(value) ~= "function" and not name:find "^_" then values[#values + 1] = name end
+        for name, value in pairs(opened(class.name, real)) do
+          if type(value) == "function" then functions[name] = value else values[#values + 1] = name end
         end
         if class.name == "moongate.regex" then functions = { compile = functions.compile } end -- else: its objects
         compare(class.name, functions)
         table.sort(values)
         assert.same(values, names_of(class.fields), class.name)
-        if class.name ~= "moongate.test" then found[#found + 1] = class.name end
+        found[class.name] = true
       end
     end
-    table.sort(listed)
-    table.sort(found)
-    assert.same(listed, found)
+    for _, name in ipairs(listed) do assert.truthy(found[name], name .. " is not described") end
+    assert.is_true(#listed > 15)
   end)
 
   it("has what ctx, its messages and its headers have", function()
-    local ctx, message = require "moongate.ctx", require "moongate.message"
-    local index = upvalue(ctx.new, "mt", 0).__index
-    compare("moongate.Ctx", upvalue(index, "methods", 0))
-    local fields = keys_of(upvalue(index, "get", 0), { req = 1, res = 1, peer = 1 })
-    assert.same(fields, names_of(class_of("moongate.Ctx").fields))
-    assert.same(keys_of(upvalue(upvalue(ctx.new, "peer_mt", 0).__index, "peer_get", 0)),
-      names_of(class_of("moongate.Peer").fields))
-
-    index = upvalue(message.request, "req_mt", 0).__index
-    compare("moongate.Request", upvalue(index, "req_methods", 0))
-    assert.same(keys_of(upvalue(index, "req_get", 0), { headers = 1 }), names_of(class_of("moongate.Request").fields))
-    compare("moongate.Response", upvalue(upvalue(message.response, "res_mt", 0).__index, "res_methods", 0))
-    local headers = require("moongate.headers")
-    compare("moongate.Headers", upvalue(upvalue(headers.new, "mt", 0).__index, "methods", 0))
+    compare("moongate.Ctx", own_local("moongate.ctx", "methods"))
+    assert.same(keys_of(own_local("moongate.ctx", "get"), { req = 1, res = 1, peer = 1 }),
+      names_of(class_of("moongate.Ctx").fields))
+    local peer = own_local("moongate.ctx", "peer_get") or own_local("moongate.peer", "get")
+    assert.same(keys_of(peer), names_of(class_of("moongate.Peer").fields))
+    compare("moongate.Request", own_local("moongate.message", "req_methods"))
+    assert.same(keys_of(own_local("moongate.message", "req_get"), { headers = 1 }),
+      names_of(class_of("moongate.Request").fields))
+    compare("moongate.Response", own_local("moongate.message", "res_methods"))
+    compare("moongate.Headers", own_local("moongate.headers", "methods"))
   end)
 
   it("has what the modules' objects have", function()
-    local metrics = require "moongate.metrics"
-    compare("moongate.Dictionary", upvalue(require("moongate.shared").open, "methods", 0))
-    local kinds = upvalue(metrics.counter, "KINDS", 1)
-    for class, kind in pairs { Counter = "counter", Gauge = "gauge", Histogram = "histogram" } do
-      local methods = {}
-      for name, fn in pairs(kinds[kind].series) do
-        if name ~= "__index" then methods[name] = fn end
-      end
-      compare("moongate." .. class, methods)
-    end
     local function methods_of(t)
       local methods = {}
       for name, fn in pairs(t) do
-        if type(fn) == "function" and name ~= "compile" then methods[name] = fn end
+        if type(fn) == "function" and not name:find "^__" and name ~= "compile" then methods[name] = fn end
       end
       return methods
     end
-    compare("moongate.Socket", methods_of(upvalue(require("moongate.socket").connect, "methods", 0)))
-    compare("moongate.Redis", methods_of(upvalue(require("moongate.redis").new, "methods", 0)))
-    compare("moongate.Exporter", methods_of(upvalue(require("moongate.otlp").exporter, "methods", 0)))
-    compare("moongate.Regex", methods_of(require "moongate.regex"))
-    compare("moongate.KeySet", methods_of(upvalue(require("moongate.jwk").read, "set", 0)))
-    local log = dofile "lua/moongate/log.lua" -- the kit, once it is loaded, has put others in place of some
-    compare("moongate.Sink", methods_of(upvalue(log.sink, "sink", 0)))
-    local test = require "moongate.test"
-    local gateway = upvalue(test.gateway, "gateway", 0)
-    compare("moongate.TestGateway", methods_of(gateway))
-    compare("moongate.TestPending", methods_of(upvalue(gateway.begin, "pending", 0)))
+    for class, place in pairs {
+      Dictionary = { "shared", "methods" }, Socket = { "socket", "methods" }, Redis = { "redis", "methods" },
+      Exporter = { "otlp", "methods" }, KeySet = { "jwk", "set" }, TestGateway = { "test", "gateway" },
+      TestPending = { "test", "pending" },
+    } do compare("moongate." .. class, methods_of(own_local("moongate." .. place[1], place[2]))) end
+    local kinds = own_local("moongate.metrics", "KINDS")
+    for class, kind in pairs { Counter = "counter", Gauge = "gauge", Histogram = "histogram" } do
+      compare("moongate." .. class, methods_of(kinds[kind].series or kinds[kind].methods))
+    end
+    package.loaded["moongate.log"] = nil -- the kit, once it is loaded, has put others in place of its functions
+    compare("moongate.Sink", methods_of(own_local("moongate.log", "sink")))
+    local regex = own_local("moongate.regex", "methods") or require "moongate.regex"
+    compare("moongate.Regex", methods_of(regex))
     local upstream = methods_of(require "moongate.test.upstream")
     compare("moongate.TestUpstream", { answers = upstream.answers })
   end)
 
   it("has the fields of a policy and of a setting", function()
-    local form = upvalue(require("moongate.policy").load, "FIELDS", 2)
-    assert.same(keys_of(form), names_of(class_of("moongate.Policy").fields))
+    assert.same(keys_of(own_local("moongate.policy", "FIELDS")), names_of(class_of("moongate.Policy").fields))
     local body = {}
-    for _, field in ipairs(upvalue(require("moongate.policy").load, "BODY", 2)) do body[field[1]] = true end
+    for _, field in ipairs(own_local("moongate.policy", "BODY")) do body[field[1]] = true end
     assert.same(keys_of(body), names_of(class_of("moongate.Body").fields))
   end)
 end)
