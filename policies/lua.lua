@@ -36,7 +36,7 @@ end
 local function nothing() end
 
 function lua.prepare(conf)
-  local env, functions = inline.environment(), {}
+  local env, functions = inline.environment "lua", {}
   for _, phase in ipairs(PHASES) do functions[phase] = conf[phase] and compile(conf[phase], env) or nothing end
   return functions
 end

@@ -18,8 +18,9 @@ static struct mg_headers copy_headers(struct mg_arena *arena, const struct mg_he
     return to;
 }
 
-void mg_shadow_enter(struct mg_x *x)
+void mg_shadow_begin(mg_exchange *pub)
 {
+    struct mg_x *x = (struct mg_x *)pub;
     struct mg_shadow *s = mg_arena_alloc(&x->arena, sizeof(*s));
 
     s->pub = x->pub;
@@ -91,8 +92,9 @@ static void undo_request(struct mg_x *x, const struct mg_shadow *s)
     x->pub.host = s->pub.host;
 }
 
-int mg_shadow_leave(struct mg_x *x)
+int mg_shadow_end(mg_exchange *pub)
 {
+    struct mg_x *x = (struct mg_x *)pub;
     const struct mg_shadow *s = x->shadow;
     int found = s->answered ? MG_SHADOW_ANSWER : 0;
 

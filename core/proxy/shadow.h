@@ -1,6 +1,6 @@
 /* shadow.h -- A policy runs on a live request, and what it did to it is undone.
  *
- * Owner:      script/abi.c begins and ends one around a phase; give_back() forgets one whose lane died.
+ * Owner:      moongate.shadow begins and ends one around a phase; give_back() forgets one whose lane died.
  * Ownership:  lives in the exchange's arena.  The spans of both messages are only read.
  * Errors:     none.
  * Invariant:  between begin and end x->shadow is set: an answer then is a status and fields without a body and leaves
@@ -11,9 +11,6 @@
 #define MG_SHADOW_H
 #include "proxy/exchange.h"
 
-void mg_shadow_enter(struct mg_x *x);
-/* mg_exchange_respond() of a policy in the shadow. */
+/* mg_shadow_begin() and mg_shadow_end() are moongate.h's; this is mg_exchange_respond() between them. */
 void mg_shadow_respond(struct mg_x *x, uint16_t status);
-/* Undoes; MG_SHADOW_* of what there was to undo. */
-int mg_shadow_leave(struct mg_x *x);
 #endif

@@ -368,28 +368,6 @@ int mg_key_verify_wait(mg_exchange *x, struct mg_key *key, int scheme, int diges
     return mg_check_start(x_of(x), key, scheme, digest, data, signature);
 }
 
-void mg_time_lane(mg_exchange *x)
-{
-    x->timed = true;
-}
-
-double mg_lane_time(const mg_exchange *x)
-{
-    const struct mg_x *own = (const struct mg_x *)x;
-
-    return (double)(mg_clock_ns() - own->waited_ns) / 1e9;
-}
-
-void mg_shadow_begin(mg_exchange *x)
-{
-    mg_shadow_enter(x_of(x));
-}
-
-int mg_shadow_end(mg_exchange *x)
-{
-    return mg_shadow_leave(x_of(x));
-}
-
 void mg_settle(mg_exchange *x)
 {
     mg_exchange_settle(x_of(x));

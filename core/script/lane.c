@@ -42,6 +42,20 @@ static void lane_free(struct mg_x *x)
     free(lane);
 }
 
+/* ---- of moongate.h ------------------------------------------------------------------------ */
+
+void mg_time_lane(mg_exchange *x)
+{
+    x->timed = true;
+}
+
+double mg_lane_time(const mg_exchange *x)
+{
+    const struct mg_x *own = (const struct mg_x *)x;
+
+    return (double)(mg_clock_ns() - own->waited_ns) / 1e9;
+}
+
 void mg_lane_free(struct mg_x *x)
 {
     if (x->lane != NULL)

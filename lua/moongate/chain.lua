@@ -15,8 +15,12 @@ local makers = {} -- by code: chains of one shape share one prototype, and so it
 -- P, K and N hold the phase's functions, the policies' confs and their names, by position in the chain; `face` is what
 -- policies get of ctx.
 local function generate(lines, functions, confs, uses, name)
-  local code = ("local P, K, N, decided = ...\nreturn function(ctx%s)\nlocal state, face = ctx._s, ctx._f\n%s\nend"):format(
-    ARGUMENTS[name], table.concat(lines, "\n"))
+  local code = [[local P, K, N, decided = ...
+    return function(ctx%s)
+      local state, face = ctx._s, ctx._f
+      %s
+    end]]
+  code = code:format(ARGUMENTS[name], table.concat(lines, "\n"))
   makers[code] = makers[code] or assert(load(code, "=chain:" .. name, "t"))
   return makers[code](functions, confs, uses.names, cost.decided)
 end

@@ -1,4 +1,6 @@
 --- inline: Lua that stands in a config, as functions whose errors name the config's file and line.
+local sandbox = require "moongate.sandbox"
+
 local inline = {}
 
 --- A chunk of `code` that may be called again and again, with an environment of its own.
@@ -13,9 +15,10 @@ function inline.compile(code, env)
   return nil, ("%s:%s: %s"):format(code.file, line or code.line, why or err)
 end
 
---- Globals of its own for one use of a policy, over those that all see.
-function inline.environment()
-  return setmetatable({}, { __index = _G })
+--- Globals of its own for one use of a policy: what policies of users see (moongate.sandbox).
+-- @param owner the policy's name
+function inline.environment(owner)
+  return sandbox.new(owner, function() end, false).globals
 end
 
 return inline

@@ -77,7 +77,8 @@ req_of = requests
 
 --- ctx.req of the exchange `x`.
 function message.request(x)
-  return make_request { x = x, headers = headers.new(x, C.MG_REQUEST), trailers = headers.new(x, C.MG_REQUEST_TRAILERS) }
+  return make_request { x = x, headers = headers.new(x, C.MG_REQUEST),
+    trailers = headers.new(x, C.MG_REQUEST_TRAILERS) }
 end
 
 -- ---- ctx.res ------------------------------------------------------------------------------

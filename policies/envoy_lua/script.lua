@@ -22,7 +22,7 @@ local function pairs_of(value)
 end
 
 local function environment()
-  local env = inline.environment()
+  local env = inline.environment "envoy_lua"
   env.pairs = pairs_of
   env.EnvoyTimestampResolution = { MILLISECOND = 0, MICROSECOND = 1 }
   return env

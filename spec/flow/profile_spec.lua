@@ -8,6 +8,7 @@ local BUSY = [[
   local function spin(n) local x = 0 for i = 1, n do x = x + i % 7 end return x end
   return {
     request = function(_, ctx)
+      if ctx.req.path == "/forever" then while true do spin(1000) end end
       local until_ns = os.clock() + 0.02
       while os.clock() < until_ns do spin(1000) end
       return ctx:respond(200, "done")
@@ -78,6 +79,12 @@ describe("the profile at the admin address", function()
     assert.is_true(loop.poll(function()
       return http.get(gw.ports.admin, "/debug/profile?seconds=1&format=folded").status == 200 or nil
     end, 30))
+  end)
+
+  it("leaves the budgets of policies as they are", function()
+    local answers = loop.all(profile "seconds=1", function() return assert(gw:ask { path = "/forever" }) end)
+    assert.same({ 200, 500 }, { answers[1].status, answers[2].status })
+    assert.equal(500, assert(gw:ask { path = "/forever" }).status)
   end)
 
   it("says what it takes", function()

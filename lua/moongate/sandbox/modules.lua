@@ -35,8 +35,10 @@ local OPEN = {
 
 -- For policies that come with moongate: files are read when settings are, and block.
 local STOCK = {
+  ["config.lexer"] = "NAME STRING SYMBOL tokens",
   ["config.sources"] = "read",
   file = "read watch",
+  inline = "compile environment",
   locations = "schema mistake add find remove",
   ["router.hosts"] = "new",
 }
