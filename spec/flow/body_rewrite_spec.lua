@@ -152,9 +152,11 @@ describe("policy body_rewrite on real sockets", function()
   it("cuts a response that turns out to be bad when it has begun", function()
     local bytes = zip(("some text "):rep(300000))
     serves(with(HTML, { ["Content-Encoding"] = "gzip" }), bytes:sub(1, -5))
-    assert.is_nil((gw:ask { path = "/text" }))
+    local response = gw:ask { path = "/text" }
+    assert.is_true(not response or response.status == 502) -- nothing may have gone out yet
     serves(with(HTML, { ["Content-Encoding"] = "gzip" }), zip(("0"):rep(20000000)))
-    assert.is_nil((gw:ask { path = "/text" }))
+    response = gw:ask { path = "/text" }
+    assert.is_true(not response or response.status == 502)
     serves(HTML, "part", 206)
     assert.equal(502, assert(gw:ask { path = "/text" }).status)
   end)
