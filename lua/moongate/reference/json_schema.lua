@@ -20,6 +20,7 @@ local kinds = {
   end,
   size = function() return { anyOf = { { type = "string", pattern = SIZE }, { type = "number", minimum = 0 } } } end,
   any = function() return {} end,
+  code = function() return { type = "string" } end,
   ["function"] = function() return { ["not"] = {} } end, -- JSON has none
   list = function(field)
     return { type = "array", items = field.items and schema_of(field.items), minItems = field.min,
@@ -56,6 +57,7 @@ end
 local function use_of(name)
   local settings = record_of(assert(policy.load(name)).schema)
   settings.properties.at = settings.properties.at or nil
+  settings.properties.shadow = { type = "boolean", description = "Whether it changes nothing, and is only counted." }
   return { type = "object", required = { "policy" }, additionalProperties = false,
     properties = { policy = { const = name }, settings = settings, at = { type = "string" } } }
 end
