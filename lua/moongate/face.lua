@@ -14,7 +14,7 @@ for _, name in ipairs {
 
 -- Parts of the model: a policy gets a copy of these fields, which it cannot change.
 local VIEWS = {
-  route = { "name" }, backend = { "service", "subset" }, endpoint = { "address", "labels", "workload" },
+  route = { "name" }, backend = { "service", "subset", "tls" }, endpoint = { "address", "labels", "workload" },
   listener = { "name", "address", "host", "port" },
 }
 
