@@ -1,7 +1,8 @@
 --- servers: everything the bench can measure, and how each is started.
 -- `@NAME@` in a command or a config file is replaced: PORT and ADMIN (free ports of this server), A and B (the
 -- backends' ports), PROGRAMS and HERE and TEMP (folders), CONFIG (the config made of `template`), MOONGATE
--- (the program), COUNT (`count`).  A template named NAME.yaml.lua is a program that gives the text.  `feeds`: a backend.
+-- (the program), COUNT (`count`).  A template named NAME.yaml.lua is a program that gives the text.
+-- `feeds`: a backend.
 -- `counter` says how to ask the admin port for the count of answers with 200, and the pattern of each part of it.
 local haproxy = { "haproxy", "-db", "-f", "@CONFIG@" }
 local nginx = { "nginx", "-c", "@CONFIG@" }

@@ -172,7 +172,7 @@ static void converse(const uint8_t *data, size_t size, bool whole, struct mg_buf
     if (client != NULL)
         mg_client_close(client);
     mg_loop_turn(&loop, false);
-    FUZZ_HOLDS(mg_memory_closed(m) && mg_list_empty(&loop.deferred));
+    FUZZ_HOLDS(mg_memory_closed(m, NULL) && mg_list_empty(&loop.deferred));
     mg_memory_free(m);
     mg_arena_reset(&arena);
     mg_arena_reset(&texts);

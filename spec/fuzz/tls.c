@@ -131,7 +131,7 @@ static void free_end(struct end *e)
         mg_loop_turn(&loop, true);
     mg_loop_turn(&loop, false);
     mg_loop_turn(&loop, false);
-    FUZZ_HOLDS(mg_memory_closed(e->lower));
+    FUZZ_HOLDS(mg_memory_closed(e->lower, NULL));
     mg_memory_free(e->lower);
 }
 
