@@ -7,8 +7,8 @@ local reference = {}
 
 --- The files of the description, by their names in lua/moongate/api/, in the order in which they are printed.
 reference.NAMES = { "policy", "ctx", "http", "socket", "redis", "otlp", "shared", "metrics", "timer", "log", "json",
-  "base64", "query", "cookie", "jwt", "jwk", "jwks", "claims", "cel", "hash", "random", "time", "units", "field",
-  "prefix", "normalize", "file", "regex", "test" }
+  "json_edit", "base64", "gzip", "query", "cookie", "jwt", "jwk", "jwks", "claims", "cel", "hash", "random", "rate",
+  "time", "units", "field", "prefix", "normalize", "file", "regex", "test" }
 
 --- The text of one of them.
 function reference.source(name)
@@ -80,8 +80,8 @@ function reference.parse(text)
   for line in text:gmatch "[^\n]*" do
     local tag, rest = line:match "^%-%-%-@(%l+)%s*(.*)$"
     local comment = line:match "^%-%-%- (.*)$"
-    local owner, mark, name, arguments = line:match "^function (%w+)([.:])([%w_]+)%((.-)%) end$"
-    local var = line:match "^local (%w+) = {}$"
+    local owner, mark, name, arguments = line:match "^function ([%w_]+)([.:])([%w_]+)%((.-)%) end$"
+    local var = line:match "^local ([%w_]+) = {}$"
     if tag then
       tags[tag](state, rest)
     elseif comment then

@@ -46,6 +46,15 @@ function ctx:use_backend(service, subset) end
 ---@return boolean whole
 function ctx:peek_body(bytes) end
 
+--- In `request` and `response`: waits for the whole body of that message: its text, nil where it is longer.
+---@param limit integer Most bytes.
+---@return string?
+function ctx:read_body(limit) end
+
+--- In `request` and `response`: another body for that message; its trailers go, too.
+---@param bytes string
+function ctx:replace_body(bytes) end
+
 --- Waits; other requests go on. Ends the request when the client leaves meanwhile.
 ---@param ms number
 function ctx:sleep(ms) end
@@ -71,6 +80,7 @@ function ctx:flags_text() end
 ---@field scheme "http"|"https" Whether the client speaks TLS.
 ---@field has_body boolean Whether there is (or may be) a body.
 ---@field headers moongate.Headers Its fields.
+---@field trailers moongate.Headers Those behind its body, once that was read.
 local req = {}
 
 --- The value of a cookie that the client sent, or nil.
@@ -91,6 +101,7 @@ function req:body() end
 ---@class moongate.Response
 ---@field status integer Its status; 0 while there is none. May be assigned, until its head is out.
 ---@field headers moongate.Headers Its fields.
+---@field trailers moongate.Headers Those behind its body, once that was read.
 local res = {}
 
 --- The whole body; only where a policy of the chain has body.response = "whole".

@@ -15,17 +15,7 @@ function jwk.is_known(alg) end
 ---@return string? why
 function jwk.read(text) end
 
---- A set of keys of moongate.jwk.
+--- A set of keys of moongate.jwk, for moongate.jwt.
 ---@class moongate.KeySet
----@field keys table[] Those that can be used.
----@field left_out string[] Why others cannot.
----@field text string What was read.
-local set = {}
-
---- The keys that may have signed a token with this algorithm and name (nil: any), those of that very name first.
----@param alg string
----@param kid string?
----@return table[]
-function set:candidates(alg, kid) end
 
 return jwk

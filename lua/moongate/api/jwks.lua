@@ -21,6 +21,11 @@ function jwks.remote(from) end
 ---@return moongate.KeySet?
 function jwks.set(source, ctx) end
 
+--- The set of a source if it is there, else nil; never waits.
+---@param source table
+---@return moongate.KeySet?
+function jwks.at_hand(source) end
+
 --- The set that came in place of `old`, which lacks a key, or nil.
 ---@param source table
 ---@param ctx moongate.Ctx

@@ -12,6 +12,9 @@
 ---@field response? fun(conf: table, ctx: moongate.Ctx) On the way back up, for every policy whose request phase was reached.
 ---@field response_body? fun(conf: table, ctx: moongate.Ctx, bytes: string, last: boolean): string The response's body, which may be replaced.
 ---@field log? fun(conf: table, ctx: moongate.Ctx) At the end, always.
+---@field state? table What outlives a change of the policy's files, handed over at a reload.
+---@field migrate? fun(old: table): table The state of this version, of the one before's, where its shape has changed.
+---@field decides? boolean false: it only looks on, so its uses may say on_error = "skip".
 ---@field explain? fun(conf: table, ctx: moongate.Ctx, answer: moongate.Response?): table? After request, when somebody asks why: lines, or { text =, at =, rule = }.
 ---@field body? moongate.Body How much of the bodies it wants; absent: none.
 
@@ -35,4 +38,5 @@
 ---@class moongate.Body
 ---@field request? "none"|"chunks"|"whole" How request_body gets it.
 ---@field response? "none"|"chunks"|"whole" How response_body gets it.
+---@field hold? boolean Whether the response's head waits for the first bytes of its body, so that response_body may still answer.
 ---@field limit? integer|string The most bytes of a whole body (1 MiB); past it 413 or 502.

@@ -23,8 +23,4 @@ function timer.every(seconds, fn) end
 ---@param id integer
 function timer.cancel(id) end
 
---- A number of its own for each load of a config: what is to run once a load, however many policies ask for it, compares it.
----@return integer
-function timer.load_number() end
-
 return timer
