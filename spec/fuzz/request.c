@@ -168,7 +168,8 @@ static void converse(const uint8_t *data, size_t size, bool whole, struct mg_buf
         deliver(m);
     }
     mg_loop_turn(&loop, false);
-    FUZZ_HOLDS(mg_memory_closed(m, NULL) && mg_list_empty(&loop.deferred) && mg_list_empty(&loop.next));
+    FUZZ_HOLDS(mg_memory_closed(m, NULL) && mg_list_empty(&loop.deferred) &&
+               mg_list_empty(&loop.next));
     mg_memory_free(m);
     mg_arena_reset(&answers);
 }

@@ -21,7 +21,7 @@
 --- A setting of a policy: its name stands first in the table, without a key.
 ---@class moongate.Field
 ---@field [1] string The name.
----@field type string|string[] string, number, integer, boolean, duration (gives ms), size (bytes), list, map, record, any, function.
+---@field type string|string[] string, number, integer, boolean, duration (gives ms), size (bytes), list, map, record, any, code (gives { text =, file =, line = }), function.
 ---@field required? boolean Whether the setting has to be there.
 ---@field default? any What stands for one that is not there.
 ---@field min? number Of the number (ms, bytes), the length of a string, or the count of a list.
