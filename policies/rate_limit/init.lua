@@ -74,7 +74,8 @@ function rate_limit.prepare(conf)
   return conf
 end
 
-local function seconds(us) return math.ceil(us / 1000000) end
+-- Whole seconds; a microsecond more is what rounding has left.
+local function seconds(us) return math.max(0, math.ceil((us - 1) / 1000000)) end
 
 local function refuse(conf, ctx, outcome, flag, details)
   conf.counts[outcome]:add(1)
