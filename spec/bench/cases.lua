@@ -63,6 +63,7 @@ cases.all = {
 cases.ratios = {
   { { "plain", "moongate plain" }, { "plain", "relay" }, limit = 1.25 },
   { { "chain", "moongate chain" }, { "chain", "haproxy chain" }, limit = 0.80 },
+  { { "chain", "moongate chain" }, { "chain", "haproxy labels" }, limit = 0.80 },
   { { "chain", "moongate chain" }, { "chain", "nginx lua" }, limit = 0.60 },
   { { "64 KiB", "moongate plain" }, { "64 KiB", "relay" }, limit = 1.20 },
   { { "1 MiB", "moongate plain" }, { "1 MiB", "relay" }, limit = 1.20 },
