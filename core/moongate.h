@@ -80,7 +80,7 @@ typedef struct mg_exchange {
     mg_str authority;      /* Host (or the absolute-form's authority) as sent */
     mg_str host;           /* authority in lower case, no port */
     mg_str principal;      /* the peer's first URI SAN ("spiffe://..."), empty when none */
-    mg_str peer_address;   /* the TCP peer, textual, no port */
+    mg_str peer_address;   /* the TCP peer, textual, no port; empty at a Unix socket */
     mg_str client_address; /* trusted client address (X-Forwarded-For and trusted hops) */
     mg_str request_id;     /* X-Request-Id as it goes upstream */
     uint16_t method_id;    /* MG_METHOD_* */
@@ -144,7 +144,8 @@ int mg_set_query(mg_exchange *x, const char *query, uint32_t len); /* len 0: no 
 bool mg_path_is_plain(const mg_exchange *x);
 int mg_set_authority(mg_exchange *x, const char *authority, uint32_t len);
 
-/* The address that the client reached (textual, no port, in the arena); MG_ENOENT when it is gone. */
+/* The address that the client reached (textual, no port, in the arena); MG_ENOENT when it is gone, or a Unix
+ * socket. */
 int mg_local_address(mg_exchange *x, mg_str *out);
 
 /* Waits until the whole request body is in memory: MG_OK, MG_AGAIN, MG_ELIMIT (more than `limit`
@@ -249,8 +250,9 @@ bool mg_breaker_may_retry(const struct mg_breaker *b);
 
 /* Where an upstream connection goes and how.  Spans are copied. */
 struct mg_endpoint_conf {
-    mg_str address; /* "10.0.0.1:80", "[::1]:80", "name:80" (resolved and kept fresh) */
-    mg_str sni;     /* with tls: the name sent and verified */
+    mg_str
+        address; /* "10.0.0.1:80", "[::1]:80", "name:80" (resolved and kept fresh), "unix:/path" */
+    mg_str sni;  /* with tls: the name sent and verified */
     mg_str
         verify; /* with tls: SANs, separated by blanks, of which one is to be found instead of the
                        name; empty: the name */
@@ -262,7 +264,8 @@ struct mg_endpoint_conf {
     uint32_t max_connections; /* at once (per worker); 0: no bound.  Past it: MG_EFULL */
     uint32_t max_age_ms;      /* of a connection; 0: no end.  What is in progress is finished */
     uint32_t keepalive_s, keepalive_interval_s, keepalive_probes; /* of TCP; all 0: none */
-    struct mg_breaker *breaker;                                   /* of the service, or NULL */
+    uint32_t proxy_protocol; /* version of the PROXY header that connections begin with; 0: none */
+    struct mg_breaker *breaker; /* of the service, or NULL */
 };
 /* The endpoint of that conf; the same conf gives the same endpoint (with its pool), also across
  * reloads.  NULL and *why when the address cannot stand.  mg_endpoint_put() gives it back. */
@@ -291,6 +294,7 @@ struct mg_listener_conf {
     uint16_t port; /* as declared, no offset */
     struct mg_tls *tls;
     bool permissive;            /* clear text beside TLS */
+    bool proxied;               /* each connection begins with a PROXY header */
     uint8_t client_cert_header; /* X-Forwarded-Client-Cert: 0 remove, 1 set from mTLS, 2 trust */
     bool trust_request_id;      /* keep the client's X-Request-Id */
     bool append_forwarded_for;  /* false: an inner hop, X-Forwarded-For is passed as it came */

@@ -493,5 +493,6 @@ int mg_master_run(int argc, char **argv, struct mg_plan *plan)
     stop_admin(&m);
     if (m.children[m.nworkers].pid != 0)
         waitpid(m.children[m.nworkers].pid, NULL, 0);
+    mg_sockets_end(&m.sockets);
     return m.failed ? 1 : 0;
 }

@@ -33,6 +33,9 @@ static void read_listeners(lua_State *L, struct mg_plan *plan)
         plan->listeners[i].name = copy_field(L, "name");
         plan->listeners[i].address = copy_field(L, "address");
         plan->listeners[i].at = copy_field(L, "at");
+        lua_getfield(L, -1, "mode");
+        plan->listeners[i].mode = (uint32_t)lua_tointeger(L, -1);
+        lua_pop(L, 1);
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
@@ -167,7 +170,8 @@ int mg_plan_write(const struct mg_plan *plan, FILE *file)
 
     for (uint32_t i = 0; ok && i < plan->nlisteners; i++)
         ok = put_text(file, plan->listeners[i].name) &&
-             put_text(file, plan->listeners[i].address) && put_text(file, plan->listeners[i].at);
+             put_text(file, plan->listeners[i].address) && put_text(file, plan->listeners[i].at) &&
+             fwrite(&plan->listeners[i].mode, sizeof(uint32_t), 1, file) == 1;
     return ok && fflush(file) == 0 ? 0 : -1;
 }
 
@@ -188,7 +192,8 @@ int mg_plan_read(struct mg_plan *plan, FILE *file)
     for (uint32_t i = 0; ok && i < plan->nlisteners; i++)
         ok = take_text(file, &plan->listeners[i].name) &&
              take_text(file, &plan->listeners[i].address) &&
-             take_text(file, &plan->listeners[i].at);
+             take_text(file, &plan->listeners[i].at) &&
+             fread(&plan->listeners[i].mode, sizeof(uint32_t), 1, file) == 1;
     if (!ok)
         mg_plan_free(plan);
     return ok ? 0 : -1;

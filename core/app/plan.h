@@ -15,6 +15,7 @@ enum { MG_PLAN_LISTENERS = 1024, MG_PLAN_WORKERS = 64 };
 
 struct mg_plan_listener {
     char *name, *address; /* the address to bind, offset and --bind applied */
+    uint32_t mode;        /* of a Unix socket; 0: as the umask says */
     char *at;             /* "file:line" where it stands in the config */
 };
 

@@ -1,12 +1,14 @@
 #include "app/sockets.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "net/listener.h"
+#include "net/bind.h"
 
 enum { BACKLOG = 4096 };
 
@@ -15,6 +17,8 @@ static void close_set(struct mg_socket_set *set, uint32_t slots)
     for (uint32_t i = 0; i < slots; i++)
         if (set->fds[i] >= 0)
             close(set->fds[i]);
+    if (set->address != NULL)
+        mg_bind_unlink(set->address);
     free(set->name);
     free(set->address);
 }
@@ -48,11 +52,18 @@ static bool is_own_port(const struct mg_sockets *s, const char *address)
 /* A bound and listening socket, or an error, which has been said. */
 static int open_one(const struct mg_sockets *s, const struct mg_plan_listener *l)
 {
-    int rc = is_own_port(s, l->address) ? 0 : mg_listener_probe(l->address);
+    int rc = is_own_port(s, l->address) ? 0 : mg_bind_probe(l->address);
 
     if (rc == 0)
-        rc = mg_listener_bind(l->address, BACKLOG);
+        rc = mg_bind_open(l->address, BACKLOG, l->mode);
     return rc < 0 ? refuse(l, rc) : rc;
+}
+
+/* The socket of a slot beyond the first. */
+static int open_next(const struct mg_plan_listener *l, int first)
+{
+    return mg_bind_is_unix(l->address) ? fcntl(first, F_DUPFD_CLOEXEC, 0)
+                                       : mg_bind_open(l->address, BACKLOG, l->mode);
 }
 
 static int open_set(const struct mg_sockets *s, struct mg_socket_set *set,
@@ -66,7 +77,7 @@ static int open_set(const struct mg_sockets *s, struct mg_socket_set *set,
     for (uint32_t i = 0; i < s->slots; i++)
         set->fds[i] = i == 0 ? first : -1;
     for (uint32_t i = 1; i < s->slots; i++) {
-        set->fds[i] = mg_listener_bind(l->address, BACKLOG);
+        set->fds[i] = open_next(l, first);
         if (set->fds[i] < 0) {
             refuse(l, set->fds[i]);
             close_set(set, s->slots);
@@ -215,6 +226,12 @@ void mg_sockets_keep(struct mg_sockets *s, int slot)
                 close(s->sets[i].fds[j]);
     if (slot >= 0 && s->admin >= 0)
         close(s->admin);
+}
+
+void mg_sockets_end(const struct mg_sockets *s)
+{
+    for (uint32_t i = 0; i < s->n; i++)
+        mg_bind_unlink(s->sets[i].address);
 }
 
 void mg_sockets_message(const struct mg_sockets *s, uint32_t slot, struct mg_control *message)

@@ -3,8 +3,9 @@
  * Owner:      the master.
  * Ownership:  descriptors stay open until a reload no longer names their address, or the master stops.
  * Errors:     -1, said in the log with the listener's name.
- * Invariant:  one SO_REUSEPORT socket an address and slot; an address that another process already
- *             serves is refused, though SO_REUSEPORT alone would share it.
+ * Invariant:  one SO_REUSEPORT socket an address and slot (of a Unix socket one that all share); an
+ *             address that another process already serves is refused, though SO_REUSEPORT alone would
+ *             share it.
  */
 #ifndef MG_SOCKETS_H
 #define MG_SOCKETS_H
@@ -26,6 +27,8 @@ int mg_sockets_open(struct mg_sockets *s, const struct mg_plan *plan, uint32_t s
 int mg_sockets_change(struct mg_sockets *s, const struct mg_plan *plan);
 /* Once: closes the sockets but those of `slot` (in its child), or but the admin's (-1). */
 void mg_sockets_keep(struct mg_sockets *s, int slot);
+/* The gateway has ended: removes the paths of Unix sockets. */
+void mg_sockets_end(const struct mg_sockets *s);
 /* The reload message for one slot. */
 void mg_sockets_message(const struct mg_sockets *s, uint32_t slot, struct mg_control *message);
 #endif

@@ -96,8 +96,18 @@ size_t mg_log_escape(char *out, size_t cap, mg_str text)
 
 /* ---- the process's own log ---------------------------------------------------------- */
 
+/* A sink to the same file appends: lines of ours must not be written over its. */
+static void append_only(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_APPEND);
+}
+
 void mg_log_setup(const char *who, enum mg_log_level least)
 {
+    append_only(STDERR_FILENO);
     snprintf(log_who, sizeof(log_who), "%s", who);
     for (char *p = log_who; *p != '\0'; p++)
         if (*p == ' ')

@@ -1,5 +1,4 @@
 #include "net/listener.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -7,13 +6,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/log.h"
-#include "net/tcp.h"
+#include "net/greeting.h"
 
 enum {
-    ACCEPTS = 32,        /* a turn of the loop: what is open gets its turn too */
-    PAUSE_MS = 100,      /* after accept() failed for want of descriptors or memory */
-    LOG_EVERY_MS = 1000, /* and how often that is said */
-    ADDRESS_MAX = 64
+    ACCEPTS = 32,  /* a turn of the loop: what is open gets its turn too */
+    PAUSE_MS = 100 /* after accept() failed for want of descriptors or memory */
 };
 
 /* The listening socket is watched and accepted from here, not by uv_listen(): that would
@@ -26,19 +23,9 @@ struct mg_listener {
     struct mg_watch watch;
     struct mg_deferred gone; /* frees it: it may be closed by what it has accepted */
     struct mg_timer pause;
-    struct mg_list greetings;
-    uint64_t logged; /* ms; when accept's failure was last said */
+    struct mg_greeter greeter;
     uint32_t conns;
     bool watched, paused, closing;
-};
-
-/* A connection nobody has been told of: its first byte or its handshake is awaited. */
-struct greeting {
-    struct mg_list link;
-    struct mg_listener *listener;
-    struct mg_conn *conn;  /* in the handshake; NULL while the first byte is awaited */
-    struct mg_watch watch; /* awaits it */
-    struct mg_timer timer; /* ... and for how long */
 };
 
 /* ---- the bound ------------------------------------------------------------------------ */
@@ -69,7 +56,7 @@ static int settle(struct mg_listener *l)
     int rc = 0;
 
     if (wanted && !l->watched)
-        rc = mg_watch_start(l->loop, &l->watch, l->o.fd, EPOLLIN, on_readable);
+        rc = mg_watch_start(l->loop, &l->watch, l->o.fd, EPOLLIN | EPOLLEXCLUSIVE, on_readable);
     else if (!wanted && l->watched)
         mg_watch_stop(l->loop, &l->watch);
     l->watched = wanted && rc == 0;
@@ -128,149 +115,6 @@ bool mg_listener_is_full(const struct mg_listener *l, bool all)
            poll(&queue, 1, 0) == 1;
 }
 
-/* ---- from the first byte to on_accept ------------------------------------------------- */
-
-static void hand_over(struct mg_listener *l, struct mg_conn *conn)
-{
-    conn->owner = NULL;
-    conn->events = NULL;
-    l->o.on_accept(l, conn);
-}
-
-static void end_greeting(struct greeting *g)
-{
-    mg_list_remove(&g->link);
-    free(g);
-}
-
-static void drop_handshake(struct greeting *g)
-{
-    struct mg_listener *l = g->listener;
-
-    mg_conn_close(g->conn);
-    end_greeting(g);
-    mg_listener_release(l);
-}
-
-static void on_handshake(struct mg_conn *conn, int err)
-{
-    struct greeting *g = conn->owner;
-    struct mg_listener *l = g->listener;
-
-    if (err != 0) {
-        mg_log(MG_LOG_DEBUG, "TLS handshake failed: %s", mg_tls_reason(conn));
-        drop_handshake(g);
-        return;
-    }
-    end_greeting(g);
-    hand_over(l, conn);
-}
-
-static void on_handshake_eof(struct mg_conn *conn)
-{
-    drop_handshake(conn->owner);
-}
-
-static void on_handshake_error(struct mg_conn *conn, int err)
-{
-    (void)err;
-    drop_handshake(conn->owner);
-}
-
-static const struct mg_conn_events handshake_events = {
-    .on_connect = on_handshake, .on_eof = on_handshake_eof, .on_error = on_handshake_error};
-
-static void start_handshake(struct mg_listener *l, struct mg_conn *lower)
-{
-    struct greeting *g = calloc(1, sizeof(*g));
-    mg_str nothing = {"", 0};
-
-    if (g == NULL) {
-        mg_conn_close(lower);
-        mg_listener_release(l);
-        return;
-    }
-    g->listener = l;
-    mg_timer_init(&g->timer, NULL);
-    mg_list_append(&l->greetings, &g->link);
-    if (mg_tls_accept(l->o.tls, lower, nothing, &handshake_events, g, &g->conn) == 0)
-        return;
-    end_greeting(g); /* mg_tls_accept() has closed what it took over */
-    mg_listener_release(l);
-}
-
-static void start(struct mg_listener *l, int fd, bool secure)
-{
-    struct mg_conn *conn;
-
-    if (mg_tcp_adopt(l->loop, fd, &conn) != 0)
-        mg_listener_release(l);
-    else if (secure)
-        start_handshake(l, conn);
-    else
-        hand_over(l, conn);
-}
-
-/* ---- telling TLS from clear text ------------------------------------------------------ */
-
-/* The descriptor is the caller's again. */
-static int end_sniff(struct greeting *g)
-{
-    int fd = g->watch.fd;
-
-    mg_timer_clear(&g->timer);
-    mg_watch_stop(g->listener->loop, &g->watch);
-    end_greeting(g);
-    return fd;
-}
-
-static void drop_sniff(struct greeting *g)
-{
-    struct mg_listener *l = g->listener;
-
-    close(end_sniff(g));
-    mg_listener_release(l);
-}
-
-static void on_sniff_timer(struct mg_timer *t)
-{
-    drop_sniff(MG_LIST_OF(t, struct greeting, timer));
-}
-
-/* A TLS record that opens a handshake starts with 0x16 (RFC 8446, 5.1); no HTTP method does.  The
- * byte is only peeked at, so the connection starts with nothing read. */
-static void on_first_byte(struct mg_watch *watch, uint32_t events)
-{
-    struct greeting *g = MG_LIST_OF(watch, struct greeting, watch);
-    struct mg_listener *l = g->listener;
-    unsigned char first;
-    ssize_t n = recv(watch->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
-
-    (void)events;
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n <= 0)
-        drop_sniff(g);
-    else
-        start(l, end_sniff(g), first == 0x16 && l->o.tls != NULL);
-}
-
-static void start_sniff(struct mg_listener *l, int fd)
-{
-    struct greeting *g = calloc(1, sizeof(*g));
-
-    if (g == NULL || mg_watch_start(l->loop, &g->watch, fd, EPOLLIN, on_first_byte) != 0) {
-        free(g);
-        close(fd);
-        mg_listener_release(l);
-        return;
-    }
-    g->listener = l;
-    mg_list_append(&l->greetings, &g->link);
-    mg_timer_init(&g->timer, on_sniff_timer);
-    mg_timer_set(l->loop, &g->timer, MG_TLS_HANDSHAKE_MS);
-}
-
 /* ---- accepting ------------------------------------------------------------------------ */
 
 static void on_pause_over(struct mg_timer *t)
@@ -283,13 +127,9 @@ static void on_pause_over(struct mg_timer *t)
 
 static void pause_accepting(struct mg_listener *l, int err)
 {
-    uint64_t now = mg_loop_now(l->loop);
-
     /* EINVAL: the socket was shut, and whoever did that will have this listener closed. */
-    if (err != EINVAL && (l->logged == 0 || now - l->logged >= LOG_EVERY_MS)) {
+    if (err != EINVAL && mg_greeter_may_say(&l->greeter))
         mg_log(MG_LOG_WARN, "cannot accept: %s", strerror(err));
-        l->logged = now;
-    }
     l->paused = true;
     settle(l);
     mg_timer_set(l->loop, &l->pause, PAUSE_MS);
@@ -317,15 +157,6 @@ static bool is_of_one(int err)
     }
 }
 
-static void on_accepted(struct mg_listener *l, int fd)
-{
-    count(l);
-    if (l->o.tls != NULL && l->o.permissive)
-        start_sniff(l, fd);
-    else
-        start(l, fd, l->o.tls != NULL);
-}
-
 static void on_readable(struct mg_watch *watch, uint32_t events)
 {
     struct mg_listener *l = MG_LIST_OF(watch, struct mg_listener, watch);
@@ -335,7 +166,8 @@ static void on_readable(struct mg_watch *watch, uint32_t events)
         int fd = accept4(l->o.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
-            on_accepted(l, fd);
+            count(l);
+            mg_greeter_take(&l->greeter, fd);
         } else if (!is_of_one(errno)) {
             if (errno != EAGAIN)
                 pause_accepting(l, errno);
@@ -358,7 +190,7 @@ int mg_listener_open(struct mg_loop *loop, const struct mg_listener_opts *o,
         return UV_ENOMEM;
     l->loop = loop;
     l->o = *o;
-    mg_list_init(&l->greetings);
+    mg_greeter_init(&l->greeter, loop, &l->o, l);
     mg_list_init(&l->link);
     mg_list_init(&l->gone.link);
     l->gone.fn = on_gone;
@@ -391,6 +223,11 @@ void mg_listener_set_tls(struct mg_listener *l, struct mg_tls *tls, bool permiss
     l->o.permissive = permissive;
 }
 
+void mg_listener_set_proxied(struct mg_listener *l, bool proxied)
+{
+    l->o.proxied = proxied;
+}
+
 void mg_listener_set_max(struct mg_listener *l, uint32_t max_conns)
 {
     l->o.max_conns = max_conns;
@@ -408,89 +245,6 @@ void mg_listener_close(struct mg_listener *l)
     mg_list_remove(&l->link);
     mg_timer_clear(&l->pause);
     settle(l);
-    while (!mg_list_empty(&l->greetings)) {
-        struct greeting *g = MG_LIST_OF(l->greetings.next, struct greeting, link);
-
-        if (g->conn != NULL)
-            drop_handshake(g);
-        else
-            drop_sniff(g);
-    }
+    mg_greeter_drop(&l->greeter);
     free_if_done(l);
-}
-
-/* ---- binding -------------------------------------------------------------------------- */
-
-/* "127.0.0.1:80" or "[::1]:80". */
-static int parse(const char *address, struct sockaddr_storage *out, socklen_t *len)
-{
-    const char *colon = strrchr(address, ':');
-    char host[ADDRESS_MAX], *end;
-    size_t n = colon == NULL ? 0 : (size_t)(colon - address);
-    bool six = address[0] == '[';
-    unsigned long port;
-
-    if (n == 0 || n >= sizeof(host) || colon[1] < '0' || colon[1] > '9')
-        return MG_EINVAL;
-    port = strtoul(colon + 1, &end, 10);
-    if (*end != '\0' || port > 65535 || (six && (n < 3 || address[n - 1] != ']')))
-        return MG_EINVAL;
-    n -= six ? 2 : 0;
-    memcpy(host, address + six, n);
-    host[n] = '\0';
-    *len = six ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-    if (six ? uv_ip6_addr(host, (int)port, (struct sockaddr_in6 *)out)
-            : uv_ip4_addr(host, (int)port, (struct sockaddr_in *)out))
-        return MG_EINVAL;
-    return 0;
-}
-
-static int set(int fd, int level, int option, int value)
-{
-    return setsockopt(fd, level, option, &value, sizeof(value));
-}
-
-static int bind_socket(const char *address, bool shared)
-{
-    struct sockaddr_storage at = {0};
-    socklen_t len;
-    int fd, rc = parse(address, &at, &len);
-
-    if (rc != 0)
-        return rc;
-    fd = socket(at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    if (set(fd, SOL_SOCKET, SO_REUSEADDR, 1) != 0 ||
-        set(fd, SOL_SOCKET, SO_REUSEPORT, shared) != 0 ||
-        (at.ss_family == AF_INET6 && set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0) != 0) ||
-        bind(fd, (struct sockaddr *)&at, len) != 0) {
-        rc = -errno;
-        close(fd);
-        return rc;
-    }
-    return fd;
-}
-
-int mg_listener_bind(const char *address, int backlog)
-{
-    int fd = bind_socket(address, true);
-
-    if (fd >= 0 && listen(fd, backlog) != 0) {
-        int rc = -errno;
-
-        close(fd);
-        return rc;
-    }
-    return fd;
-}
-
-int mg_listener_probe(const char *address)
-{
-    int fd = bind_socket(address, false);
-
-    if (fd < 0)
-        return fd;
-    close(fd);
-    return 0;
 }

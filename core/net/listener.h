@@ -26,19 +26,12 @@ struct mg_listener_opts {
     int fd;             /* bound and listening; stays the caller's */
     struct mg_tls *tls; /* NULL: clear text; replaced by mg_listener_set_tls() on reload */
     bool permissive;    /* clear text is accepted beside TLS (told by the first byte) */
+    bool proxied;       /* each connection begins with a PROXY header, which names its ends */
     uint32_t max_conns;
     struct mg_listener_budget *budget; /* NULL: no bound but its own */
     void (*on_accept)(struct mg_listener *, struct mg_conn *conn);
     void *owner;
 };
-
-/* Binds and listens with SO_REUSEPORT (address "127.0.0.1:80", "[::]:80"); the master's part.
- * "[::]" serves IPv4 too (dual stack), whatever the system's default.  Returns the fd, MG_EINVAL
- * for what is no address and port, or -errno. */
-int mg_listener_bind(const char *address, int backlog);
-/* Whether `address` could be bound alone: 0, or -EADDRINUSE and the like.  SO_REUSEPORT would share an
- * address with another process of the same user unnoticed. */
-int mg_listener_probe(const char *address);
 
 /* Accepts on o->fd, which stays the caller's and open until mg_listener_close().  On failure *out is
  * NULL. */
@@ -47,6 +40,7 @@ int mg_listener_open(struct mg_loop *loop, const struct mg_listener_opts *o,
 void *mg_listener_owner(const struct mg_listener *l);
 /* For connections accepted from now on; NULL: clear text.  `permissive`: clear text beside TLS. */
 void mg_listener_set_tls(struct mg_listener *l, struct mg_tls *tls, bool permissive);
+void mg_listener_set_proxied(struct mg_listener *l, bool proxied); /* the same */
 /* Connections at once; those above it live on. */
 void mg_listener_set_max(struct mg_listener *l, uint32_t max_conns);
 uint32_t mg_listener_conns(const struct mg_listener *l); /* open now */

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 enum { BUCKETS = 256, HOST_MAX = 253 };
 
@@ -153,12 +154,20 @@ static bool is_host(const char *host)
     return true;
 }
 
+static bool is_path(const char *host)
+{
+    return host[0] == '/' && strlen(host) < sizeof(((struct sockaddr_un *)NULL)->sun_path);
+}
+
 static bool set_literal(struct mg_name *name, const char *host, uint16_t port)
 {
     struct sockaddr_storage *to = &name->addresses[0];
 
-    if (uv_ip4_addr(host, port, (struct sockaddr_in *)to) != 0 &&
-        uv_ip6_addr(host, port, (struct sockaddr_in6 *)to) != 0)
+    if (is_path(host)) {
+        to->ss_family = AF_UNIX;
+        strcpy(((struct sockaddr_un *)to)->sun_path, host);
+    } else if (uv_ip4_addr(host, port, (struct sockaddr_in *)to) != 0 &&
+               uv_ip6_addr(host, port, (struct sockaddr_in6 *)to) != 0)
         return false;
     name->count = 1;
     return true;
@@ -191,7 +200,7 @@ static struct entry *new_entry(struct mg_loop *loop, const char *host, uint16_t 
     bool six = uv_ip6_addr(host, port, &any) == 0;
     struct entry *e;
 
-    if (!six && !is_host(host))
+    if (!six && !is_host(host) && !is_path(host))
         return NULL;
     e = calloc(1, sizeof(*e) + strlen(host) + 1);
     if (e == NULL)

@@ -41,7 +41,7 @@ struct mg_name_wait {
 struct mg_resolver *mg_resolver_new(struct mg_loop *loop); /* NULL: out of memory */
 /* Frees the names too, given back or not; who waits is not told. */
 void mg_resolver_free(struct mg_resolver *r);
-/* A literal address ("::1" without brackets) answers at once.  NULL: the host is longer than 253
+/* A literal address ("::1" without brackets, "/path" of a Unix socket) answers at once.  NULL: the host is longer than 253
  * bytes (RFC 1035, 2.3.4) or has a byte no host name has (letters, digits, '-', '_', '.'). */
 struct mg_name *mg_resolver_get(struct mg_resolver *r, const char *host, uint16_t port);
 /* Gives it back; a name that nobody uses is asked no more. */

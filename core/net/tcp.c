@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include "base/buf.h"
 
@@ -34,9 +35,10 @@ struct dial {
 struct mg_tcp {
     struct mg_conn conn; /* first: the face everyone else sees */
     struct mg_watch watch;
-    struct mg_deferred later; /* reads on, or frees */
-    struct mg_buf out;        /* what the socket did not take */
-    struct dial *dial;        /* NULL: connected */
+    struct mg_deferred later;   /* reads on, or frees */
+    struct mg_buf out;          /* what the socket did not take */
+    struct dial *dial;          /* NULL: connected */
+    struct mg_proxy_ends *ends; /* NULL: those of the socket */
     int fd;
     uint32_t flags;
 };
@@ -221,6 +223,7 @@ static void on_closed(struct mg_deferred *d)
     struct mg_tcp *t = MG_LIST_OF(d, struct mg_tcp, later);
 
     mg_buf_free(&t->out);
+    free(t->ends);
     free(t);
 }
 
@@ -269,6 +272,10 @@ static int tcp_address(const struct mg_conn *c, bool local, struct sockaddr_stor
     socklen_t len = sizeof(*out);
 
     memset(out, 0, sizeof(*out));
+    if (t->ends != NULL) {
+        *out = local ? t->ends->local : t->ends->peer;
+        return 0;
+    }
     if ((local ? getsockname : getpeername)(t->fd, (struct sockaddr *)out, &len) != 0)
         return -errno;
     return 0;
@@ -328,6 +335,11 @@ int mg_tcp_adopt(struct mg_loop *loop, int fd, struct mg_conn **out)
     }
     *out = &t->conn;
     return 0;
+}
+
+void mg_tcp_set_ends(struct mg_conn *c, struct mg_proxy_ends *ends)
+{
+    of_conn(c)->ends = ends;
 }
 
 /* ---- connecting --------------------------------------------------------------------- */
@@ -401,8 +413,9 @@ static int start_dial(struct mg_tcp *t, const struct sockaddr *to, socklen_t len
 int mg_tcp_connect(struct mg_loop *loop, const struct sockaddr *to, uint32_t timeout_ms,
                    const struct mg_conn_events *events, void *owner, struct mg_conn **out)
 {
-    socklen_t len =
-        to->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    socklen_t len = to->sa_family == AF_UNIX    ? sizeof(struct sockaddr_un)
+                    : to->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                : sizeof(struct sockaddr_in);
     int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     struct mg_tcp *t;
     int rc;

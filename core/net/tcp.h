@@ -8,10 +8,14 @@
 #ifndef MG_TCP_H
 #define MG_TCP_H
 #include "net/conn.h"
+#include "net/proxy_header.h"
 
 /* Takes over an accepted socket (closed on failure).  Sets TCP_NODELAY.  The caller sets events and
  * owner, then starts reading. */
 int mg_tcp_adopt(struct mg_loop *loop, int fd, struct mg_conn **out);
+/* What the addresses of an accepted connection are from now on (allocated by malloc() and taken over;
+ * NULL: those of the socket). */
+void mg_tcp_set_ends(struct mg_conn *c, struct mg_proxy_ends *ends);
 /* Starts a connect; on_connect tells (UV_ETIMEDOUT when `timeout_ms` have passed; 0: the system's
  * limit).  What is written before is sent when the connection stands. */
 int mg_tcp_connect(struct mg_loop *loop, const struct sockaddr *to, uint32_t timeout_ms,

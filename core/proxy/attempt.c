@@ -74,6 +74,11 @@ int mg_attempt_start(struct mg_attempt *a, struct mg_endpoint *ep, const struct 
     return rc;
 }
 
+void mg_attempt_set_ends(struct mg_attempt *a, const struct mg_proxy_ends *ends)
+{
+    a->wait.ends = ends;
+}
+
 void mg_attempt_end(struct mg_attempt *a, bool whole)
 {
     struct mg_stream *stream = a->stream;

@@ -30,6 +30,9 @@ struct mg_attempt {
  * is queued.  MG_AGAIN: on_ready or on_fail follows.  Else the error, nothing is in progress. */
 int mg_attempt_start(struct mg_attempt *a, struct mg_endpoint *ep, const struct mg_message *request,
                      struct mg_message *response, bool fresh);
+/* Who the next tries are for, to endpoints that are told by a PROXY header; NULL: nobody.  It must live
+ * until they have ended. */
+void mg_attempt_set_ends(struct mg_attempt *a, const struct mg_proxy_ends *ends);
 /* In any state; `whole`: both messages are complete. */
 void mg_attempt_end(struct mg_attempt *a, bool whole);
 #endif

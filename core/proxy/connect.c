@@ -6,6 +6,7 @@
 
 struct mg_connect {
     struct mg_endpoint *ep;
+    const struct mg_proxy_ends *ends;
     mg_connect_fn *fn;
     void *owner;
     struct mg_conn *conn;
@@ -123,14 +124,28 @@ static bool try_next_address(struct mg_connect *k)
     return true;
 }
 
+/* It goes out before anything else, TLS's too; a socket that is new takes it whole. */
+static int send_header(const struct mg_connect *k)
+{
+    char bytes[MG_PROXY_HEADER_OUT];
+    struct iovec iov = {bytes, 0};
+
+    if (k->ep->conf.proxy_protocol == 0 || k->handed)
+        return MG_OK;
+    iov.iov_len = mg_proxy_header_write((int)k->ep->conf.proxy_protocol, k->ends, bytes);
+    return mg_conn_write(k->conn, &iov, 1);
+}
+
 static void on_connect(struct mg_conn *conn, int err)
 {
     struct mg_connect *k = conn->owner;
 
     if (err != 0 && try_next_address(k))
         return;
-    if (err == 0 && !k->tls)
+    if (err == 0 && !k->tls) {
         mg_endpoint_keepalive(k->ep, conn);
+        err = send_header(k);
+    }
     if (k->tls && err != 0)
         failed(k, MG_ETLS, mg_tls_reason(conn));
     else if (err == UV_ETIMEDOUT || err == MG_ETIMEOUT || err == MG_ECONNTIMEOUT)
@@ -172,8 +187,8 @@ static void on_name(struct mg_name_wait *w, int err)
         failed(k, MG_ECONNECT, mg_error_text(rc));
 }
 
-int mg_connect_start(struct mg_endpoint *ep, mg_connect_fn *fn, void *owner,
-                     struct mg_connect **out)
+int mg_connect_start(struct mg_endpoint *ep, const struct mg_proxy_ends *ends, mg_connect_fn *fn,
+                     void *owner, struct mg_connect **out)
 {
     struct mg_connect *k = calloc(1, sizeof(*k));
     int rc = 0;
@@ -181,6 +196,7 @@ int mg_connect_start(struct mg_endpoint *ep, mg_connect_fn *fn, void *owner,
     if (k == NULL)
         return MG_ENOMEM;
     k->ep = ep;
+    k->ends = ends;
     k->fn = fn;
     k->owner = owner;
     mg_timer_init(&k->timer, on_connect_timeout);

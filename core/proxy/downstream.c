@@ -13,9 +13,9 @@ struct mg_downstream {
     struct mg_front *front;
     struct mg_server *server;
     uint16_t port;
-    bool v4;
     bool counted;      /* among its client's */
-    uint8_t address[]; /* 4 bytes or 16 */
+    uint8_t size;      /* of the address: 4, 16, or 0 of a Unix socket */
+    uint8_t address[]; /* `size` bytes */
 };
 
 enum { SHED_MOST = 256 };
@@ -116,37 +116,38 @@ static struct mg_downstream *downstream_new(const struct mg_conn *conn)
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&peer;
     const struct sockaddr_in *in = (const struct sockaddr_in *)&peer;
     bool known = mg_conn_peer_address(conn, &peer) == 0;
-    bool v4 = !known || peer.ss_family == AF_INET;
-    struct mg_downstream *d = calloc(1, offsetof(struct mg_downstream, address) + (v4 ? 4 : 16));
+    uint8_t size = !known || peer.ss_family == AF_INET ? 4 : peer.ss_family == AF_INET6 ? 16 : 0;
+    struct mg_downstream *d = calloc(1, offsetof(struct mg_downstream, address) + size);
 
     if (d == NULL)
         return NULL;
-    d->v4 = v4;
-    if (known)
-        memcpy(d->address, v4 ? (const void *)&in->sin_addr : &in6->sin6_addr, v4 ? 4 : 16);
-    if (known)
-        d->port = ntohs(v4 ? in->sin_port : in6->sin6_port);
+    d->size = size;
+    if (!known || size == 0)
+        return d;
+    memcpy(d->address, size == 4 ? (const void *)&in->sin_addr : &in6->sin6_addr, size);
+    d->port = ntohs(size == 4 ? in->sin_port : in6->sin6_port);
     return d;
 }
 
-/* Counts a connection to its client; false: that has as many as it may. */
+/* Counts a connection to its client; false: that has as many as it may.  Who comes by a Unix socket
+ * has no address to be told from others by. */
 static bool admit(struct mg_front *f, struct mg_downstream *d)
 {
     uint32_t most = f->conf.connections_per_client;
 
-    if (most == 0)
+    if (most == 0 || d->size == 0)
         return true;
     if (f->clients == NULL)
         f->clients = mg_clients_new();
-    d->counted =
-        f->clients != NULL && mg_clients_add(f->clients, mg_clients_key(d->v4, d->address), most);
+    d->counted = f->clients != NULL &&
+                 mg_clients_add(f->clients, mg_clients_key(d->size == 4, d->address), most);
     return d->counted;
 }
 
 static void leave(struct mg_front *f, const struct mg_downstream *d)
 {
     if (d->counted)
-        mg_clients_remove(f->clients, mg_clients_key(d->v4, d->address));
+        mg_clients_remove(f->clients, mg_clients_key(d->size == 4, d->address));
 }
 
 int mg_front_serve(struct mg_front *front, struct mg_conn *conn)
@@ -206,6 +207,7 @@ void mg_front_configure(struct mg_front *f, uint32_t index)
     set_limits(&f->limits, &f->conf);
     if (f->listener != NULL) {
         mg_listener_set_tls(f->listener, f->conf.tls, f->conf.permissive);
+        mg_listener_set_proxied(f->listener, f->conf.proxied);
         mg_listener_set_max(f->listener, f->conf.connections);
     }
 }
@@ -246,6 +248,7 @@ int mg_front_open(struct mg_proxy *p, const char *name, uint32_t index, int fd,
     f->fd = fd;
     opts.tls = f->conf.tls;
     opts.permissive = f->conf.permissive;
+    opts.proxied = f->conf.proxied;
     opts.max_conns = f->conf.connections;
     opts.budget = &p->budget;
     rc = mg_listener_open(p->loop, &opts, &f->listener);
@@ -347,7 +350,9 @@ static mg_str peer_text(struct mg_x *x, const struct mg_downstream *d)
     char text[INET6_ADDRSTRLEN];
     char *at = text;
 
-    if (!d->v4) {
+    if (d->size == 0)
+        return (mg_str){"", 0};
+    if (d->size == 16) {
         inet_ntop(AF_INET6, d->address, text, sizeof(text));
         return mg_arena_copy(&x->arena, text, strlen(text));
     }

@@ -87,7 +87,18 @@ static bool same_conf(const struct mg_endpoint_conf *a, const struct mg_endpoint
            a->max_requests == b->max_requests && a->max_connections == b->max_connections &&
            a->max_age_ms == b->max_age_ms && a->keepalive_s == b->keepalive_s &&
            a->keepalive_interval_s == b->keepalive_interval_s &&
-           a->keepalive_probes == b->keepalive_probes && a->breaker == b->breaker;
+           a->keepalive_probes == b->keepalive_probes && a->proxy_protocol == b->proxy_protocol &&
+           a->breaker == b->breaker;
+}
+
+/* "unix:/path" is the path alone. */
+static bool take_path(mg_str address, char host[256])
+{
+    if (address.len < 6 || memcmp(address.ptr, "unix:/", 6) != 0 || address.len - 5 > 255)
+        return false;
+    memcpy(host, address.ptr + 5, address.len - 5);
+    host[address.len - 5] = '\0';
+    return true;
 }
 
 /* "host:port" or "[v6]:port" to its parts; host is written NUL-terminated. */
@@ -97,6 +108,9 @@ static int split_address(mg_str address, char host[256], uint16_t *port)
     mg_str name;
     unsigned long n = 0;
 
+    *port = 0;
+    if (take_path(address, host))
+        return MG_OK;
     if (colon == NULL || colon == address.ptr)
         return MG_EINVAL;
     name = mg_str_of(address.ptr, (size_t)(colon - address.ptr));
@@ -175,7 +189,7 @@ struct mg_endpoint *mg_endpoints_get(struct mg_endpoints *r, const struct mg_end
     }
     if (split_address(conf->address, host, &port) != MG_OK ||
         (name = mg_resolver_get(r->resolver, r->dial != NULL ? "0.0.0.0" : host, port)) == NULL) {
-        *why = "not an address: expected host:port";
+        *why = "not an address: expected host:port or unix:/path";
         return NULL;
     }
     ep = endpoint_new(r, conf, name);

@@ -177,10 +177,23 @@ static int send_request(struct mg_x *x)
     return MG_AGAIN;
 }
 
+/* The client and the address that it reached, in the arena; NULL: not known, or a Unix socket's. */
+static const struct mg_proxy_ends *ends_of(struct mg_x *x)
+{
+    const struct mg_conn *conn = x->down == NULL ? NULL : mg_server_conn(x->server);
+    struct mg_proxy_ends *ends = mg_arena_alloc(&x->arena, sizeof(*ends));
+
+    if (conn == NULL || mg_conn_peer_address(conn, &ends->peer) != 0 ||
+        mg_conn_local_address(conn, &ends->local) != 0 || ends->peer.ss_family == AF_UNIX)
+        return NULL;
+    return ends;
+}
+
 static int start_try(struct mg_x *x, struct mg_endpoint *ep, bool fresh)
 {
     int rc;
 
+    mg_attempt_set_ends(&x->up, ep->conf.proxy_protocol > 0 ? ends_of(x) : NULL);
     x->responded = false;
     mg_message_init(&x->res, &x->arena);
     x->upstream_address = ep->conf.address;

@@ -69,7 +69,8 @@ static mg_str joined(struct mg_x *x, mg_str name, mg_str last)
 
 /* The trusted client address: `hops` proxies stand before us, so the client is that entry counted
  * from the right, and the peer itself where the list is too short, or that entry is no address (Envoy's
- * numTrustedProxies). An inner hop that appends nothing believes the rightmost entry. */
+ * numTrustedProxies). An inner hop that appends nothing believes the rightmost entry.  A peer at a Unix
+ * socket has no address, and no entry. */
 static void forwarded_for(struct mg_x *x, const struct mg_listener_conf *conf, bool sent)
 {
     uint32_t hops = conf->append_forwarded_for ? conf->trusted_hops : 1;
@@ -77,7 +78,7 @@ static void forwarded_for(struct mg_x *x, const struct mg_listener_conf *conf, b
 
     if (!sent) {
         x->pub.client_address = x->pub.peer_address;
-        if (conf->append_forwarded_for)
+        if (conf->append_forwarded_for && x->pub.peer_address.len > 0)
             mg_headers_push(&x->req, &x->req.headers, name, x->pub.peer_address);
         return;
     }
@@ -85,7 +86,7 @@ static void forwarded_for(struct mg_x *x, const struct mg_listener_conf *conf, b
         list = joined(x, name, x->pub.peer_address);
         mg_headers_remove(&x->req.headers, name);
         mg_headers_push(&x->req, &x->req.headers, name, list);
-        hops += hops > 0; /* the last entry is the peer's by now */
+        hops += hops > 0 && x->pub.peer_address.len > 0; /* the last entry is the peer's by now */
     } else {
         list = joined(x, name, MG_STR(""));
     }

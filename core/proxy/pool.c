@@ -1,6 +1,7 @@
 #include "proxy/pool.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "proxy/connect.h"
 
@@ -10,7 +11,8 @@ struct mg_pooled {
     struct mg_endpoint *ep;
     struct mg_client *client;
     struct mg_timer idle;
-    uint64_t made_ns; /* with a max_age_ms */
+    uint64_t made_ns;           /* with a max_age_ms */
+    struct mg_proxy_ends *ends; /* that its PROXY header named; NULL: nobody, or there is none */
     struct sockaddr_storage to;
     uint32_t version; /* of the name when `to` was among its addresses */
 };
@@ -59,6 +61,7 @@ static void forget(struct mg_pooled *p)
     }
     mg_timer_clear(&p->idle);
     uncount_connection(ep);
+    free(p->ends);
     free(p);
     mg_endpoint_settle(ep);
 }
@@ -132,11 +135,27 @@ static void on_closed(struct mg_client *c, void *owner)
 
 static const struct mg_client_events client_events = {.on_free = on_free, .on_closed = on_closed};
 
-/* NULL: out of memory, and `conn` is closed. */
-static struct mg_client *adopt(struct mg_endpoint *ep, struct mg_conn *conn,
-                               const struct sockaddr_storage *to)
+/* NULL: out of memory. */
+static struct mg_pooled *new_pooled(const struct mg_proxy_ends *ends)
 {
     struct mg_pooled *p = calloc(1, sizeof(*p));
+
+    if (p == NULL || ends == NULL)
+        return p;
+    p->ends = malloc(sizeof(*ends));
+    if (p->ends == NULL) {
+        free(p);
+        return NULL;
+    }
+    *p->ends = *ends;
+    return p;
+}
+
+/* NULL: out of memory, and `conn` is closed. */
+static struct mg_client *adopt(struct mg_endpoint *ep, struct mg_conn *conn,
+                               const struct sockaddr_storage *to, const struct mg_proxy_ends *ends)
+{
+    struct mg_pooled *p = new_pooled(ends);
 
     if (p == NULL) {
         mg_conn_close(conn);
@@ -144,6 +163,7 @@ static struct mg_client *adopt(struct mg_endpoint *ep, struct mg_conn *conn,
     }
     p->client = mg_client_new(conn, &client_events, p);
     if (p->client == NULL) {
+        free(p->ends);
         free(p);
         return NULL;
     }
@@ -172,14 +192,33 @@ static void close_newest(struct mg_endpoint *ep, bool all)
     ep->refs--;
 }
 
-static struct mg_client *take_idle(struct mg_endpoint *ep)
+static bool is_for(const struct mg_pooled *p, const struct mg_proxy_ends *ends)
+{
+    if (p->ends == NULL || ends == NULL)
+        return p->ends == ends;
+    return memcmp(p->ends, ends, sizeof(*ends)) == 0;
+}
+
+/* The newest idle one, which is most likely alive, of those that `w` may use; NULL: there is none. */
+static struct mg_pooled *find_idle(const struct mg_endpoint *ep, const struct mg_pool_wait *w)
+{
+    for (struct mg_list *n = ep->idle.prev; n != &ep->idle; n = n->prev) {
+        struct mg_pooled *p = MG_LIST_OF(n, struct mg_pooled, link);
+
+        if (is_for(p, w->ends))
+            return p;
+    }
+    return NULL;
+}
+
+static struct mg_client *take_idle(struct mg_endpoint *ep, const struct mg_pool_wait *w)
 {
     struct mg_pooled *p;
 
     close_newest(ep, false);
-    if (ep->nidle == 0)
+    p = find_idle(ep, w);
+    if (p == NULL)
         return NULL;
-    p = newest(ep); /* most likely alive */
     mg_list_remove(&p->link);
     ep->nidle--;
     ep->active++;
@@ -198,7 +237,7 @@ static void on_connected(void *owner, struct mg_conn *conn, const struct sockadd
 {
     struct mg_pool_wait *w = owner;
     struct mg_endpoint *ep = w->ep;
-    struct mg_client *c = conn != NULL ? adopt(ep, conn, to) : NULL;
+    struct mg_client *c = conn != NULL ? adopt(ep, conn, to, w->ends) : NULL;
 
     if (conn != NULL && c == NULL) {
         err = MG_ENOMEM;
@@ -215,7 +254,7 @@ static void on_connected(void *owner, struct mg_conn *conn, const struct sockadd
 
 static int connect_start(struct mg_endpoint *ep, struct mg_pool_wait *w)
 {
-    int rc = mg_connect_start(ep, on_connected, w, &w->connect);
+    int rc = mg_connect_start(ep, w->ends, on_connected, w, &w->connect);
 
     if (rc != MG_AGAIN)
         return rc;
@@ -233,13 +272,21 @@ static bool may_connect(const struct mg_endpoint *ep)
     return ep->conns == 0 || mg_breaker_may(ep->conf.breaker, MG_BREAKER_CONNECTIONS);
 }
 
+/* An idle connection that the waiter may not use gives way to one that it may. */
+static bool make_room(struct mg_endpoint *ep)
+{
+    if (ep->nidle > 0 && !may_connect(ep))
+        close_idle(MG_LIST_OF(ep->idle.next, struct mg_pooled, link));
+    return may_connect(ep);
+}
+
 /* The oldest of those who wait gets what is free; false: nothing is. */
 static bool serve_one(struct mg_endpoint *ep, struct mg_pool_wait *w)
 {
-    struct mg_client *c = take_idle(ep);
+    struct mg_client *c = take_idle(ep, w);
     int rc;
 
-    if (c == NULL && !may_connect(ep))
+    if (c == NULL && !make_room(ep))
         return false;
     mg_list_remove(&w->link);
     w->queue = NULL;
@@ -278,9 +325,7 @@ static int wait_for_one(struct mg_endpoint *ep, struct mg_pool_wait *w)
 
     if (!mg_breaker_may(ep->conf.breaker, MG_BREAKER_PENDING))
         return MG_EFULL;
-    if (ep->nidle > 0 && !may_connect(ep))
-        close_idle(MG_LIST_OF(ep->idle.next, struct mg_pooled, link)); /* `fresh` left it there */
-    if (may_connect(ep)) {
+    if (make_room(ep)) {
         rc = connect_start(ep, w);
     } else {
         w->queue = ep;
@@ -294,11 +339,11 @@ static int wait_for_one(struct mg_endpoint *ep, struct mg_pool_wait *w)
 int mg_pool_get(struct mg_endpoint *ep, bool fresh, struct mg_pool_wait *w, struct mg_client **out)
 {
     w->connect = NULL, w->queue = NULL;
-    *out = fresh ? NULL : take_idle(ep);
+    *out = fresh ? NULL : take_idle(ep, w);
     if (*out != NULL)
         return MG_OK;
     if (ep->conf.max_connections > 0 && ep->conns >= ep->conf.max_connections && ep->nidle > 0)
-        close_idle(MG_LIST_OF(ep->idle.next, struct mg_pooled, link)); /* `fresh` left it there */
+        close_idle(MG_LIST_OF(ep->idle.next, struct mg_pooled, link)); /* `w` may not use it */
     if (ep->conf.max_connections > 0 && ep->conns >= ep->conf.max_connections)
         return MG_EFULL;
     return wait_for_one(ep, w);

@@ -9,6 +9,7 @@
  */
 #ifndef MG_POOL_H
 #define MG_POOL_H
+#include "net/proxy_header.h"
 #include "proxy/endpoint.h"
 
 /* A wait for a connection; lives inside its waiter. */
@@ -17,6 +18,8 @@ struct mg_pool_wait {
     struct mg_endpoint *ep;     /* with `connect`: to where */
     struct mg_endpoint *queue;  /* whose free connection it waits for, or NULL */
     struct mg_list link;        /* there */
+    /* With a PROXY header: who it is for; NULL: nobody.  Such a connection serves nobody else. */
+    const struct mg_proxy_ends *ends;
     void (*fn)(struct mg_pool_wait *, struct mg_client *c, int err, const char *reason);
 };
 

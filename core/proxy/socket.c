@@ -216,7 +216,7 @@ int mg_socket_start(struct mg_socket *s, struct mg_x *x)
         rc = MG_EPHASE;
     if (rc != MG_OK)
         return rc;
-    rc = mg_connect_start(s->ep, on_connected, s, &s->connect);
+    rc = mg_connect_start(s->ep, NULL, on_connected, s, &s->connect);
     if (rc == MG_AGAIN)
         return join(s, &s->writer, x, 0); /* the endpoint's own limit counts */
     note(s, rc, NULL);

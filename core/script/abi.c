@@ -387,7 +387,7 @@ int mg_local_address(mg_exchange *x, mg_str *out)
     char address[INET6_ADDRSTRLEN];
     const void *bytes = &((struct sockaddr_in *)&local)->sin_addr;
 
-    if (conn == NULL || mg_conn_local_address(conn, &local) != 0)
+    if (conn == NULL || mg_conn_local_address(conn, &local) != 0 || local.ss_family == AF_UNIX)
         return MG_ENOENT;
     if (local.ss_family == AF_INET6)
         bytes = &((struct sockaddr_in6 *)&local)->sin6_addr;

@@ -104,6 +104,13 @@ local function claim(taken, host, port, what, path, report)
   end
 end
 
+local function check_unix(listener, taken, path, report)
+  local file, err = address.parse_unix(listener.address)
+  if not file then return report(join(path, "address"), ("bad address %q; %s"):format(listener.address, err)) end
+  listener.port = listener.port or 0
+  claim(taken, "unix", file, ("listener '%s'"):format(listener.name), join(path, "address"), report)
+end
+
 local function check_listener(listener, known, taken, path, report)
   defaults.fill(listener, defaults.listener)
   listener.limits = defaults.fill(listener.limits, defaults.limits)
@@ -115,6 +122,8 @@ local function check_listener(listener, known, taken, path, report)
   if listener.tls then check_tls(listener, join(path, "tls"), report) end
   check_uses_without(NOT_OF_LISTENERS, listener.policies or {}, join(path, "policies"), report)
   if not listener.address then return end
+  if address.is_unix(listener.address) then return check_unix(listener, taken, path, report) end
+  if listener.mode then report(join(path, "mode"), "stands with the address of a Unix socket only") end
   local host, port = address.parse_ip(listener.address)
   if not host then
     return report(join(path, "address"), ("bad address %q; %s"):format(listener.address, port))

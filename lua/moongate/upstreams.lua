@@ -45,6 +45,7 @@ local function open_endpoint(service, endpoint, context, breaker)
     max_age_ms = pool.max_age, keepalive_s = math.ceil((probes.idle or 0) / 1000),
     keepalive_interval_s = math.ceil((probes.interval or 0) / 1000),
     keepalive_probes = pool.keepalive and probes.probes or 0, breaker = breaker,
+    proxy_protocol = service.proxy_protocol or 0,
   })
   local handle = C.mg_endpoint_get(conf, span)
   if handle == nil then

@@ -18,6 +18,7 @@ function worker.listener_conf(listener, context)
   local l = listener.limits
   return abi.new("struct mg_listener_conf", {
     port = listener.port, tls = context, permissive = listener.tls and listener.tls.permissive or false,
+    proxied = listener.proxy_protocol,
     client_cert_header = CLIENT_CERT[listener.client_cert_header], trust_request_id = listener.trust_request_id,
     append_forwarded_for = listener.append_forwarded_for, trusted_hops = listener.trusted_hops,
     request_line_bytes = l.request_line_bytes, header_bytes = l.header_bytes, header_count = l.header_count,

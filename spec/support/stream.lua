@@ -1,6 +1,7 @@
 --- stream: one TCP connection of a spec, read and written byte by byte as the spec says.
 local loop = require "spec.support.loop"
 local socket = require "socket"
+local unix = require "socket.unix"
 
 local stream = {}
 local methods = {}
@@ -9,12 +10,18 @@ local mt = { __index = methods }
 --- Wraps a luasocket client.
 function stream.wrap(sock)
   sock:settimeout(0)
-  sock:setoption("tcp-nodelay", true)
+  if tostring(sock):find "^tcp" then sock:setoption("tcp-nodelay", true) end
   return setmetatable({ sock = sock, buffer = "", ended = false }, mt)
 end
 
---- Connects to "host:port" or a port on 127.0.0.1.
+--- Connects to "host:port", a port on 127.0.0.1, or "unix:/path".
 function stream.connect(address)
+  local path = tostring(address):match "^unix:(.*)$"
+  if path then
+    local sock = assert(unix())
+    assert(sock:connect(path))
+    return stream.wrap(sock)
+  end
   local host, port = tostring(address):match "^(.*):(%d+)$"
   local sock = assert(socket.tcp())
   sock:settimeout(5)

@@ -10,6 +10,7 @@ local http = require "spec.support.http"
 local loop = require "spec.support.loop"
 local socket = require "socket"
 local stream = require "spec.support.stream"
+local unix = require "socket.unix"
 
 local upstream = {}
 local methods = {}
@@ -65,16 +66,28 @@ local function serve(self, conn, number)
   conn:close()
 end
 
---- Starts one on a free port of 127.0.0.1.
+-- A listening socket, and its address and port.
+local function listen(path)
+  if path then
+    local listener = assert(unix())
+    assert(listener:bind(path))
+    assert(listener:listen(1024))
+    return listener, "unix:" .. path
+  end
+  local listener = assert(socket.bind("127.0.0.1", 0, 1024))
+  local _, port = listener:getsockname()
+  return listener, "127.0.0.1:" .. port, tonumber(port)
+end
+
+--- Starts one on a free port of 127.0.0.1, or at the path of a Unix socket.
 -- @return { address = "127.0.0.1:port", port =, requests = all heads so far, connections = how many so far,
 -- errors = what it could not read }; assign `answer` to change the function (nil: it says "ok"), or `raw` to
 -- have a function(stream) in place of all this
-function upstream.start(answer)
-  local listener = assert(socket.bind("127.0.0.1", 0, 1024))
+function upstream.start(answer, path)
+  local listener, address, port = listen(path)
   listener:settimeout(0)
-  local _, port = listener:getsockname()
   local self = setmetatable({
-    listener = listener, port = tonumber(port), address = "127.0.0.1:" .. port, answer = answer,
+    listener = listener, port = port, address = address, answer = answer,
     requests = {}, connections = 0, errors = {}, open = {},
   }, { __index = methods })
   loop.spawn(function()

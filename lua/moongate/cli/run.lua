@@ -14,6 +14,7 @@ end
 
 -- Where a declared address is bound, with --bind and --port-offset; or nil and what is wrong.
 local function bound(declared, host, offset)
+  if address.is_unix(declared) then return declared end
   local own_host, port = address.parse_ip(declared)
   if port + offset > 65535 then
     return nil, ("--port-offset: %s and %d more is above 65535"):format(declared, offset)
@@ -26,7 +27,8 @@ local function listeners(model, values)
   for i, listener in ipairs(model.listeners) do
     local at, err = bound(listener.address, values.bind, values.port_offset)
     if not at then return nil, err end
-    list[i] = { name = listener.name, address = at, at = listener.at }
+    list[i] = { name = listener.name, address = at, at = listener.at,
+      mode = listener.mode and tonumber(listener.mode, 8) }
   end
   return list
 end
@@ -38,7 +40,7 @@ local function admin(model, values)
 end
 
 --- @return a table of what to run for the core: { action = "run", paths =, workers = (nil: one a core), admin =,
--- admin_at =, port_offset =, bind =, policy_path =, listeners = array of { name =, address =, at = },
+-- admin_at =, port_offset =, bind =, policy_path =, listeners = array of { name =, address =, at =, mode = },
 -- config = the model's summary as JSON }; or an exit code
 function run.main(words, streams)
   local values, err = load.options(words)

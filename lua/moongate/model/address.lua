@@ -72,6 +72,26 @@ function address.parse_ip(text)
   return host, port
 end
 
+local LONGEST_PATH = 107 -- bytes that fit into struct sockaddr_un (unix(7)), its NUL apart
+
+--- Whether a text means a Unix socket.
+function address.is_unix(text)
+  return text:find("^unix:") ~= nil
+end
+
+--- The path of "unix:/path"; or nil and what was expected.
+function address.parse_unix(text)
+  local path = text:match("^unix:(/.*)$")
+  if not path or path:find("%c") then return nil, 'expected a whole path, such as "unix:/run/moongate.sock"' end
+  if #path > LONGEST_PATH then return nil, ("expected at most %d bytes, got %d"):format(LONGEST_PATH, #path) end
+  return path
+end
+
+--- As parse(), or the path of a Unix socket and nothing.
+function address.parse_any(text)
+  return (address.is_unix(text) and address.parse_unix or address.parse)(text)
+end
+
 --- A host pattern in lower case: "shop.example", "*.example" or "*".
 -- @return pattern, or nil and what was expected
 function address.host_pattern(text)

@@ -3,7 +3,7 @@ local defaults = {}
 
 defaults.listener = {
   trusted_hops = 0, trust_request_id = false, client_cert_header = "remove", append_forwarded_for = true,
-  strict_hosts = false, path_normalization = "none",
+  strict_hosts = false, path_normalization = "none", proxy_protocol = false,
 }
 
 defaults.tls = { client_ca = "", client_auth = "none", min_version = "1.2", tickets = true, permissive = false }

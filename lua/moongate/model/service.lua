@@ -15,7 +15,7 @@ local function check_endpoints(service, path, report)
   for i, endpoint in ipairs(service.endpoints) do
     endpoint.labels = endpoint.labels or {}
     endpoint.weight = endpoint.weight or 1
-    local host, err = address.parse(endpoint.address or "")
+    local host, err = address.parse_any(endpoint.address or "")
     if endpoint.address and not host then
       report(join(join(path, i), "address"), ("bad address %q; %s"):format(endpoint.address, err))
     end
@@ -58,7 +58,14 @@ local function check_balance(service, path, report)
   end
 end
 
-local function check_tls(tls, path, report)
+local function check_tls(service, path, report)
+  local tls = service.tls
+  for _, endpoint in ipairs(service.endpoints) do
+    if address.is_unix(endpoint.address or "") and not tls.sni then
+      report(path, "a Unix socket has no name to verify; expected 'sni'")
+      break
+    end
+  end
   if (tls.cert == nil) ~= (tls.key == nil) then report(path, "'cert' and 'key' stand only together") end
   for i, name in ipairs(type(tls.verify) == "table" and tls.verify or {}) do
     if name:find("[%s%c]") then
@@ -77,7 +84,7 @@ function service_check.check(service, name, path, report)
   service.pool = defaults.fill(service.pool, defaults.pool)
   if service.circuit_breaker then defaults.fill(service.circuit_breaker, defaults.circuit_breaker) end
   if service.outlier_detection then defaults.fill(service.outlier_detection, defaults.outlier_detection) end
-  if service.tls then check_tls(service.tls, join(path, "tls"), report) end
+  if service.tls then check_tls(service, join(path, "tls"), report) end
 end
 
 return service_check

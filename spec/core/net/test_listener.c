@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "fire.h"
+#include "net/bind.h"
 #include "net/listener.h"
 #include "test.h"
 
@@ -130,7 +131,7 @@ static void open_listener(uint32_t max, bool secure, bool permissive)
     close_on_accept = false;
     mg_listener_budget_init(&budget, CLIENTS);
     CHECK(mg_loop_init(&loop) == 0);
-    o.fd = listen_fd = mg_listener_bind("127.0.0.1:0", 128);
+    o.fd = listen_fd = mg_bind_open("127.0.0.1:0", 128, 0);
     CHECK(listen_fd >= 0);
     port = port_of(listen_fd);
     CHECK(mg_listener_open(&loop, &o, &listener) == 0);
@@ -399,49 +400,8 @@ static void test_set_tls(void)
     close_listener();
 }
 
-/* ---- binding -------------------------------------------------------------------------- */
-
-static void test_bind_refuses_what_is_no_address(void)
-{
-    static const char *const wrong[] = {"",          "80",          ":80",       "localhost:80",
-                                        "1.2.3.4",   "1.2.3.4:",    "1.2.3.4:x", "1.2.3.4:65536",
-                                        "1.2.3:80",  "1.2.3.4:-1",  "::1:80",    "[::1]",
-                                        "[]:80",     "[1.2.3.4]:1", "[::1:80",   "1.2.3.4: 80",
-                                        "1.2.3.4:8 "};
-
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        CHECK(mg_listener_bind(wrong[i], 1) == MG_EINVAL);
-    CHECK(mg_listener_bind("192.0.2.1:0", 1) == -EADDRNOTAVAIL);
-}
-
-static void test_bind_shares_a_port(void)
-{
-    char address[32];
-    int one = mg_listener_bind("127.0.0.1:0", 1), two;
-
-    snprintf(address, sizeof(address), "127.0.0.1:%d", port_of(one));
-    two = mg_listener_bind(address, 1);
-    CHECK(one >= 0 && two >= 0 && port_of(one) == port_of(two));
-    close(one);
-    close(two);
-}
-
-static void test_bind_is_dual_stack(void)
-{
-    int fd = mg_listener_bind("[::]:0", 8);
-
-    if (fd == -EAFNOSUPPORT)
-        return; /* no IPv6 here */
-    CHECK(fd >= 0);
-    port = port_of(fd);
-    nclients = 0;
-    close(client("")); /* over IPv4 */
-    close(fd);
-}
-
 TEST_MAIN(TEST(test_accepts_in_batches), TEST(test_stops_at_the_bound),
           TEST(test_stops_at_the_bound_of_all), TEST(test_no_descriptors_left),
           TEST(test_close_inside_on_accept), TEST(test_handed_over_after_the_handshake),
           TEST(test_permissive), TEST(test_silence_is_bounded), TEST(test_close_at_every_stage),
-          TEST(test_set_tls), TEST(test_bind_refuses_what_is_no_address),
-          TEST(test_bind_shares_a_port), TEST(test_bind_is_dual_stack))
+          TEST(test_set_tls))

@@ -133,6 +133,16 @@ describe("DestinationRules", function()
     assert.same({ 20, 5, 0 }, { limits.retry_budget_percent, limits.retry_budget_min, limits.max_retries })
   end)
 
+  it("say that connections begin with a PROXY header, whatever the port's settings are", function()
+    assert.is_nil(loaded()[SHOP].proxy_protocol)
+    assert.equal(1, loaded(rule "{host: shop, trafficPolicy: {proxyProtocol: {}}}")[SHOP].proxy_protocol)
+    assert.equal(2, loaded(rule([[{host: shop, trafficPolicy: {proxyProtocol: {version: V2},
+      portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: RANDOM}}]}}]]))[SHOP].proxy_protocol)
+    local services = loaded(IN_MESH, rule([[{host: shop, trafficPolicy: {proxyProtocol: {version: V2}}, subsets: [
+      {name: v2, labels: {version: v2}, trafficPolicy: {proxyProtocol: {version: V1}}}]}]]))
+    assert.equal(1, services[SHOP .. "|v2"].proxy_protocol)
+  end)
+
   it("say whom to leave out", function()
     local shop = loaded(rule [[{host: shop, trafficPolicy: {outlierDetection: {consecutiveGatewayErrors: 3,
       consecutive5xxErrors: 0, interval: 1s, baseEjectionTime: 3m,
@@ -395,8 +405,8 @@ data: {ca.crt: CA}
       refused "trafficPolicy: {loadBalancer: {simple: RANDOM, consistentHash: {useSourceIp: true}}}", 1, true)
     assert.matches("consistentHash: expected one of httpHeaderName",
       refused "trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: a, useSourceIp: true}}}", 1, true)
-    assert.matches("trafficPolicy.proxyProtocol: is not supported yet", refused "trafficPolicy: {proxyProtocol: {}}", 1,
-      true)
+    assert.matches("proxyProtocol.version: expected one of 'V1', 'V2'",
+      refused "trafficPolicy: {proxyProtocol: {version: V3}}", 1, true)
     assert.matches("maglev.tableSize: expected a prime, got 100",
       refused "trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true, maglev: {tableSize: 100}}}}")
     assert.matches("'*' stands alone", refused("exportTo: ['*', default]"):gsub('"', "'"), 1, true)

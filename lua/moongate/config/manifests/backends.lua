@@ -55,6 +55,7 @@ local function describe(self, service, port, pair, subset, client)
   return { subsets = own and { [subset] = all.subsets[subset] } or all.subsets, tls = tls or settings.tls,
     at = service.object:place { "spec", "ports", port.index }, balance = settings.balance, pool = settings.pool,
     circuit_breaker = settings.circuit_breaker, outlier_detection = settings.outlier_detection,
+    proxy_protocol = settings.proxy_protocol,
     metadata = metadata_of(service, port), selection = selection(invalid and {} or port.endpoints,
       own and all.subsets[subset] or nil, settings.priority) }, own
 end

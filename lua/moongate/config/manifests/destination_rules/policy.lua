@@ -15,6 +15,11 @@ local BLOCKS = { "loadBalancer", "connectionPool", "outlierDetection", "tls" }
 
 -- ---- which blocks ---------------------------------------------------------------------------
 
+-- Blocks that stand beside portLevelSettings, and count for all ports.
+local function add_common(into, own)
+  into.proxyProtocol = own.value.proxyProtocol or into.proxyProtocol
+end
+
 -- A block with where it stands: { value =, rule =, path = }.
 local function blocks_of(into, rule, path, settings)
   for _, name in ipairs(BLOCKS) do
@@ -44,9 +49,14 @@ function policy.blocks(own, subset, number)
       blocks.retryBudget = budget and { value = budget, rule = own.rule, path = path_of(own.path, "retryBudget") }
     end
   end
+  if own then add_common(blocks, own) end
   if not subset then return blocks end
+  add_common(blocks, subset)
   local port_level = for_port(subset.rule, subset.path, subset.value, number)
-  if port_level then return port_level end
+  if port_level then
+    port_level.proxyProtocol = blocks.proxyProtocol
+    return port_level
+  end
   local budget = subset.value.retryBudget
   if budget then
     blocks.retryBudget = { value = budget, rule = subset.rule, path = path_of(subset.path, "retryBudget") }
@@ -223,13 +233,14 @@ end
 
 --- The model's settings of a service for these blocks; TLS is for destination_rules/tls.lua.
 -- @param service of services.lua
--- @return { balance, pool, circuit_breaker, outlier_detection, failover = labels in order or nil }
+-- @return { balance, pool, circuit_breaker, outlier_detection, proxy_protocol, failover = labels in order or nil }
 function policy.settings(blocks, service)
   local locality = blocks.loadBalancer and blocks.loadBalancer.value.localityLbSetting
   return {
     balance = balance_of(blocks.loadBalancer, service), pool = pool_of(blocks.connectionPool),
     circuit_breaker = breaker_of(blocks.connectionPool, blocks.retryBudget),
     outlier_detection = ejection_of(blocks.outlierDetection),
+    proxy_protocol = blocks.proxyProtocol and (blocks.proxyProtocol.version == "V2" and 2 or 1) or nil,
     -- As in Istio: without ejection nobody would ever go on to the next.
     failover = locality and locality.enabled ~= false and blocks.outlierDetection and locality.failoverPriority or nil,
   }

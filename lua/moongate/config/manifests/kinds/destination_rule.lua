@@ -139,7 +139,9 @@ local traffic_policy = policy_fields {
   record("retryBudget", { percent("percent", "Retries, of the requests in progress; 20 when absent."),
     count("minRetryConcurrency", "Retries that are always allowed; 3 when absent."), ignored "budgetInterval" },
     "In place of connectionPool.http.maxRetries."),
-  later "tunnel", later "proxyProtocol",
+  record("proxyProtocol", { { "version", type = "string", one_of = { "V1", "V2" }, default = "V1",
+    doc = "Of the PROXY header." } }, "Connections begin with a PROXY header."),
+  later "tunnel",
 }
 
 local destination_rule = {

@@ -1,0 +1,298 @@
+#include "net/greeting.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "net/proxy_header.h"
+#include "net/tcp.h"
+
+enum {
+    LOG_EVERY_MS = 1000,
+    PROXY_MS = 5000 /* for a PROXY header to come whole */
+};
+
+struct greeting {
+    struct mg_list link;
+    struct mg_greeter *greeter;
+    struct mg_conn *conn;       /* in the handshake; NULL while first bytes are awaited */
+    struct mg_watch watch;      /* awaits them */
+    struct mg_timer timer;      /* ... and for how long */
+    struct mg_buf header;       /* of the PROXY protocol, as far as it has come */
+    struct mg_proxy_ends *ends; /* what it said; NULL: nothing */
+};
+
+void mg_greeter_init(struct mg_greeter *r, struct mg_loop *loop, const struct mg_listener_opts *o,
+                     struct mg_listener *listener)
+{
+    *r = (struct mg_greeter){.loop = loop, .o = o, .listener = listener};
+    mg_list_init(&r->waiting);
+}
+
+/* Once in a while: a peer that does not speak the protocol comes again and again. */
+bool mg_greeter_may_say(struct mg_greeter *r)
+{
+    uint64_t now = mg_loop_now(r->loop);
+
+    if (r->logged != 0 && now - r->logged < LOG_EVERY_MS)
+        return false;
+    r->logged = now;
+    return true;
+}
+
+/* ---- TLS ------------------------------------------------------------------------------- */
+
+static void hand_over(struct mg_greeter *r, struct mg_conn *conn)
+{
+    conn->owner = NULL;
+    conn->events = NULL;
+    r->o->on_accept(r->listener, conn);
+}
+
+static void end_greeting(struct greeting *g)
+{
+    mg_list_remove(&g->link);
+    mg_buf_free(&g->header);
+    free(g->ends);
+    free(g);
+}
+
+static void drop_handshake(struct greeting *g)
+{
+    struct mg_greeter *r = g->greeter;
+
+    mg_conn_close(g->conn);
+    end_greeting(g);
+    mg_listener_release(r->listener);
+}
+
+static void on_handshake(struct mg_conn *conn, int err)
+{
+    struct greeting *g = conn->owner;
+    struct mg_greeter *r = g->greeter;
+
+    if (err != 0) {
+        mg_log(MG_LOG_DEBUG, "TLS handshake failed: %s", mg_tls_reason(conn));
+        drop_handshake(g);
+        return;
+    }
+    end_greeting(g);
+    hand_over(r, conn);
+}
+
+static void on_handshake_eof(struct mg_conn *conn)
+{
+    drop_handshake(conn->owner);
+}
+
+static void on_handshake_error(struct mg_conn *conn, int err)
+{
+    (void)err;
+    drop_handshake(conn->owner);
+}
+
+static const struct mg_conn_events handshake_events = {
+    .on_connect = on_handshake, .on_eof = on_handshake_eof, .on_error = on_handshake_error};
+
+static void start_handshake(struct mg_greeter *r, struct mg_conn *lower)
+{
+    struct greeting *g = calloc(1, sizeof(*g));
+    mg_str nothing = {"", 0};
+
+    if (g == NULL) {
+        mg_conn_close(lower);
+        mg_listener_release(r->listener);
+        return;
+    }
+    g->greeter = r;
+    mg_timer_init(&g->timer, NULL);
+    mg_list_append(&r->waiting, &g->link);
+    if (mg_tls_accept(r->o->tls, lower, nothing, &handshake_events, g, &g->conn) == 0)
+        return;
+    end_greeting(g); /* mg_tls_accept() has closed what it took over */
+    mg_listener_release(r->listener);
+}
+
+/* `ends` (NULL: those of the socket) is taken over. */
+static void start(struct mg_greeter *r, int fd, struct mg_proxy_ends *ends, bool secure)
+{
+    struct mg_conn *conn;
+
+    if (mg_tcp_adopt(r->loop, fd, &conn) != 0) {
+        free(ends);
+        mg_listener_release(r->listener);
+        return;
+    }
+    mg_tcp_set_ends(conn, ends);
+    if (secure)
+        start_handshake(r, conn);
+    else
+        hand_over(r, conn);
+}
+
+/* ---- first bytes ---------------------------------------------------------------------- */
+
+/* Takes the connection from the greeting: the descriptor and *ends are the caller's again. */
+static int end_wait(struct greeting *g, struct mg_proxy_ends **ends)
+{
+    int fd = g->watch.fd;
+
+    mg_timer_clear(&g->timer);
+    mg_watch_stop(g->greeter->loop, &g->watch);
+    *ends = g->ends;
+    g->ends = NULL;
+    end_greeting(g);
+    return fd;
+}
+
+static void drop_wait(struct greeting *g)
+{
+    struct mg_greeter *r = g->greeter;
+    struct mg_proxy_ends *ends;
+
+    close(end_wait(g, &ends));
+    free(ends);
+    mg_listener_release(r->listener);
+}
+
+static void on_wait_over(struct mg_timer *t)
+{
+    drop_wait(MG_LIST_OF(t, struct greeting, timer));
+}
+
+/* `ends` is taken over, as is `fd`. */
+static void start_wait(struct mg_greeter *r, int fd, struct mg_proxy_ends *ends, uint32_t ms,
+                       void (*on_bytes)(struct mg_watch *, uint32_t))
+{
+    struct greeting *g = calloc(1, sizeof(*g));
+
+    if (g == NULL || mg_watch_start(r->loop, &g->watch, fd, EPOLLIN, on_bytes) != 0) {
+        free(g);
+        free(ends);
+        close(fd);
+        mg_listener_release(r->listener);
+        return;
+    }
+    g->greeter = r;
+    g->ends = ends;
+    mg_list_append(&r->waiting, &g->link);
+    mg_timer_init(&g->timer, on_wait_over);
+    mg_timer_set(r->loop, &g->timer, ms);
+}
+
+/* What has come, which stays in the socket; 0: nothing yet; -1: the peer has left. */
+static ssize_t peek(int fd, char *out, size_t size)
+{
+    ssize_t n = recv(fd, out, size, MSG_PEEK | MSG_DONTWAIT);
+
+    return n > 0 ? n : n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+}
+
+/* A TLS record that opens a handshake starts with 0x16 (RFC 8446, 5.1); no HTTP method does.  The
+ * byte is only peeked at, so the connection starts with nothing read. */
+static void on_first_byte(struct mg_watch *watch, uint32_t events)
+{
+    struct greeting *g = MG_LIST_OF(watch, struct greeting, watch);
+    struct mg_greeter *r = g->greeter;
+    struct mg_proxy_ends *ends;
+    char first;
+    ssize_t n = peek(watch->fd, &first, 1);
+    int fd;
+
+    (void)events;
+    if (n == 0)
+        return;
+    if (n < 0) {
+        drop_wait(g);
+        return;
+    }
+    fd = end_wait(g, &ends);
+    start(r, fd, ends, first == 0x16 && r->o->tls != NULL);
+}
+
+static void greet(struct mg_greeter *r, int fd, struct mg_proxy_ends *ends)
+{
+    if (r->o->tls != NULL && r->o->permissive)
+        start_wait(r, fd, ends, MG_TLS_HANDSHAKE_MS, on_first_byte);
+    else
+        start(r, fd, ends, r->o->tls != NULL);
+}
+
+/* ---- the PROXY protocol --------------------------------------------------------------- */
+
+static void refuse_header(struct greeting *g)
+{
+    if (mg_greeter_may_say(g->greeter))
+        mg_log(MG_LOG_WARN, "a connection without a valid PROXY header is refused");
+    drop_wait(g);
+}
+
+static void header_done(struct greeting *g, const struct mg_proxy_ends *said)
+{
+    struct mg_greeter *r = g->greeter;
+    struct mg_proxy_ends *ends = NULL;
+    int fd;
+
+    if (said != NULL && (g->ends = malloc(sizeof(*said))) != NULL)
+        *g->ends = *said;
+    if (said != NULL && g->ends == NULL) {
+        drop_wait(g);
+        return;
+    }
+    fd = end_wait(g, &ends);
+    greet(r, fd, ends);
+}
+
+/* The header is taken from the socket and not a byte more: what follows is TLS's, or HTTP's. */
+static void on_header(struct mg_watch *watch, uint32_t events)
+{
+    struct greeting *g = MG_LIST_OF(watch, struct greeting, watch);
+    size_t had = mg_buf_len(&g->header);
+    char bytes[MG_PROXY_HEADER_MAX];
+    struct mg_proxy_ends ends;
+    bool known;
+    ssize_t n = peek(watch->fd, bytes, sizeof(bytes) - had);
+    int used;
+
+    (void)events;
+    if (n == 0)
+        return;
+    if (n < 0) {
+        drop_wait(g);
+        return;
+    }
+    mg_buf_append(&g->header, bytes, (size_t)n);
+    used = mg_proxy_header_read(mg_buf_bytes(&g->header), had + (size_t)n, &ends, &known);
+    if (used >= 0 &&
+        recv(watch->fd, bytes, used > 0 ? (size_t)used - had : (size_t)n, MSG_DONTWAIT) <= 0)
+        used = MG_EPROTO;
+    if (used < 0)
+        refuse_header(g);
+    else if (used > 0)
+        header_done(g, known ? &ends : NULL);
+}
+
+/* ---- begin and end --------------------------------------------------------------------- */
+
+void mg_greeter_take(struct mg_greeter *r, int fd)
+{
+    if (r->o->proxied)
+        start_wait(r, fd, NULL, PROXY_MS, on_header);
+    else
+        greet(r, fd, NULL);
+}
+
+void mg_greeter_drop(struct mg_greeter *r)
+{
+    while (!mg_list_empty(&r->waiting)) {
+        struct greeting *g = MG_LIST_OF(r->waiting.next, struct greeting, link);
+
+        if (g->conn != NULL)
+            drop_handshake(g);
+        else
+            drop_wait(g);
+    }
+}
