@@ -330,6 +330,8 @@ int mg_call_header(struct mg_call *c, const char *name, uint32_t nlen, const cha
 /* Sends it and waits for the whole response (body at most `limit`). Outcome as mg_forward(). */
 int mg_call_send(struct mg_call *c, struct mg_endpoint *ep, const char *body, uint64_t len,
                  uint32_t timeout_ms, uint64_t limit);
+/* Only makes a connection (and its TLS), and closes it: MG_OK, or an error as above. */
+int mg_call_connect(struct mg_call *c, struct mg_endpoint *ep, uint32_t timeout_ms);
 int mg_call_status(const struct mg_call *c);
 int mg_call_header_next(const struct mg_call *c, uint32_t *pos, mg_str *name, mg_str *value);
 void mg_call_body(const struct mg_call *c, mg_str *body);

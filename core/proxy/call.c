@@ -11,6 +11,7 @@ struct mg_call {
     uint64_t limit;
     const char *reason;
     bool answered, sent, fresh;
+    bool probe; /* the connection is all that is wanted; a head that nothing follows is not sent */
 };
 
 static bool may_repeat(const struct mg_call *c)
@@ -72,9 +73,9 @@ static int try_send(struct mg_call *c, struct mg_endpoint *ep, bool fresh)
 static void on_ready(struct mg_attempt *a)
 {
     struct mg_call *c = a->owner;
-    int rc = send_request(c);
+    int rc = c->probe ? MG_OK : send_request(c);
 
-    if (rc < 0)
+    if (rc < 0 || c->probe)
         done(c, rc);
 }
 
@@ -177,8 +178,7 @@ int mg_call_add_header(struct mg_call *c, mg_str name, mg_str value)
     return mg_headers_add(&c->req, &c->req.headers, name, value);
 }
 
-int mg_call_start(struct mg_call *c, struct mg_endpoint *ep, mg_str body, uint32_t timeout_ms,
-                  uint64_t limit)
+static int start(struct mg_call *c, struct mg_endpoint *ep, mg_str body, uint32_t timeout_ms)
 {
     int rc = mg_exchange_may_wait(c->x);
 
@@ -193,12 +193,11 @@ int mg_call_start(struct mg_call *c, struct mg_endpoint *ep, mg_str body, uint32
     c->body = mg_arena_copy(&c->x->arena, body.ptr, body.len);
     c->req.framing = body.len > 0 ? MG_BODY_LENGTH : MG_BODY_NONE;
     c->req.length = body.len;
-    c->limit = limit;
     c->up.owner = c;
     c->up.events = &events;
     c->up.on_ready = on_ready;
     c->up.on_fail = on_fail;
-    rc = try_send(c, ep, false);
+    rc = c->probe ? mg_attempt_start(&c->up, ep, &c->req, &c->res, true) : try_send(c, ep, false);
     if (rc < 0) {
         mg_attempt_end(&c->up, false);
         c->reason = mg_error_text(rc);
@@ -208,6 +207,20 @@ int mg_call_start(struct mg_call *c, struct mg_endpoint *ep, mg_str body, uint32
                  timeout_ms > 0 ? timeout_ms : MG_UPSTREAM_IDLE_MS);
     c->x->wait = MG_WAIT_CALL;
     return MG_AGAIN;
+}
+
+int mg_call_start(struct mg_call *c, struct mg_endpoint *ep, mg_str body, uint32_t timeout_ms,
+                  uint64_t limit)
+{
+    c->probe = false;
+    c->limit = limit;
+    return start(c, ep, body, timeout_ms);
+}
+
+int mg_call_probe(struct mg_call *c, struct mg_endpoint *ep, uint32_t timeout_ms)
+{
+    c->probe = true;
+    return start(c, ep, (mg_str){"", 0}, timeout_ms);
 }
 
 const struct mg_message *mg_call_response(const struct mg_call *c)

@@ -20,6 +20,8 @@ int mg_call_add_header(struct mg_call *c, mg_str name, mg_str value);
  * most `limit` bytes. */
 int mg_call_start(struct mg_call *c, struct mg_endpoint *ep, mg_str body, uint32_t timeout_ms,
                   uint64_t limit);
+/* The same without a request: a connection is made and closed. */
+int mg_call_probe(struct mg_call *c, struct mg_endpoint *ep, uint32_t timeout_ms);
 const struct mg_message *mg_call_response(const struct mg_call *c); /* NULL: there is none */
 /* Valid until mg_call_end(). */
 mg_str mg_call_response_body(const struct mg_call *c);

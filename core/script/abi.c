@@ -443,6 +443,11 @@ int mg_call_send(struct mg_call *c, struct mg_endpoint *ep, const char *body, ui
     return mg_call_start(c, ep, mg_str_of(body, len), timeout_ms, limit);
 }
 
+int mg_call_connect(struct mg_call *c, struct mg_endpoint *ep, uint32_t timeout_ms)
+{
+    return mg_call_probe(c, ep, timeout_ms);
+}
+
 int mg_call_status(const struct mg_call *c)
 {
     const struct mg_message *m = mg_call_response(c);

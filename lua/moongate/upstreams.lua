@@ -32,7 +32,8 @@ local function verify_of(service)
   return type(names) == "table" and table.concat(names, " ") or names
 end
 
-local function open_endpoint(service, endpoint, context, breaker)
+-- @param changes fields of the core's conf in place of the service's, or nil
+local function open(service, endpoint, context, breaker, changes)
   local pool = service.pool
   local address = endpoint.address
   local sni = context and (service.tls.sni or host_of(address)) or ""
@@ -47,11 +48,18 @@ local function open_endpoint(service, endpoint, context, breaker)
     keepalive_probes = pool.keepalive and probes.probes or 0, breaker = breaker,
     proxy_protocol = service.proxy_protocol or 0,
   })
+  for name, value in pairs(changes or {}) do conf[name] = value end
   local handle = C.mg_endpoint_get(conf, span)
   if handle == nil then
     error(("%s: endpoint %s: %s"):format(endpoint.at or service.at, address, abi.text(span[0])), 0)
   end
-  endpoint.handle = abi.gc(handle, C.mg_endpoint_put)
+  return abi.gc(handle, C.mg_endpoint_put)
+end
+
+-- Checks have connections of their own, so that no limit of the service is in their way; each makes a new one.
+local function open_probe(service, endpoint, context)
+  return open(service, endpoint, context, nil, { max_idle = 0, max_connections = 0,
+    connect_timeout_ms = service.health_check.timeout })
 end
 
 local function active(endpoint)
@@ -68,9 +76,14 @@ local function note_ages(service, before)
   end
 end
 
-local function open_balancer(self, service, before)
+local function open_balancer(self, service, before, context)
   local watch
-  if service.outlier_detection then watch = health.new(service, before and before.health[service.name]) end
+  if service.outlier_detection or service.health_check then
+    watch = health.new(service, before and before.health[service.name])
+  end
+  for _, endpoint in ipairs(service.health_check and service.endpoints or {}) do
+    watch.probes[endpoint] = open_probe(service, endpoint, context)
+  end
   self.health[service.name] = watch
   note_ages(service, before and before.source.services[service.name])
   local balancer = balance.new(service, { active = active, now = health.now, health = watch })
@@ -88,8 +101,8 @@ function upstreams.open(self, model, before)
     if context then self.tls[#self.tls + 1] = abi.gc(context, C.mg_tls_put) end
     local breaker = open_breaker(service)
     self.breakers[name] = breaker
-    for _, endpoint in ipairs(service.endpoints) do open_endpoint(service, endpoint, context, breaker) end
-    open_balancer(self, service, before)
+    for _, endpoint in ipairs(service.endpoints) do endpoint.handle = open(service, endpoint, context, breaker) end
+    open_balancer(self, service, before, context)
   end
 end
 

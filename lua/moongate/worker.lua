@@ -1,6 +1,8 @@
 --- worker: loads the config in a worker and makes it serve; again on a reload.
 local abi = require "moongate.abi"
+local checks = require "moongate.health.checks"
 local compiled = require "moongate.compiled"
+local health = require "moongate.health"
 local load = require "moongate.cli.load"
 local policy = require "moongate.policy"
 local runtime = require "moongate.runtime"
@@ -66,6 +68,7 @@ local function start(words)
   timer.allow(model.budgets.timers)
   C.mg_budget_memory(model.budgets.memory)
   runtime.swap(ready)
+  checks.begin(ready.health, health.now)
   return names
 end
 

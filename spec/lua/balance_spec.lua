@@ -266,7 +266,7 @@ describe("balance.split", function()
 
     -- Endpoints that are out, by address, until when.
     local function watch_of(out, least)
-      return { conf = { min_health_percent = least or 0 }, out_until = function(_, endpoint, now)
+      return { least = least or 0, out_until = function(_, endpoint, now)
         local time = out[endpoint.address]
         return time and now < time and time or nil
       end }

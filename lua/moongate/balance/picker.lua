@@ -36,7 +36,7 @@ local function sort_out(self, now)
     level.all[#level.all + 1] = endpoint
     local returns = self.health and self.health:out_until(endpoint, now)
     if returns then
-      due = sooner(due, returns)
+      due = sooner(due, returns < math.huge and returns or nil)
     else
       level.endpoints[#level.endpoints + 1], count = endpoint, count + 1
     end
@@ -117,7 +117,7 @@ end
 -- Works out who takes requests from `now` on, and when that has to be done again.
 local function review(self, now)
   local levels, count, due = sort_out(self, now)
-  local least = self.health and self.health.conf.min_health_percent or 0
+  local least = self.health and self.health.least or 0
   if count * 100 < least * #self.all then use_all(levels) end
   self.due, self.choose, self.endpoints = false, nil, {}
   if share_out(levels) > 0 then

@@ -27,6 +27,12 @@ defaults.outlier_detection = {
   min_health_percent = 0,
 }
 
+-- Envoy's.
+defaults.success_rate = { minimum_hosts = 5, request_volume = 100, stdev_factor = 1.9 }
+
+defaults.health_check = { kind = "http", path = "/", interval = 5000, timeout = 1000, healthy = 2, unhealthy = 3,
+  min_health_percent = 0 }
+
 defaults.warmup = { minimum_percent = 10, aggression = 1 }
 
 defaults.budgets = { cpu = 50, memory = 268435456, timers = 256 }

@@ -74,6 +74,14 @@ local function check_tls(service, path, report)
   end
 end
 
+local function check_health(check, path, report)
+  defaults.fill(check, defaults.health_check)
+  check.statuses = check.statuses or { 200 }
+  if not check.path:find("^/") or check.path:find("[%s%c#]") then
+    report(join(path, "path"), ("expected a path that starts with '/', got %q"):format(check.path))
+  end
+end
+
 --- Checks and completes one service.
 function service_check.check(service, name, path, report)
   service.name = name
@@ -83,7 +91,10 @@ function service_check.check(service, name, path, report)
   check_balance(service, join(path, "balance"), report)
   service.pool = defaults.fill(service.pool, defaults.pool)
   if service.circuit_breaker then defaults.fill(service.circuit_breaker, defaults.circuit_breaker) end
-  if service.outlier_detection then defaults.fill(service.outlier_detection, defaults.outlier_detection) end
+  local out = service.outlier_detection
+  if out then defaults.fill(out, defaults.outlier_detection) end
+  if out and out.success_rate then defaults.fill(out.success_rate, defaults.success_rate) end
+  if service.health_check then check_health(service.health_check, join(path, "health_check"), report) end
   if service.tls then check_tls(service, join(path, "tls"), report) end
 end
 

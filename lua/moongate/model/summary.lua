@@ -27,7 +27,8 @@ local function service_of(service)
   end
   return { at = service.at, endpoints = endpoints, subsets = service.subsets, balance = service.balance,
            tls = service.tls ~= nil, pool = service.pool,
-           circuit_breaker = service.circuit_breaker, outlier_detection = service.outlier_detection }
+           circuit_breaker = service.circuit_breaker, outlier_detection = service.outlier_detection,
+           health_check = service.health_check, proxy_protocol = service.proxy_protocol }
 end
 
 local function backends_of(backends)

@@ -57,6 +57,7 @@ function calls.mg_call_new(x, method, path, authority)
 end
 
 function calls.mg_call_send() return real.MG_ECONNECT end
+function calls.mg_call_connect() return real.MG_ECONNECT end
 function calls.mg_call_why(_, span) show(span, "why", "a rehearsal calls nobody") end
 function calls.mg_timer_start() return real.MG_OK end
 function calls.mg_timer_stop() end

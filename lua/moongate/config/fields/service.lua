@@ -75,6 +75,24 @@ local circuit_breaker = {
   limit("retry_budget_min", "Retries that the budget always allows."),
 }
 
+local success_rate = {
+  { "minimum_hosts", type = "integer", min = 1, max = 65535, doc = "With fewer that have enough requests: nobody." },
+  { "request_volume", type = "integer", min = 1, max = 4294967295, doc = "Requests of an interval that are enough." },
+  { "stdev_factor", type = "number", min = 0, max = 100, doc = "Standard deviations below the mean." },
+}
+
+local health_check = {
+  { "kind", type = "string", one_of = { "http", "tcp" }, doc = "A request, or a connection alone." },
+  { "path", type = "string", doc = "Of the request, a GET." },
+  { "host", type = "string", min = 1, pattern = "^[^%s%c/@]+$", doc = "Of the request; absent: the address." },
+  { "statuses", type = "list", items = { type = "integer", min = 100, max = 599 }, min = 1, doc = "That are well." },
+  { "interval", type = "duration", min = 100, doc = "Between two checks, and up to a tenth more." },
+  { "timeout", type = "duration", min = 1, doc = "For the whole answer." },
+  { "healthy", type = "integer", min = 1, max = 1000, doc = "Checks in a row that bring an endpoint in." },
+  { "unhealthy", type = "integer", min = 1, max = 1000, doc = "Checks in a row that take it out." },
+  { "min_health_percent", type = "number", min = 0, max = 100, doc = "With fewer that are well, all are used." },
+}
+
 local outlier_detection = {
   limit("consecutive_5xx", "Failures and answers from 500 on in a row that eject; 0: off."),
   limit("consecutive_gateway_errors", "Failures and answers 502, 503, 504 in a row that eject; 0: off."),
@@ -87,6 +105,7 @@ local outlier_detection = {
   { "min_health_percent", type = "number", min = 0, max = 100, doc = "With fewer that are well, all are used." },
   { "error_codes", type = "list", items = { type = "integer", min = 100, max = 599 }, min = 1,
     doc = "Statuses that are errors, in place of 500 and above." },
+  { "success_rate", type = "record", fields = success_rate, doc = "Who does far worse than the others is ejected." },
 }
 
 return {
@@ -100,5 +119,6 @@ return {
   { "pool", type = "record", fields = pool, doc = "Connections kept to each endpoint." },
   { "circuit_breaker", type = "record", fields = circuit_breaker, doc = "What may be in use at once." },
   { "outlier_detection", type = "record", fields = outlier_detection, doc = "Who fails is left out a while." },
+  { "health_check", type = "record", fields = health_check, doc = "Endpoints are asked whether they are well." },
   { "metadata", type = "any", doc = "Names for the metrics." },
 }
