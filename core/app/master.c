@@ -7,17 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "app/admin.h"
-#include "app/files.h"
-#include "app/loader.h"
-#include "app/sockets.h"
-#include "app/stall.h"
+#include "app/master_state.h"
+#include "app/notify.h"
+#include "app/process.h"
+#include "app/upgrade.h"
 #include "app/worker.h"
 #include "base/log.h"
 #ifdef __SANITIZE_ADDRESS__
@@ -25,42 +24,6 @@
 #endif
 
 enum { SHORT_LIFE_MS = 1000, BACK_OFF_MS = 100, BACK_OFF_MOST_MS = 5000, STOP_MS = 35000 };
-
-/* A child: a worker slot, or the admin process (the last one). */
-struct child {
-    pid_t pid; /* 0: none */
-    int control;
-    bool ready;
-    uint64_t started, again; /* ms; again: when to start it, 0: it runs */
-    uint32_t deaths;         /* short lives in a row */
-    bool retired;            /* its end is wanted: its successor starts at once */
-};
-
-struct master {
-    int argc;
-    char **argv;
-    struct mg_plan *plan;
-    struct mg_shared shared;
-    struct mg_sockets sockets;
-    struct child children[MG_PLAN_WORKERS + 1];
-    uint32_t nworkers;
-    uint64_t sent;      /* ms: when the workers were told to reload */
-    uint32_t reloading; /* workers that have yet to say how a reload went */
-    struct mg_loader loader;
-    struct mg_stall stall;
-    struct mg_files *files; /* NULL: nothing is watched */
-    bool wanted;            /* a reload was asked for while another was under way */
-    int signals;
-    bool started, stopping, failed;
-};
-
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static bool is_admin(const struct master *m, uint32_t i)
 {
@@ -81,6 +44,7 @@ static int child_main(struct master *m, uint32_t i, int control)
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGUSR1, SIG_IGN);
+    signal(SIGUSR2, SIG_IGN);
     sigemptyset(&mask);
     if (!is_admin(m, i))
         sigaddset(&mask, SIGTERM);
@@ -90,6 +54,8 @@ static int child_main(struct master *m, uint32_t i, int control)
     for (uint32_t c = 0; c <= m->nworkers; c++)
         if (m->children[c].pid != 0 && c != i)
             close(m->children[c].control);
+    if (m->plan->confined)
+        mg_process_confine();
     if (is_admin(m, i)) {
         struct mg_admin_opts o = {m->sockets.admin, control, &m->shared, m->plan->config};
 
@@ -111,13 +77,13 @@ static void spawn(struct master *m, uint32_t i)
 
     c->again = 0;
     c->ready = c->retired = false;
-    c->started = now_ms();
+    c->started = mg_master_now();
     if (!is_admin(m, i))
         mg_stall_reset(&m->stall, m->shared.status, i);
     if (mg_control_pair(pair) != 0 || (c->pid = fork()) < 0) {
         mg_log(MG_LOG_ERROR, "cannot start a process: %s", strerror(errno));
         c->pid = 0;
-        c->again = now_ms() + BACK_OFF_MOST_MS;
+        c->again = mg_master_now() + BACK_OFF_MOST_MS;
         return;
     }
     if (c->pid == 0) {
@@ -151,6 +117,8 @@ static void stop(struct master *m)
     /* Else the kernel would go on taking connections that nobody serves. */
     if (!m->stopping)
         mg_sockets_keep(&m->sockets, -1);
+    if (!m->stopping && !m->handed_over)
+        mg_notify("STOPPING=1\n");
     m->stopping = true;
     mg_loader_kill(&m->loader);
     m->shared.status->draining = true;
@@ -160,7 +128,7 @@ static void stop(struct master *m)
 }
 
 /* The admin process tells that the gateway drains until the last worker has ended. */
-static void stop_admin(struct master *m)
+void mg_master_stop_admin(struct master *m)
 {
     struct mg_control message = {.type = MG_CONTROL_DRAIN};
 
@@ -168,69 +136,7 @@ static void stop_admin(struct master *m)
         mg_control_send(m->children[m->nworkers].control, &message);
 }
 
-/* ---- reloads -------------------------------------------------------------------------------- */
-
-static void in_loader(void *arg)
-{
-    struct master *m = arg;
-
-    close(m->signals);
-    mg_sockets_keep(&m->sockets, -1);
-}
-
-/* The config is read and checked by a process of its own; only one that stands reaches the workers. */
-static void reload(struct master *m)
-{
-    m->wanted = m->loader.pid != 0 || (m->reloading > 0 && now_ms() < m->sent + MG_LOADER_MS);
-    if (m->wanted)
-        return;
-    mg_loader_start(&m->loader, m->argc, m->argv, now_ms(), in_loader, m);
-}
-
-static void send_reload(struct master *m)
-{
-    static struct mg_control message;
-
-    m->sent = now_ms();
-    m->reloading = m->nworkers; /* one that is being started again answers as well */
-    for (uint32_t i = 0; i < m->nworkers; i++) {
-        mg_sockets_message(&m->sockets, i, &message);
-        if (m->children[i].pid == 0 || mg_control_send(m->children[i].control, &message) == 0)
-            continue;
-        m->reloading--;
-        mg_log(MG_LOG_ERROR, "worker %u does not take the reload; its old config serves on", i);
-    }
-    m->children[m->nworkers].retired = true; /* its successor holds the new config, and socket */
-    stop_admin(m);
-}
-
-static void watch_sources(struct master *m, const struct mg_plan *plan)
-{
-    if (m->files != NULL && plan->sources != NULL)
-        mg_files_set(m->files, plan->sources, plan->sources_size, plan->began, now_ms());
-}
-
-static void on_loaded(struct master *m, int status)
-{
-    static struct mg_plan fresh;
-    int rc = mg_loader_finish(&m->loader, status, &fresh);
-
-    if (m->stopping) {
-        mg_plan_free(&fresh);
-        return;
-    }
-    watch_sources(m, &fresh);
-    if (rc != 0 || mg_sockets_change(&m->sockets, &fresh) != 0) {
-        mg_log(MG_LOG_ERROR, "reload refused; the old config serves on");
-        mg_plan_free(&fresh);
-    } else {
-        mg_plan_free(m->plan);
-        *m->plan = fresh;
-        send_reload(m);
-    }
-    if (m->wanted)
-        reload(m);
-}
+/* ---- ends ---------------------------------------------------------------------------------- */
 
 static const char *describe_end(int status)
 {
@@ -249,15 +155,15 @@ static void plan_restart(struct master *m, uint32_t i, int status)
     struct child *c = &m->children[i];
     uint64_t wait = 0;
 
-    c->again = now_ms();
+    c->again = mg_master_now();
     if (c->retired)
         return;
-    c->deaths = now_ms() - c->started < SHORT_LIFE_MS ? c->deaths + 1 : 0;
+    c->deaths = mg_master_now() - c->started < SHORT_LIFE_MS ? c->deaths + 1 : 0;
     if (c->deaths > 1) {
         wait = (uint64_t)BACK_OFF_MS << (c->deaths < 8 ? c->deaths - 2 : 6);
         wait = wait < BACK_OFF_MOST_MS ? wait : BACK_OFF_MOST_MS;
     }
-    c->again = now_ms() + wait;
+    c->again = mg_master_now() + wait;
     mg_log(MG_LOG_ERROR, "%s %u (pid %d) %s; started again in %llu ms",
            is_admin(m, i) ? "admin" : "worker", i, (int)c->pid, describe_end(status),
            (unsigned long long)wait);
@@ -283,6 +189,27 @@ static void on_child_end(struct master *m, pid_t pid, int status)
     count_ready(m);
 }
 
+/* The one that was to take over has ended, and we go on. */
+static void on_upgrade_end(struct master *m, int status)
+{
+    m->upgrade = 0;
+    mg_log(MG_LOG_ERROR, "the upgrade %s; the old binary serves on", describe_end(status));
+}
+
+static void upgrade(struct master *m)
+{
+    uint32_t n;
+    int *fds = mg_sockets_list(&m->sockets, &n);
+
+    if (fds == NULL || m->upgrade != 0)
+        mg_log(MG_LOG_ERROR, "no upgrade: %s", fds == NULL ? "out of memory" : "one is under way");
+    else
+        m->upgrade = mg_upgrade_start(m->argv, fds, n);
+    m->upgrade = m->upgrade > 0 ? m->upgrade : 0;
+    m->upgrade_by = mg_master_now() + MG_UPGRADE_MS;
+    free(fds);
+}
+
 static void reap(struct master *m)
 {
     int status;
@@ -290,7 +217,9 @@ static void reap(struct master *m)
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         if (pid == m->loader.pid)
-            on_loaded(m, status);
+            mg_master_on_loaded(m, status);
+        else if (pid == m->upgrade)
+            on_upgrade_end(m, status);
         else
             on_child_end(m, pid, status);
     }
@@ -315,6 +244,10 @@ static void say_ready(struct master *m)
         if (m->children[i].pid != 0 && !m->children[i].ready)
             return;
     m->started = true;
+    if (mg_process_write_id(m->pid_file) != 0)
+        mg_log(MG_LOG_ERROR, "no pid_file was written");
+    mg_notify_ready();
+    mg_upgrade_done();
     mg_log(MG_LOG_INFO, "%u listeners, %u workers: ready", m->plan->nlisteners, m->nworkers);
 }
 
@@ -330,8 +263,9 @@ static void on_message(struct master *m, uint32_t i)
         mg_log(MG_LOG_ERROR, "worker %u refused the reload; its old config serves on", i);
     if (!is_admin(m, i) && m->reloading > 0 && --m->reloading == 0) {
         mg_log(MG_LOG_INFO, "reloaded: %u listeners", m->plan->nlisteners);
+        mg_notify_ready();
         if (m->wanted)
-            reload(m);
+            mg_master_reload(m);
     }
     count_ready(m);
     say_ready(m);
@@ -346,6 +280,16 @@ static void reopen_logs(struct master *m)
             mg_control_send(m->children[i].control, &message);
 }
 
+/* The new gateway serves: what we share with it is its own now. */
+static void hand_over(struct master *m)
+{
+    m->handed_over = true;
+    m->upgrade = 0;
+    m->children[m->nworkers].retired = true;
+    mg_master_stop_admin(m);
+    mg_log(MG_LOG_INFO, "another process has taken over");
+}
+
 static void on_signal(struct master *m)
 {
     struct signalfd_siginfo info;
@@ -358,12 +302,18 @@ static void on_signal(struct master *m)
         break;
     case SIGHUP:
         if (m->started && !m->stopping)
-            reload(m);
+            mg_master_reload(m);
         break;
     case SIGUSR1:
         reopen_logs(m);
         break;
+    case SIGUSR2:
+        if (m->started && !m->stopping)
+            upgrade(m);
+        break;
     default: /* SIGTERM, SIGINT; the second time at once */
+        if (m->upgrade != 0 && (pid_t)info.ssi_pid == m->upgrade)
+            hand_over(m);
         for (uint32_t i = 0; m->stopping && i < m->nworkers; i++)
             if (m->children[i].pid != 0)
                 kill(m->children[i].pid, SIGKILL);
@@ -378,7 +328,7 @@ static void look_after_children(struct master *m)
     uint32_t n = m->nworkers + (m->sockets.admin >= 0 ? 1 : 0);
 
     for (uint32_t i = 0; i < n && !m->stopping; i++)
-        if (m->children[i].pid == 0 && m->children[i].again <= now_ms())
+        if (m->children[i].pid == 0 && m->children[i].again <= mg_master_now())
             spawn(m, i);
         else if (m->children[i].ready && !is_admin(m, i))
             mg_stall_look(&m->stall, m->shared.status, i, m->children[i].pid);
@@ -386,7 +336,7 @@ static void look_after_children(struct master *m)
 
 static int until_next_deed(const struct master *m)
 {
-    uint64_t now = now_ms(), wait = MG_STALL_LOOK_MS;
+    uint64_t now = mg_master_now(), wait = MG_STALL_LOOK_MS;
 
     for (uint32_t i = 0; i <= m->nworkers; i++) {
         const struct child *c = &m->children[i];
@@ -399,15 +349,28 @@ static int until_next_deed(const struct master *m)
     if (m->files != NULL && mg_files_wait(m->files, now) >= 0 &&
         (uint64_t)mg_files_wait(m->files, now) < wait)
         wait = (uint64_t)mg_files_wait(m->files, now);
+    if (mg_notify_period() > 0 && mg_notify_period() < wait)
+        wait = mg_notify_period();
     return m->stopping ? 100 : (int)wait;
+}
+
+/* A service manager may want to hear that the master is not stuck. */
+static void show_life(struct master *m)
+{
+    uint64_t period = mg_notify_period(), now = mg_master_now();
+
+    if (period == 0 || now < m->alive_by)
+        return;
+    m->alive_by = now + period;
+    mg_notify("WATCHDOG=1\n");
 }
 
 static void look_at_files(struct master *m)
 {
     if (m->files == NULL || !m->started || m->stopping)
         return;
-    if (mg_files_changed(m->files, now_ms()))
-        reload(m);
+    if (mg_files_changed(m->files, mg_master_now()))
+        mg_master_reload(m);
 }
 
 static void wait_events(struct master *m)
@@ -422,7 +385,7 @@ static void wait_events(struct master *m)
     if (poll(fds, m->nworkers + 3, until_next_deed(m)) <= 0)
         return;
     if (files->revents & POLLIN)
-        mg_files_read(m->files, now_ms());
+        mg_files_read(m->files, mg_master_now());
     for (uint32_t i = 0; i <= m->nworkers; i++)
         if (fds[i + 1].revents & POLLIN)
             on_message(m, i);
@@ -437,28 +400,30 @@ static void kill_rest(struct master *m)
             kill(m->children[i].pid, SIGKILL);
 }
 
-/* As many sockets as the system lets us have: the usual limit of 1,024 is for those who use select(). */
-static void raise_files(void)
+/* Whoever has the sockets needs no more rights. */
+static int open_sockets(struct master *m)
 {
-    struct rlimit files;
+    static int given[MG_PLAN_LISTENERS * 2 + MG_PLAN_WORKERS];
+    uint32_t n = mg_upgrade_inherit(given, sizeof(given) / sizeof(given[0]));
 
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
+    if (mg_sockets_open(&m->sockets, m->plan, m->nworkers, given, n) != 0)
+        return -1;
+    return mg_process_become(m->plan->user, m->plan->group);
 }
 
 static int setup(struct master *m)
 {
     sigset_t mask;
 
-    raise_files();
+    mg_process_raise_files();
+    mg_process_no_new_privileges();
     sigemptyset(&mask);
     sigaddset(&mask, SIGCHLD);
     sigaddset(&mask, SIGTERM);
     sigaddset(&mask, SIGINT);
     sigaddset(&mask, SIGHUP);
     sigaddset(&mask, SIGUSR1);
+    sigaddset(&mask, SIGUSR2);
     sigprocmask(SIG_BLOCK, &mask, NULL);
     signal(SIGPIPE, SIG_IGN);
     m->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -466,8 +431,8 @@ static int setup(struct master *m)
         return -1;
     if (m->plan->watch && (m->files = mg_files_new(false)) == NULL)
         return -1;
-    watch_sources(m, m->plan);
-    return mg_sockets_open(&m->sockets, m->plan, m->nworkers);
+    mg_master_watch_sources(m, m->plan);
+    return open_sockets(m);
 }
 
 int mg_master_run(int argc, char **argv, struct mg_plan *plan)
@@ -476,23 +441,30 @@ int mg_master_run(int argc, char **argv, struct mg_plan *plan)
     uint64_t stop_by = 0;
 
     m = (struct master){.argc = argc, .argv = argv, .plan = plan, .nworkers = plan->workers};
+    m.pid_file = plan->pid_file == NULL ? NULL : strdup(plan->pid_file);
     mg_log_setup("master", MG_LOG_INFO);
+    mg_upgrade_setup();
     if (setup(&m) != 0)
         return 1;
     while (!m.stopping || running(&m, m.nworkers) > 0) {
         look_after_children(&m);
         wait_events(&m);
         look_at_files(&m);
-        if (m.loader.pid != 0 && now_ms() >= m.loader.by)
+        if (m.loader.pid != 0 && mg_master_now() >= m.loader.by)
             mg_loader_kill(&m.loader);
+        if (m.upgrade != 0 && mg_master_now() >= m.upgrade_by)
+            kill(m.upgrade, SIGKILL);
+        show_life(&m);
         if (m.stopping && stop_by == 0)
-            stop_by = now_ms() + STOP_MS;
-        if (m.stopping && now_ms() > stop_by)
+            stop_by = mg_master_now() + STOP_MS;
+        if (m.stopping && mg_master_now() > stop_by)
             kill_rest(&m);
     }
-    stop_admin(&m);
+    mg_master_stop_admin(&m);
     if (m.children[m.nworkers].pid != 0)
         waitpid(m.children[m.nworkers].pid, NULL, 0);
-    mg_sockets_end(&m.sockets);
+    if (!m.handed_over)
+        mg_sockets_end(&m.sockets);
+    mg_process_remove_id(m.pid_file);
     return m.failed ? 1 : 0;
 }

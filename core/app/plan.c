@@ -1,6 +1,8 @@
 #include "app/plan.h"
 
+#include <errno.h>
 #include <lauxlib.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,11 +55,38 @@ static void read_plan(lua_State *L, struct mg_plan *plan)
         plan->workers = MG_PLAN_WORKERS;
     plan->admin = copy_field(L, "admin");
     plan->admin_at = copy_field(L, "admin_at");
+    plan->user = copy_field(L, "user");
+    plan->group = copy_field(L, "group");
+    plan->pid_file = copy_field(L, "pid_file");
+    lua_getfield(L, -1, "seccomp");
+    plan->confined = lua_toboolean(L, -1);
+    lua_pop(L, 1);
     plan->config = copy_field(L, "config");
     lua_getfield(L, -1, "watch");
     plan->watch = lua_toboolean(L, -1);
     lua_pop(L, 1);
     read_listeners(L, plan);
+}
+
+/* The table { action = "signal", pid =, signal = } is on the stack's top; the exit code. */
+static int send_signal(lua_State *L)
+{
+    lua_getfield(L, -1, "pid");
+    lua_getfield(L, -2, "signal");
+    if (kill((pid_t)lua_tointeger(L, -2), (int)lua_tointeger(L, -1)) == 0)
+        return 0;
+    fprintf(stderr, "moongate: process %d: %s\n", (int)lua_tointeger(L, -2), strerror(errno));
+    return 1;
+}
+
+static bool is_signal(lua_State *L)
+{
+    bool yes;
+
+    lua_getfield(L, -1, "action");
+    yes = lua_isstring(L, -1) && strcmp(lua_tostring(L, -1), "signal") == 0;
+    lua_pop(L, 1);
+    return yes;
 }
 
 static void push_args(lua_State *L, int argc, char **argv)
@@ -113,7 +142,9 @@ int mg_plan_make(int argc, char **argv, struct mg_plan *plan)
         push_args(L, argc, argv);
         push_versions(L);
         if (mg_vm_call(L, 2, 1) == 0) {
-            code = lua_istable(L, -1) ? -1 : (int)lua_tointeger(L, -1);
+            code = !lua_istable(L, -1) ? (int)lua_tointeger(L, -1)
+                   : is_signal(L)      ? send_signal(L)
+                                       : -1;
             if (code == -1)
                 read_plan(L, plan);
             read_sources(L, plan);
@@ -162,11 +193,13 @@ static bool take_text(FILE *file, char **text)
 
 int mg_plan_write(const struct mg_plan *plan, FILE *file)
 {
-    uint32_t numbers[3] = {plan->workers, plan->nlisteners, plan->watch};
+    uint32_t numbers[4] = {plan->workers, plan->nlisteners, plan->watch, plan->confined};
     bool ok = fwrite(numbers, sizeof(numbers), 1, file) == 1 &&
               fwrite(&plan->began, sizeof(plan->began), 1, file) == 1 &&
               put_text(file, plan->admin) && put_text(file, plan->admin_at) &&
-              put_text(file, plan->config) && put(file, plan->sources, plan->sources_size);
+              put_text(file, plan->user) && put_text(file, plan->group) &&
+              put_text(file, plan->pid_file) && put_text(file, plan->config) &&
+              put(file, plan->sources, plan->sources_size);
 
     for (uint32_t i = 0; ok && i < plan->nlisteners; i++)
         ok = put_text(file, plan->listeners[i].name) &&
@@ -177,7 +210,7 @@ int mg_plan_write(const struct mg_plan *plan, FILE *file)
 
 int mg_plan_read(struct mg_plan *plan, FILE *file)
 {
-    uint32_t numbers[3];
+    uint32_t numbers[4];
     bool ok;
 
     memset(plan, 0, sizeof(*plan));
@@ -187,8 +220,11 @@ int mg_plan_read(struct mg_plan *plan, FILE *file)
     plan->workers = numbers[0];
     plan->nlisteners = numbers[1];
     plan->watch = numbers[2] != 0;
+    plan->confined = numbers[3] != 0;
     ok = take_text(file, &plan->admin) && take_text(file, &plan->admin_at) &&
-         take_text(file, &plan->config) && take(file, &plan->sources, &plan->sources_size);
+         take_text(file, &plan->user) && take_text(file, &plan->group) &&
+         take_text(file, &plan->pid_file) && take_text(file, &plan->config) &&
+         take(file, &plan->sources, &plan->sources_size);
     for (uint32_t i = 0; ok && i < plan->nlisteners; i++)
         ok = take_text(file, &plan->listeners[i].name) &&
              take_text(file, &plan->listeners[i].address) &&
@@ -208,6 +244,9 @@ void mg_plan_free(struct mg_plan *plan)
     }
     free(plan->admin);
     free(plan->admin_at);
+    free(plan->user);
+    free(plan->group);
+    free(plan->pid_file);
     free(plan->config);
     free(plan->sources);
     memset(plan, 0, sizeof(*plan));

@@ -23,15 +23,18 @@ struct mg_plan {
     uint32_t workers, nlisteners;
     char *admin; /* address to bind, or NULL */
     char *admin_at;
-    char *config;   /* the model as JSON, for /config; secrets left out */
-    uint64_t began; /* when the load began: ns of CLOCK_REALTIME_COARSE, as files' times are */
-    bool watch;     /* reload when one of the sources changes */
-    char *sources;  /* what the load read, or looked for: paths, each ended by NUL */
+    char *user, *group; /* to become once the sockets are open; NULL: stay */
+    char *pid_file;     /* NULL: none */
+    bool confined;      /* workers by a filter of system calls */
+    char *config;       /* the model as JSON, for /config; secrets left out */
+    uint64_t began;     /* when the load began: ns of CLOCK_REALTIME_COARSE, as files' times are */
+    bool watch;         /* reload when one of the sources changes */
+    char *sources;      /* what the load read, or looked for: paths, each ended by NUL */
     size_t sources_size;
     struct mg_plan_listener listeners[MG_PLAN_LISTENERS];
 };
 
-/* Runs the command.  -1: it was `run` and *plan is what to do; else the exit code, and *plan has the
+/* Runs the command; a signal that it is to send (`reload`, `upgrade`) is sent.  -1: it was `run` and *plan is what to do; else the exit code, and *plan has the
  * sources only. */
 int mg_plan_make(int argc, char **argv, struct mg_plan *plan);
 /* Puts a plan into a file, and takes it out again in another process; 0, or -1: what is there is no

@@ -49,21 +49,53 @@ static bool is_own_port(const struct mg_sockets *s, const char *address)
     return false;
 }
 
+/* One of those that this process was started with, or -1. */
+static int take_given(const struct mg_sockets *s, const char *address)
+{
+    for (uint32_t i = 0; i < s->ngiven; i++) {
+        int fd = s->given[i];
+
+        if (fd < 0 || !mg_bind_is_at(fd, address))
+            continue;
+        s->given[i] = -1;
+        return fd;
+    }
+    return -1;
+}
+
 /* A bound and listening socket, or an error, which has been said. */
 static int open_one(const struct mg_sockets *s, const struct mg_plan_listener *l)
 {
-    int rc = is_own_port(s, l->address) ? 0 : mg_bind_probe(l->address);
+    int rc, given = take_given(s, l->address);
+
+    if (given >= 0)
+        return given;
+    rc = is_own_port(s, l->address) ? 0 : mg_bind_probe(l->address);
 
     if (rc == 0)
         rc = mg_bind_open(l->address, BACKLOG, l->mode);
     return rc < 0 ? refuse(l, rc) : rc;
 }
 
-/* The socket of a slot beyond the first. */
-static int open_next(const struct mg_plan_listener *l, int first)
+/* The socket of a slot beyond the first; one without a neighbour at its address is shared. */
+static int open_next(const struct mg_sockets *s, const struct mg_plan_listener *l, int first,
+                     bool share)
 {
-    return mg_bind_is_unix(l->address) ? fcntl(first, F_DUPFD_CLOEXEC, 0)
-                                       : mg_bind_open(l->address, BACKLOG, l->mode);
+    int given = take_given(s, l->address);
+
+    if (given >= 0)
+        return given;
+    return share || mg_bind_is_unix(l->address) ? fcntl(first, F_DUPFD_CLOEXEC, 0)
+                                                : mg_bind_open(l->address, BACKLOG, l->mode);
+}
+
+/* Such as systemd's: no second socket can stand beside it. */
+static bool is_alone(int fd)
+{
+    int shared = 1;
+    socklen_t len = sizeof(shared);
+
+    return getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, &len) == 0 && shared == 0;
 }
 
 static int open_set(const struct mg_sockets *s, struct mg_socket_set *set,
@@ -77,7 +109,7 @@ static int open_set(const struct mg_sockets *s, struct mg_socket_set *set,
     for (uint32_t i = 0; i < s->slots; i++)
         set->fds[i] = i == 0 ? first : -1;
     for (uint32_t i = 1; i < s->slots; i++) {
-        set->fds[i] = open_next(l, first);
+        set->fds[i] = open_next(s, l, first, is_alone(first));
         if (set->fds[i] < 0) {
             refuse(l, set->fds[i]);
             close_set(set, s->slots);
@@ -210,12 +242,38 @@ int mg_sockets_change(struct mg_sockets *s, const struct mg_plan *plan)
     return c.failed ? -1 : 0;
 }
 
-int mg_sockets_open(struct mg_sockets *s, const struct mg_plan *plan, uint32_t slots)
+int mg_sockets_open(struct mg_sockets *s, const struct mg_plan *plan, uint32_t slots, int *given,
+                    uint32_t ngiven)
 {
+    int rc;
+
     memset(s, 0, sizeof(*s));
     s->slots = slots;
     s->admin = -1;
-    return mg_sockets_change(s, plan);
+    s->given = given;
+    s->ngiven = ngiven;
+    rc = mg_sockets_change(s, plan);
+    for (uint32_t i = 0; i < ngiven; i++)
+        if (given[i] >= 0)
+            close(given[i]);
+    s->given = NULL;
+    s->ngiven = 0;
+    return rc;
+}
+
+int *mg_sockets_list(const struct mg_sockets *s, uint32_t *n)
+{
+    int *fds = calloc((size_t)s->n * s->slots + 1, sizeof(*fds));
+
+    *n = 0;
+    if (fds == NULL)
+        return NULL;
+    for (uint32_t i = 0; i < s->n; i++)
+        for (uint32_t j = 0; j < s->slots; j++)
+            fds[(*n)++] = s->sets[i].fds[j];
+    if (s->admin >= 0)
+        fds[(*n)++] = s->admin;
+    return fds;
 }
 
 void mg_sockets_keep(struct mg_sockets *s, int slot)

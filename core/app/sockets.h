@@ -19,10 +19,16 @@ struct mg_sockets {
     } sets[MG_PLAN_LISTENERS];
     int admin; /* -1: none */
     char *admin_address;
+    int *given; /* while they are opened: sockets that this process was started with, or -1 */
+    uint32_t ngiven;
 };
 
-/* Opens those of all slots, and the admin's; 0 or -1, when all that cannot be opened has been said. */
-int mg_sockets_open(struct mg_sockets *s, const struct mg_plan *plan, uint32_t slots);
+/* Opens those of all slots, and the admin's; 0 or -1, when all that cannot be opened has been said.  What
+ * this process was started with (`given`) is taken in place of a new one, or closed. */
+int mg_sockets_open(struct mg_sockets *s, const struct mg_plan *plan, uint32_t slots, int *given,
+                    uint32_t ngiven);
+/* All that are open, in one array that the caller frees; NULL: out of memory. */
+int *mg_sockets_list(const struct mg_sockets *s, uint32_t *n);
 /* Opens what is new and closes what the plan no longer has; on failure nothing has changed. */
 int mg_sockets_change(struct mg_sockets *s, const struct mg_plan *plan);
 /* Once: closes the sockets but those of `slot` (in its child), or but the admin's (-1). */

@@ -102,6 +102,20 @@ static int bind_path(int fd, const struct sockaddr_storage *at, socklen_t len, u
     return mode != 0 && chmod(path, mode) != 0 ? -errno : 0;
 }
 
+bool mg_bind_is_at(int fd, const char *address)
+{
+    struct sockaddr_storage at = {0}, own = {0};
+    socklen_t len, own_len = sizeof(own);
+
+    if (parse(address, &at, &len) != 0 || getsockname(fd, (struct sockaddr *)&own, &own_len) != 0 ||
+        at.ss_family != own.ss_family)
+        return false;
+    if (at.ss_family == AF_UNIX)
+        return strcmp(((struct sockaddr_un *)&at)->sun_path,
+                      ((struct sockaddr_un *)&own)->sun_path) == 0;
+    return memcmp(&at, &own, len) == 0;
+}
+
 void mg_bind_unlink(const char *address)
 {
     if (mg_bind_is_unix(address))

@@ -18,6 +18,8 @@ int mg_bind_open(const char *address, int backlog, unsigned mode);
 /* Whether `address` could be bound alone: 0, or -EADDRINUSE and the like.  SO_REUSEPORT would share an
  * address with another process of the same user unnoticed. */
 int mg_bind_probe(const char *address);
+/* Whether `fd` listens at `address`. */
+bool mg_bind_is_at(int fd, const char *address);
 /* Removes the path of a Unix address; nothing for another one. */
 void mg_bind_unlink(const char *address);
 #endif

@@ -167,6 +167,7 @@ function export.tree(model)
     add(tree, "explain", map_of({ token = model.explain.token }, field_of(fields.config, "explain").fields))
   end
   if model.overload then add(tree, "overload", map_of(model.overload, field_of(fields.config, "overload").fields)) end
+  add(tree, "process", map_of(model.process, field_of(fields.config, "process").fields))
   add(tree, "order", model.order)
   add(tree, "budgets", map_of(model.budgets, field_of(fields.config, "budgets").fields))
   add(tree, "services", services)

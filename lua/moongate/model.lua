@@ -182,6 +182,10 @@ function model.check(draft, report, options)
     count = count + 1
     report(path, message)
   end
+  draft.process = defaults.fill(draft.process, defaults.process)
+  if draft.process.group and not draft.process.user then
+    counted({ "process", "group" }, "stands with 'user' only")
+  end
   for _, part in ipairs { "listeners", "services", "policies", "routes" } do draft[part] = draft[part] or {} end
   draft.budgets = defaults.fill(draft.budgets, defaults.budgets)
   local listeners = check_listeners(draft, options, counted)

@@ -3,7 +3,9 @@ local suggest = require "moongate.suggest"
 
 local cli = {}
 
-local NAMES = { "run", "check", "config", "explain", "new", "test", "bench", "docs", "version", "help" }
+local NAMES = {
+  "run", "check", "config", "explain", "new", "test", "bench", "docs", "reload", "upgrade", "version", "help",
+}
 local ALIASES = { ["--help"] = "help", ["-h"] = "help", ["--version"] = "version" }
 
 local function write(file)

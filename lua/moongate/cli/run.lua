@@ -41,7 +41,7 @@ end
 
 --- @return a table of what to run for the core: { action = "run", paths =, workers = (nil: one a core), admin =,
 -- admin_at =, port_offset =, bind =, policy_path =, listeners = array of { name =, address =, at =, mode = },
--- config = the model's summary as JSON }; or an exit code
+-- config = the model's summary as JSON, user =, group =, pid_file =, seccomp = }; or an exit code
 function run.main(words, streams)
   local values, err = load.options(words)
   if not values then return streams.refuse(err, run) end
@@ -49,6 +49,7 @@ function run.main(words, streams)
   if not model then return 1 end
   values.action, values.config = "run", summary.json(model)
   values.listeners, err = listeners(model, values)
+  for name, value in pairs(model.process) do values[name] = value end
   values.admin_at = not values.admin and model.admin and model.admin.at or nil
   if not err then values.admin, err = admin(model, values) end
   if err then return streams.refuse(err, run) end

@@ -207,7 +207,7 @@ function draft.make(checked, raw, context)
   local made = {
     listeners = listeners(context, checked.listeners or {}),
     admin = checked.admin and note(context, checked.admin, { "admin" }),
-    explain = checked.explain, overload = checked.overload, budgets = checked.budgets,
+    explain = checked.explain, process = checked.process, overload = checked.overload, budgets = checked.budgets,
     services = services(context, checked.services or {}, type(raw.services) == "table" and raw.services or {}),
     policies = uses(context, checked.policies, { "policies" }),
     routes = routes(context, checked.routes or {}, count_of(raw.routes)),

@@ -147,11 +147,19 @@ local budgets = {
   { "timers", type = "integer", min = 1, max = 1024, doc = "Of one policy, that wait or run, in one worker." },
 }
 
+local process = {
+  { "user", type = "string", min = 1, doc = "To become once the sockets are open." },
+  { "group", type = "string", min = 1, doc = "Its group; absent: the user's own." },
+  { "pid_file", type = "string", pattern = "^/", doc = "File that holds the master's process id." },
+  { "seccomp", type = "boolean", doc = "Whether the system refuses workers what no worker does." },
+}
+
 fields.config = {
   { "listeners", type = "map", values = { type = "record", fields = listener }, required = true,
     doc = "Where clients connect, by name." },
   { "admin", type = "record", fields = { { "address", type = "string", required = true } },
     doc = "Where metrics and health are served." },
+  { "process", type = "record", fields = process, doc = "What the processes are to the system." },
   { "explain", type = "record", fields = { { "token", type = "string", min = 16, required = true, secret = true,
     doc = "Who sends it in x-moongate-explain is told why." } }, doc = "Explanations of live requests." },
   { "overload", type = "record", fields = { { "memory", type = "size", min = 16777216,

@@ -1,6 +1,8 @@
 --- defaults: what a model's parts are when nobody says otherwise. Times in milliseconds, sizes in bytes.
 local defaults = {}
 
+defaults.process = { seccomp = true }
+
 defaults.listener = {
   trusted_hops = 0, trust_request_id = false, client_cert_header = "remove", append_forwarded_for = true,
   strict_hosts = false, path_normalization = "none", proxy_protocol = false,
