@@ -28,7 +28,8 @@ struct mg_worker {
     int signal_fd;
     struct mg_timer flush, drain;
     uint64_t drain_until;
-    int refused_family;
+    int refused_family, dropped_family;
+    uint64_t dropped; /* log lines, as far as they have been counted */
     struct mg_front *fronts[MG_PLAN_LISTENERS];
     uint32_t nfronts;
     bool master_gone;
@@ -50,10 +51,13 @@ static void on_refused(void *arg, const char *listener, int status, const char *
            status == 503 ? "OM" : "DPE", why);
 }
 
-static void declare_refused(struct mg_worker *w)
+static void declare_metrics(struct mg_worker *w)
 {
     static const mg_str labels[] = {{"listener", 8}, {"code", 4}};
 
+    w->dropped_family = mg_metrics_family(
+        w->env.metrics, MG_COUNTER, MG_STR("moongate_log_lines_dropped_total"),
+        MG_STR("Lines of all logs that nobody took in time."), NULL, 0, NULL, 0, 0);
     w->refused_family = mg_metrics_family(
         w->env.metrics, MG_COUNTER, MG_STR("moongate_requests_refused_total"),
         MG_STR("Requests refused before a policy saw them: malformed, too large, too slow."),
@@ -292,6 +296,18 @@ static void on_signal(struct mg_watch *watch, uint32_t events)
 
 /* ---- the beginning ------------------------------------------------------------------------- */
 
+/* What a full disk or a reader that is too slow has cost. */
+static void count_dropped(struct mg_worker *w)
+{
+    uint64_t dropped = mg_sink_dropped();
+
+    if (dropped == w->dropped)
+        return;
+    *mg_metrics_series(w->env.metrics, w->dropped_family, w->env.worker, NULL, 0) +=
+        dropped - w->dropped;
+    w->dropped = dropped;
+}
+
 static void on_flush(struct mg_timer *t)
 {
     struct mg_worker *w = MG_LIST_OF(t, struct mg_worker, flush);
@@ -299,6 +315,7 @@ static void on_flush(struct mg_timer *t)
     mg_sink_flush_all();
     mg_profile_look(w->profile);
     mg_stall_beat(w->opts->shared->status, w->opts->slot);
+    count_dropped(w);
     mg_timer_set(&w->loop, t, FLUSH_MS);
 }
 
@@ -335,7 +352,7 @@ static int setup(struct mg_worker *w)
         .memory = usual_memory(w->opts->shared->workers),
     };
     mg_abi_setup(&w->env);
-    declare_refused(w);
+    declare_metrics(w);
     w->L = mg_vm_new();
     if (w->proxy == NULL || w->L == NULL)
         return -1;

@@ -52,6 +52,24 @@ describe("operations:", function()
     assert.is_nil(process.file(file):find("/before", 1, true))
   end)
 
+  it("a full disk, and a reader that does not read, cost lines that are counted and no request", function()
+    local folder = gateway.folder()
+    os.execute("mkfifo " .. folder .. "/pipe")
+    local reader = assert(io.open(folder .. "/pipe", "r+")) -- holds it open, and never reads
+    for _, path in ipairs { "/dev/full", folder .. "/pipe" } do
+      gw = gateway.start { values = { path = path }, config = [[return {
+        listeners = { web = { address = "127.0.0.1:$web" } }, admin = { address = "127.0.0.1:$admin" },
+        policies = { { "access_log", path = "$path", format = "%REQ(:PATH)%" } },
+        routes = { { policies = { "respond" } } } }]] }
+      local conn = stream.connect(gw.ports.web)
+      for _ = 1, 200 do assert.equal(200, http.send(conn, { path = "/" .. ("x"):rep(4000) }).status) end
+      conn:close()
+      assert.is_true(loop.poll(function() return gw:metric "moongate_log_lines_dropped_total" > 50 or nil end, 10))
+      gw:stop()
+    end
+    reader:close()
+  end)
+
   it("certificates are read anew on a reload", function()
     local folder = certs.make(gateway.folder())
     local function config(name)
