@@ -346,8 +346,7 @@ static int until_next_deed(const struct master *m)
     }
     if (m->loader.pid != 0 && m->loader.by < now + wait)
         wait = m->loader.by > now ? m->loader.by - now : 0;
-    if (m->files != NULL && mg_files_wait(m->files, now) >= 0 &&
-        (uint64_t)mg_files_wait(m->files, now) < wait)
+    if (mg_files_wait(m->files, now) >= 0 && (uint64_t)mg_files_wait(m->files, now) < wait)
         wait = (uint64_t)mg_files_wait(m->files, now);
     if (mg_notify_period() > 0 && mg_notify_period() < wait)
         wait = mg_notify_period();
@@ -367,7 +366,7 @@ static void show_life(struct master *m)
 
 static void look_at_files(struct master *m)
 {
-    if (m->files == NULL || !m->started || m->stopping)
+    if (!m->started || m->stopping)
         return;
     if (mg_files_changed(m->files, mg_master_now()))
         mg_master_reload(m);
@@ -381,7 +380,7 @@ static void wait_events(struct master *m)
     for (uint32_t i = 0; i <= m->nworkers; i++)
         fds[i + 1] = (struct pollfd){.fd = m->children[i].pid != 0 ? m->children[i].control : -1,
                                      .events = POLLIN};
-    *files = (struct pollfd){.fd = m->files == NULL ? -1 : mg_files_fd(m->files), .events = POLLIN};
+    *files = (struct pollfd){.fd = mg_files_fd(m->files), .events = POLLIN};
     if (poll(fds, m->nworkers + 3, until_next_deed(m)) <= 0)
         return;
     if (files->revents & POLLIN)
@@ -429,7 +428,8 @@ static int setup(struct master *m)
     m->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     if (m->signals < 0 || mg_shared_make(&m->shared, m->nworkers) != 0)
         return -1;
-    if (m->plan->watch && (m->files = mg_files_new(false)) == NULL)
+    m->files = mg_files_new(false);
+    if (m->files == NULL)
         return -1;
     mg_master_watch_sources(m, m->plan);
     return open_sockets(m);

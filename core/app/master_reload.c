@@ -51,7 +51,7 @@ static void send_reload(struct master *m)
 
 void mg_master_watch_sources(struct master *m, const struct mg_plan *plan)
 {
-    if (m->files != NULL && plan->sources != NULL)
+    if (plan->sources != NULL)
         mg_files_set(m->files, plan->sources, plan->sources_size, plan->began, mg_master_now());
 }
 

@@ -34,7 +34,7 @@ struct master {
     uint32_t reloading; /* workers that have yet to say how a reload went */
     struct mg_loader loader;
     struct mg_stall stall;
-    struct mg_files *files;        /* NULL: nothing is watched */
+    struct mg_files *files;
     bool wanted;                   /* a reload was asked for while another was under way */
     pid_t upgrade;                 /* the process that is to take over, or 0 */
     uint64_t upgrade_by, alive_by; /* ms: when it is killed; when the next sign of life is due */
@@ -58,6 +58,6 @@ void mg_master_stop_admin(struct master *m);
 void mg_master_reload(struct master *m);
 /* That process has ended. */
 void mg_master_on_loaded(struct master *m, int status);
-/* With --watch: the files that `plan` was read from. */
+/* The files that `plan` wants to be read again when they change. */
 void mg_master_watch_sources(struct master *m, const struct mg_plan *plan);
 #endif

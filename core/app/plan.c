@@ -62,9 +62,6 @@ static void read_plan(lua_State *L, struct mg_plan *plan)
     plan->confined = lua_toboolean(L, -1);
     lua_pop(L, 1);
     plan->config = copy_field(L, "config");
-    lua_getfield(L, -1, "watch");
-    plan->watch = lua_toboolean(L, -1);
-    lua_pop(L, 1);
     read_listeners(L, plan);
 }
 
@@ -193,7 +190,7 @@ static bool take_text(FILE *file, char **text)
 
 int mg_plan_write(const struct mg_plan *plan, FILE *file)
 {
-    uint32_t numbers[4] = {plan->workers, plan->nlisteners, plan->watch, plan->confined};
+    uint32_t numbers[3] = {plan->workers, plan->nlisteners, plan->confined};
     bool ok = fwrite(numbers, sizeof(numbers), 1, file) == 1 &&
               fwrite(&plan->began, sizeof(plan->began), 1, file) == 1 &&
               put_text(file, plan->admin) && put_text(file, plan->admin_at) &&
@@ -210,7 +207,7 @@ int mg_plan_write(const struct mg_plan *plan, FILE *file)
 
 int mg_plan_read(struct mg_plan *plan, FILE *file)
 {
-    uint32_t numbers[4];
+    uint32_t numbers[3];
     bool ok;
 
     memset(plan, 0, sizeof(*plan));
@@ -219,8 +216,7 @@ int mg_plan_read(struct mg_plan *plan, FILE *file)
         return -1;
     plan->workers = numbers[0];
     plan->nlisteners = numbers[1];
-    plan->watch = numbers[2] != 0;
-    plan->confined = numbers[3] != 0;
+    plan->confined = numbers[2] != 0;
     ok = take_text(file, &plan->admin) && take_text(file, &plan->admin_at) &&
          take_text(file, &plan->user) && take_text(file, &plan->group) &&
          take_text(file, &plan->pid_file) && take_text(file, &plan->config) &&

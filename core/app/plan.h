@@ -28,8 +28,7 @@ struct mg_plan {
     bool confined;      /* workers by a filter of system calls */
     char *config;       /* the model as JSON, for /config; secrets left out */
     uint64_t began;     /* when the load began: ns of CLOCK_REALTIME_COARSE, as files' times are */
-    bool watch;         /* reload when one of the sources changes */
-    char *sources;      /* what the load read, or looked for: paths, each ended by NUL */
+    char *sources;      /* to be read again when they change: paths, each ended by NUL */
     size_t sources_size;
     struct mg_plan_listener listeners[MG_PLAN_LISTENERS];
 };

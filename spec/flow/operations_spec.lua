@@ -70,6 +70,31 @@ describe("operations:", function()
     reader:close()
   end)
 
+  it("a certificate that is renewed on the disk is taken at once", function()
+    local folder = certs.make(gateway.folder())
+    local function use(name)
+      for _, kind in ipairs { "key", "crt" } do
+        os.execute(("cd '%s' && cp %s.%s new && mv new own.%s"):format(folder, name, kind, kind))
+      end
+    end
+    use "a.test"
+    gw = gateway.start { values = { folder = folder }, config = [[return { listeners = { web = {
+      address = "127.0.0.1:$web", tls = { cert = "$folder/own.crt", key = "$folder/own.key" } } },
+      routes = { { policies = { "respond" } } } }]] }
+    local function subject()
+      return process.read(("openssl s_client -connect 127.0.0.1:%d </dev/null 2>/dev/null | grep ^subject"):format(
+        gw.ports.web)):match "CN = ([^%s]+)"
+    end
+    assert.equal("a.test", subject())
+    use "b.test"
+    assert.is_true(loop.poll(function() return subject() == "b.test" or nil end, 30), gw:log())
+    loop.sleep(0.5) -- the last reload, if another one follows, is through
+    local before = #gw:log()
+    gateway.write(gw.path, "return {}") -- the config itself is not watched
+    loop.sleep(0.5)
+    assert.equal("", gw:log():sub(before + 1))
+  end)
+
   it("certificates are read anew on a reload", function()
     local folder = certs.make(gateway.folder())
     local function config(name)

@@ -1,6 +1,7 @@
 --- run: checks the config, then tells the core what to bind and run.
 local address = require "moongate.model.address"
 local load = require "moongate.cli.load"
+local sources = require "moongate.config.sources"
 local summary = require "moongate.model.summary"
 
 local run = {}
@@ -45,6 +46,7 @@ end
 function run.main(words, streams)
   local values, err = load.options(words)
   if not values then return streams.refuse(err, run) end
+  sources.watch_all(values.watch)
   local model = load.model(values, streams.err, true)
   if not model then return 1 end
   values.action, values.config = "run", summary.json(model)

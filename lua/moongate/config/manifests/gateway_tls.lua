@@ -2,6 +2,7 @@
 --
 -- Secrets stand where the gateway's pods run; their keys are those that Istio's ingress gateway knows.
 local path_to = require "moongate.config.manifests.path"
+local sources = require "moongate.config.sources"
 local workloads = require "moongate.config.manifests.workloads"
 
 local gateway_tls = {}
@@ -20,12 +21,8 @@ local SECRETS = { "credentialName", "credentialNames", "caCertCredentialName" }
 -- ---- texts --------------------------------------------------------------------------------
 
 local function file_text(self, step, name)
-  local file, why = io.open(name, "rb")
-  local text = file and file:read("*a")
-  if file then file:close() end
-  if not text then
-    self.gateway:refuse(path_to(self.path, step), "cannot be read: " .. tostring(why):gsub("^.-: ", ""))
-  end
+  local text, why = sources.read_pem(name)
+  if not text then self.gateway:refuse(path_to(self.path, step), "cannot be read: " .. why) end
   return text
 end
 

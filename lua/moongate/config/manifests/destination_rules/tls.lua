@@ -3,6 +3,7 @@
 -- requests of any Host.
 local base64 = require "moongate.base64"
 local path_of = require "moongate.config.manifests.path"
+local sources = require "moongate.config.sources"
 
 local tls = {}
 
@@ -18,12 +19,8 @@ end
 local function read(block, name)
   local path = block.value[name]
   local folder = block.rule.file:match("^(.*/)") or ""
-  local file, why = io.open(path:sub(1, 1) == "/" and path or folder .. path, "rb")
-  local text = file and file:read("*a")
-  if file then file:close() end
-  if not text then
-    return refuse(block, name, ("cannot be read: %s"):format(tostring(why):gsub("^.-: ", "")))
-  end
+  local text, why = sources.read_pem(path:sub(1, 1) == "/" and path or folder .. path)
+  if not text then return refuse(block, name, ("cannot be read: %s"):format(why)) end
   if not text:find("-----BEGIN ", 1, true) then return refuse(block, name, "holds no PEM text") end
   return text
 end
