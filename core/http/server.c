@@ -3,6 +3,8 @@
 #include "http/date.h"
 #include "http/server_state.h"
 
+enum { FIRST_MS = 1000 }; /* for the first request of a connection, once the server drains */
+
 /* ---- leaving ------------------------------------------------------------------------ */
 
 static void destroy(struct mg_server *s)
@@ -401,8 +403,12 @@ uint64_t mg_server_start_ns(const struct mg_server *s)
 void mg_server_drain(struct mg_server *s)
 {
     s->draining = true;
-    if (s->state == SERVER_IDLE)
+    if (s->state != SERVER_IDLE)
+        return;
+    if (s->requests > 0)
         mg_server_close(s);
+    else
+        mg_server_arm(s, FIRST_MS); /* its first request is on its way, most likely */
 }
 
 /* Its timer was set when it began to wait. */

@@ -329,10 +329,17 @@ static void test_draining(void)
     CHECK(wire.shut && SAYS("Connection: close\r\n"));
     close_server();
     open_server();
+    feed("GET /a HTTP/1.1\r\n" HOST "\r\n");
     mg_server_drain(server);
     CHECK(wire.shut && user.closed == 0);
     fake_turn();
     CHECK(user.closed == 1);
+    close_server();
+    open_server(); /* one that has asked nothing yet may still ask */
+    mg_server_drain(server);
+    CHECK(!wire.shut);
+    feed("GET /a HTTP/1.1\r\n" HOST "\r\n");
+    CHECK(wire.shut && SAYS("Connection: close\r\n"));
     close_server();
 }
 
