@@ -2,10 +2,8 @@
 
 #include <arpa/inet.h>
 
-#include "proxy/call.h"
 #include "proxy/check.h"
 #include "proxy/shadow.h"
-#include "proxy/socket.h"
 
 static struct mg_x *x_of(mg_exchange *pub)
 {
@@ -375,11 +373,6 @@ void mg_settle(mg_exchange *x)
 
 /* ---- the peer --------------------------------------------------------------------------- */
 
-static mg_str text(const char *s)
-{
-    return s == NULL ? (mg_str){"", 0} : mg_str_of(s, strlen(s));
-}
-
 int mg_local_address(mg_exchange *x, mg_str *out)
 {
     const struct mg_conn *conn = x_of(x)->down == NULL ? NULL : mg_server_conn(x_of(x)->server);
@@ -412,105 +405,12 @@ int mg_peer_certificate(mg_exchange *x, struct mg_certificate *out)
         .subject = peer->subject,
         .serial = peer->serial,
         .dns = peer->dns,
-        .fingerprint = text(peer->fingerprint),
+        .fingerprint = mg_abi_text(peer->fingerprint),
         .sni = peer->sni,
         .alpn = peer->alpn,
-        .version = text(mg_tls_version(conn)),
-        .cipher = text(mg_tls_cipher(conn)),
+        .version = mg_abi_text(mg_tls_version(conn)),
+        .cipher = mg_abi_text(mg_tls_cipher(conn)),
         .verified = peer->certified,
     };
     return MG_OK;
-}
-
-/* ---- calls ------------------------------------------------------------------------------ */
-
-struct mg_call *mg_call_new(mg_exchange *x, mg_str method, mg_str path, mg_str authority)
-{
-    return mg_call_make(x_of(x), method, path, authority);
-}
-
-int mg_call_header(struct mg_call *c, const char *name, uint32_t nlen, const char *value,
-                   uint32_t vlen)
-{
-    return mg_call_add_header(c, mg_str_of(name, nlen), mg_str_of(value, vlen));
-}
-
-int mg_call_send(struct mg_call *c, struct mg_endpoint *ep, const char *body, uint64_t len,
-                 uint32_t timeout_ms, uint64_t limit)
-{
-    if (len > UINT32_MAX)
-        return MG_ELIMIT;
-    return mg_call_start(c, ep, mg_str_of(body, len), timeout_ms, limit);
-}
-
-int mg_call_connect(struct mg_call *c, struct mg_endpoint *ep, uint32_t timeout_ms)
-{
-    return mg_call_probe(c, ep, timeout_ms);
-}
-
-int mg_call_status(const struct mg_call *c)
-{
-    const struct mg_message *m = mg_call_response(c);
-
-    return m == NULL ? 0 : m->status;
-}
-
-int mg_call_header_next(const struct mg_call *c, uint32_t *pos, mg_str *name, mg_str *value)
-{
-    const struct mg_message *m = mg_call_response(c);
-
-    return m == NULL ? MG_ENOENT : mg_headers_next(&m->headers, pos, name, value);
-}
-
-void mg_call_body(const struct mg_call *c, mg_str *body)
-{
-    *body = mg_call_response_body(c);
-}
-
-void mg_call_why(const struct mg_call *c, mg_str *out)
-{
-    *out = text(mg_call_reason(c));
-}
-
-void mg_call_free(struct mg_call *c)
-{
-    mg_call_end(c);
-}
-
-/* ---- sockets ---------------------------------------------------------------------------- */
-
-int mg_socket_connect(mg_exchange *x, struct mg_socket *s)
-{
-    return mg_socket_start(s, x_of(x));
-}
-
-int mg_socket_write(mg_exchange *x, struct mg_socket *s, const char *bytes, uint32_t len,
-                    uint32_t timeout_ms)
-{
-    return mg_socket_send(s, x_of(x), mg_str_of(bytes, len), timeout_ms);
-}
-
-int mg_socket_wait(mg_exchange *x, struct mg_socket *s, uint32_t least, uint32_t timeout_ms)
-{
-    return mg_socket_await(s, x_of(x), least, timeout_ms);
-}
-
-void mg_socket_bytes(const struct mg_socket *s, mg_str *out)
-{
-    *out = mg_socket_arrived(s);
-}
-
-void mg_socket_take(struct mg_socket *s, uint32_t len)
-{
-    mg_socket_taken(s, len);
-}
-
-void mg_socket_why(const struct mg_socket *s, mg_str *out)
-{
-    *out = text(mg_socket_reason(s));
-}
-
-void mg_socket_close(struct mg_socket *s)
-{
-    mg_socket_end(s);
 }

@@ -25,6 +25,11 @@ void mg_abi_setup(struct mg_env *env);
 void mg_abi_alone(struct mg_env *e);
 /* Frees timers that wait, listeners' contexts and sinks; before the Lua state closes. */
 void mg_abi_cleanup(void);
+/* Of a text that outlives the request; NULL: the empty one. */
+static inline mg_str mg_abi_text(const char *s)
+{
+    return s == NULL ? (mg_str){"", 0} : mg_str_of(s, strlen(s));
+}
 /* Its part that abi_io.c does. */
 void mg_abi_close_sinks(void);
 /* Bounded: timers that wait or run. */

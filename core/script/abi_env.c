@@ -23,11 +23,6 @@ void mg_abi_setup(struct mg_env *e)
     env = e;
 }
 
-static mg_str text(const char *s)
-{
-    return mg_str_of(s, strlen(s));
-}
-
 /* ---- services and listeners ------------------------------------------------------------- */
 
 struct mg_breaker *mg_breaker_get(const struct mg_breaker_conf *conf, mg_str *why)
@@ -36,7 +31,7 @@ struct mg_breaker *mg_breaker_get(const struct mg_breaker_conf *conf, mg_str *wh
         mg_breaker_open(conf, env != NULL ? env->shm : NULL, env != NULL ? env->worker : 0);
 
     if (b == NULL)
-        *why = text(mg_error_text(MG_ENOMEM));
+        *why = mg_abi_text(mg_error_text(MG_ENOMEM));
     return b;
 }
 
@@ -58,7 +53,7 @@ struct mg_endpoint *mg_endpoint_get(const struct mg_endpoint_conf *conf, mg_str 
     if (env != NULL)
         ep = mg_endpoints_get(env->proxy->endpoints, conf, &reason);
     if (ep == NULL)
-        *why = text(reason);
+        *why = mg_abi_text(reason);
     return ep;
 }
 
@@ -84,7 +79,7 @@ struct mg_socket *mg_socket_new(struct mg_endpoint *ep, mg_str *why)
 static struct mg_tls *tls_result(struct mg_tls *tls, const char *err, mg_str *why)
 {
     if (tls == NULL)
-        *why = text(err);
+        *why = mg_abi_text(err);
     return tls;
 }
 
@@ -227,8 +222,8 @@ int mg_metric_family(int type, const char *name, const char *help, const mg_str 
 
     if (m == NULL)
         return MG_ENOMEM;
-    return mg_metrics_family(m, (enum mg_metric_type)type, text(name), text(help), labels, nlabels,
-                             bounds, nbounds, max_series);
+    return mg_metrics_family(m, (enum mg_metric_type)type, mg_abi_text(name), mg_abi_text(help),
+                             labels, nlabels, bounds, nbounds, max_series);
 }
 
 uint64_t *mg_metric_series(int family, const mg_str *values, uint32_t nvalues)

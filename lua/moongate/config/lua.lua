@@ -89,8 +89,8 @@ function lua.read(source, file, options)
 
   local checked = schema.check(fields.config, raw, {}, report)
   local folder = file:match("^(.*/)[^/]*$") or ""
-  local made, source_path = draft.make(checked, raw, { folder = folder, read = sources.read_pem, report = report, at = at,
-    text_at = text_at, tls = options and options.tls })
+  local made, source_path = draft.make(checked, raw, { folder = folder, read = sources.read_pem, report = report,
+    at = at, text_at = text_at, tls = options and options.tls })
   made.source = file
   local result = model.check(made, function(path, message)
     report(source_path(path), message)
