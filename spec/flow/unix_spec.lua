@@ -2,6 +2,7 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local process = require "spec.support.process"
+local stream = require "spec.support.stream"
 local upstream = require "spec.support.upstream"
 
 describe("Unix sockets", function()
@@ -10,7 +11,7 @@ describe("Unix sockets", function()
   local CONFIG = [[return {
     listeners = {
       web = { address = "unix:$folder/web", mode = "0660" },
-      behind = { address = "unix:$folder/behind", trusted_hops = 1 },
+      behind = { address = "unix:$folder/behind", trusted_hops = 1, limits = { connections_per_client = 1 } },
       port = { address = "127.0.0.1:$port" },
     },
     services = { up = { endpoints = { { address = "unix:$folder/up" } } },
@@ -61,6 +62,15 @@ describe("Unix sockets", function()
     assert.equal("8.8.8.8, 9.9.9.9", up:last().headers["x-forwarded-for"])
     for from, status in pairs { ["8.8.8.8, 9.9.9.9"] = 200, ["9.9.9.9, 8.8.8.8"] = 403 } do
       assert.equal(status, http.ask(behind, { host = "near.test", headers = { ["X-Forwarded-For"] = from } }).status)
+    end
+  end)
+
+  it("have clients that are not counted by address", function()
+    local held = {}
+    for i = 1, 5 do held[i] = stream.connect("unix:" .. folder .. "/behind") end
+    for _, conn in ipairs(held) do
+      assert.equal(200, assert(http.send(conn, { host = "a.test" })).status)
+      conn:close()
     end
   end)
 
