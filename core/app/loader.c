@@ -57,9 +57,6 @@ int mg_loader_finish(struct mg_loader *l, int status, struct mg_plan *plan)
 {
     int rc;
 
-    if (WIFSIGNALED(status))
-        mg_log(MG_LOG_ERROR, "the process that read the config was killed by signal %d",
-               WTERMSIG(status));
     rewind(l->file);
     rc = mg_plan_read(plan, l->file);
     fclose(l->file);

@@ -1,3 +1,4 @@
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,6 +65,9 @@ void mg_master_on_loaded(struct master *m, int status)
         mg_plan_free(&fresh);
         return;
     }
+    if (WIFSIGNALED(status))
+        mg_log(MG_LOG_ERROR, "the process that read the config was killed by signal %d",
+               WTERMSIG(status));
     mg_master_watch_sources(m, &fresh);
     if (rc != 0 || mg_sockets_change(&m->sockets, &fresh) != 0) {
         mg_log(MG_LOG_ERROR, "reload refused; the old config serves on");
