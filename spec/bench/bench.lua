@@ -6,7 +6,7 @@ local memory = require "spec.bench.memory"
 local process = require "spec.support.process"
 local report = require "spec.bench.report"
 
-local FULL = { rounds = 11, seconds = 1, warm_up = 1, held = 5000, rate = 2000 }
+local FULL = { rounds = 7, seconds = 1, warm_up = 1, held = 5000, rate = 2000 }
 local QUICK = { rounds = 1, seconds = 0.3, warm_up = 0.2, held = 500, rate = 500 }
 
 local function options(args)

@@ -63,7 +63,7 @@ describe("moongate.socket", function()
 
   it("says why there is no connection, or none any more", function()
     assert.matches("^socket: ", ask("/connect", { address = "127.0.0.1:" .. net.free_port() }))
-    assert.equal("socket: not an address: expected host:port", ask("/connect", { address = "nowhere" }))
+    assert.equal("socket: not an address: expected host:port or unix:/path", ask("/connect", { address = "nowhere" }))
     assert.matches("^socket: ", ask("/connect", { address = "no.such.name.invalid:1" }))
     peer.raw = function(conn) conn:send "bye" end
     assert.matches("^connected|bye|socket: ", ask("/connect/read/line", { count = 3 }))
