@@ -55,6 +55,7 @@ local function launch(server, values)
   local name = folder .. "/" .. server.id:gsub(" ", "-")
   server.port, server.admin = net.free_port(), net.free_port()
   values.PORT, values.ADMIN, values.COUNT = server.port, server.admin, server.count
+  values.COUNTS = server.counts
   if server.template then values.CONFIG = write_config(server, name, values) end
   local argv = {}
   for i, arg in ipairs(server.command) do argv[i] = fill(arg, values) end

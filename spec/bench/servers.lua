@@ -1,7 +1,7 @@
 --- servers: everything the bench can measure, and how each is started.
 -- `@NAME@` in a command or a config file is replaced: PORT and ADMIN (free ports of this server), A and B (the
 -- backends' ports), PROGRAMS and HERE and TEMP (folders), CONFIG (the config made of `template`), MOONGATE
--- (the program), COUNT (`count`).  A template named NAME.yaml.lua is a program that gives the text.
+-- (the program), COUNT (`count`), COUNTS (`counts`).  A template named NAME.yaml.lua is a program that gives the text.
 -- `feeds`: a backend.
 -- `counter` says how to ask the admin port for the count of answers with 200, and the pattern of each part of it.
 local haproxy = { "haproxy", "-db", "-f", "@CONFIG@" }
@@ -33,9 +33,10 @@ return {
     counter = { ask = get, pattern = "GET 200 %S+ (%d+)" } },
   gateway("plain", "plain.lua"),
   gateway("chain", "chain.lua", {
+    counts = "bench_count",
     counter = { ask = get, pattern = 'bench_requests_total{[^\n]*code="200"[^\n]*} (%d+)' },
   }),
-  gateway("chain, all metrics", "chain_metrics.lua", { counter = counts_200 }),
+  gateway("chain, all metrics", "chain.lua", { counts = "metrics", counter = counts_200 }),
   gateway("chain by YAML", "chain.yaml", { counter = counts_200, command = mesh }),
   gateway("10 rules", "rules.lua", { count = 10 }),
   gateway("10000 rules", "rules.lua", { count = 10000 }),

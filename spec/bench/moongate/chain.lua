@@ -1,4 +1,5 @@
--- The gateway with the policy chain: RBAC on method and header, split, one response header, a labelled counter.
+-- The gateway with the policy chain: RBAC on method and header, split, one response header, and what the policy
+-- @COUNTS@ counts: bench_count a labelled counter, the stock policy metrics durations in two histograms, too.
 return {
   listeners = { web = { address = "127.0.0.1:@PORT@" } },
   admin = { address = "127.0.0.1:@ADMIN@" },
@@ -6,7 +7,7 @@ return {
     a = { endpoints = { { address = "127.0.0.1:@A@" } } },
     b = { endpoints = { { address = "127.0.0.1:@B@" } } },
   },
-  policies = { "bench_count" },
+  policies = { "@COUNTS@" },
   routes = {
     {
       name = "all",
