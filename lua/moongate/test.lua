@@ -6,6 +6,7 @@
 --
 -- In process nothing is opened and nothing waits: the clock stands still until whatever is asked needs it to move, so
 -- `sleep` of an hour takes no time; random numbers, ids and the order of pairs() are the same in every run.
+local fields_of = require "moongate.test.fields"
 local golden = require "moongate.test.golden"
 local journal = require "moongate.test.journal"
 local places = require "moongate.test.places"
@@ -40,14 +41,6 @@ local function check(given)
     if not kind then error(("request: unknown key '%s'%s"):format(key, suggest.hint(key, suggest.keys(REQUEST))), 4) end
     if type(value) ~= kind then error(("request: %s: expected a %s"):format(key, kind), 4) end
   end
-end
-
-local function fields_of(headers)
-  local list = {}
-  for name, values in pairs(headers or {}) do
-    for _, value in ipairs(type(values) == "table" and values or { values }) do list[#list + 1] = { name, value } end
-  end
-  return list
 end
 
 local function listener_of(model, name)

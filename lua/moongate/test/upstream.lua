@@ -1,4 +1,5 @@
 --- upstream: what answers in the place of a service, as a test says.
+local fields_of = require "moongate.test.fields"
 local message = require "moongate.rehearsal.message"
 local suggest = require "moongate.suggest"
 
@@ -45,14 +46,6 @@ end
 --- One that answers 200 and nothing.
 function upstream.new()
   return setmetatable({ requests = {} }, upstream):answers {}
-end
-
-local function fields_of(headers)
-  local list = {}
-  for name, values in pairs(headers or {}) do
-    for _, value in ipairs(type(values) == "table" and values or { values }) do list[#list + 1] = { name, value } end
-  end
-  return list
 end
 
 -- The texts and pauses of an answer, in order.
