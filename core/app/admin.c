@@ -195,7 +195,7 @@ static void on_closed(struct mg_server *server)
 {
     struct client *c = mg_server_owner(server);
 
-    mg_listener_release(c->admin->listener);
+    mg_listener_release(c->admin->listener, MG_CLIENTS_NOBODY);
     mg_arena_free(&c->arena);
     free(c);
 }
@@ -227,7 +227,7 @@ static void on_error(struct mg_stream *s, int err)
 static const struct mg_stream_events events = {
     .on_body = ignore_body, .on_end = ignore, .on_drain = ignore, .on_error = on_error};
 
-static void on_accept(struct mg_listener *l, struct mg_conn *conn)
+static void on_accept(struct mg_listener *l, struct mg_conn *conn, uint64_t client)
 {
     struct admin *a = mg_listener_owner(l);
     struct client *c = calloc(1, sizeof(*c));
@@ -236,7 +236,7 @@ static void on_accept(struct mg_listener *l, struct mg_conn *conn)
     if (c == NULL)
         mg_conn_close(conn);
     if (c == NULL || mg_server_new(conn, &opts, &c->server) != 0) {
-        mg_listener_release(l);
+        mg_listener_release(l, client);
         free(c);
         return;
     }

@@ -14,6 +14,5 @@ void mg_limits_default(struct mg_limits *l)
         .idle_timeout_ms = 60000,
         .write_timeout_ms = 30000,
         .requests_per_connection = 0,
-        .connections = 10000,
     };
 }

@@ -19,8 +19,6 @@ struct mg_limits {
     uint32_t idle_timeout_ms;         /* 60000: kept-alive connection without a request */
     uint32_t write_timeout_ms;        /* 30000: no progress towards the client */
     uint32_t requests_per_connection; /* 0: unlimited; else the last answer closes */
-    uint32_t connections;             /* 10000 a listener and worker */
-    uint32_t connections_per_client;  /* 0: unlimited; of one address, or one /64 of IPv6 */
 };
 /* The defaults above; the same stand in lua/moongate/model/defaults.lua. */
 void mg_limits_default(struct mg_limits *l);

@@ -23,6 +23,7 @@ struct greeting {
     struct mg_timer timer;      /* ... and for how long */
     struct mg_buf header;       /* of the PROXY protocol, as far as it has come */
     struct mg_proxy_ends *ends; /* what it said; NULL: nothing */
+    uint64_t client;            /* as counted */
 };
 
 void mg_greeter_init(struct mg_greeter *r, struct mg_loop *loop, const struct mg_listener_opts *o,
@@ -45,11 +46,11 @@ bool mg_greeter_may_say(struct mg_greeter *r)
 
 /* ---- TLS ------------------------------------------------------------------------------- */
 
-static void hand_over(struct mg_greeter *r, struct mg_conn *conn)
+static void hand_over(struct mg_greeter *r, struct mg_conn *conn, uint64_t client)
 {
     conn->owner = NULL;
     conn->events = NULL;
-    r->o->on_accept(r->listener, conn);
+    r->o->on_accept(r->listener, conn, client);
 }
 
 static void end_greeting(struct greeting *g)
@@ -63,16 +64,18 @@ static void end_greeting(struct greeting *g)
 static void drop_handshake(struct greeting *g)
 {
     struct mg_greeter *r = g->greeter;
+    uint64_t client = g->client;
 
     mg_conn_close(g->conn);
     end_greeting(g);
-    mg_listener_release(r->listener);
+    mg_listener_release(r->listener, client);
 }
 
 static void on_handshake(struct mg_conn *conn, int err)
 {
     struct greeting *g = conn->owner;
     struct mg_greeter *r = g->greeter;
+    uint64_t client = g->client;
 
     if (err != 0) {
         mg_log(MG_LOG_DEBUG, "TLS handshake failed: %s", mg_tls_reason(conn));
@@ -80,7 +83,7 @@ static void on_handshake(struct mg_conn *conn, int err)
         return;
     }
     end_greeting(g);
-    hand_over(r, conn);
+    hand_over(r, conn, client);
 }
 
 static void on_handshake_eof(struct mg_conn *conn)
@@ -97,40 +100,42 @@ static void on_handshake_error(struct mg_conn *conn, int err)
 static const struct mg_conn_events handshake_events = {
     .on_connect = on_handshake, .on_eof = on_handshake_eof, .on_error = on_handshake_error};
 
-static void start_handshake(struct mg_greeter *r, struct mg_conn *lower)
+static void start_handshake(struct mg_greeter *r, struct mg_conn *lower, uint64_t client)
 {
     struct greeting *g = calloc(1, sizeof(*g));
     mg_str nothing = {"", 0};
 
     if (g == NULL) {
         mg_conn_close(lower);
-        mg_listener_release(r->listener);
+        mg_listener_release(r->listener, client);
         return;
     }
     g->greeter = r;
+    g->client = client;
     mg_timer_init(&g->timer, NULL);
     mg_list_append(&r->waiting, &g->link);
     if (mg_tls_accept(r->o->tls, lower, nothing, &handshake_events, g, &g->conn) == 0)
         return;
     end_greeting(g); /* mg_tls_accept() has closed what it took over */
-    mg_listener_release(r->listener);
+    mg_listener_release(r->listener, client);
 }
 
 /* `ends` (NULL: those of the socket) is taken over. */
-static void start(struct mg_greeter *r, int fd, struct mg_proxy_ends *ends, bool secure)
+static void start(struct mg_greeter *r, int fd, struct mg_proxy_ends *ends, uint64_t client,
+                  bool secure)
 {
     struct mg_conn *conn;
 
     if (mg_tcp_adopt(r->loop, fd, &conn) != 0) {
         free(ends);
-        mg_listener_release(r->listener);
+        mg_listener_release(r->listener, client);
         return;
     }
     mg_tcp_set_ends(conn, ends);
     if (secure)
-        start_handshake(r, conn);
+        start_handshake(r, conn, client);
     else
-        hand_over(r, conn);
+        hand_over(r, conn, client);
 }
 
 /* ---- first bytes ---------------------------------------------------------------------- */
@@ -152,10 +157,11 @@ static void drop_wait(struct greeting *g)
 {
     struct mg_greeter *r = g->greeter;
     struct mg_proxy_ends *ends;
+    uint64_t client = g->client;
 
     close(end_wait(g, &ends));
     free(ends);
-    mg_listener_release(r->listener);
+    mg_listener_release(r->listener, client);
 }
 
 static void on_wait_over(struct mg_timer *t)
@@ -164,8 +170,8 @@ static void on_wait_over(struct mg_timer *t)
 }
 
 /* `ends` is taken over, as is `fd`. */
-static void start_wait(struct mg_greeter *r, int fd, struct mg_proxy_ends *ends, uint32_t ms,
-                       void (*on_bytes)(struct mg_watch *, uint32_t))
+static void start_wait(struct mg_greeter *r, int fd, struct mg_proxy_ends *ends, uint64_t client,
+                       uint32_t ms, void (*on_bytes)(struct mg_watch *, uint32_t))
 {
     struct greeting *g = calloc(1, sizeof(*g));
 
@@ -173,11 +179,12 @@ static void start_wait(struct mg_greeter *r, int fd, struct mg_proxy_ends *ends,
         free(g);
         free(ends);
         close(fd);
-        mg_listener_release(r->listener);
+        mg_listener_release(r->listener, client);
         return;
     }
     g->greeter = r;
     g->ends = ends;
+    g->client = client;
     mg_list_append(&r->waiting, &g->link);
     mg_timer_init(&g->timer, on_wait_over);
     mg_timer_set(r->loop, &g->timer, ms);
@@ -198,6 +205,7 @@ static void on_first_byte(struct mg_watch *watch, uint32_t events)
     struct greeting *g = MG_LIST_OF(watch, struct greeting, watch);
     struct mg_greeter *r = g->greeter;
     struct mg_proxy_ends *ends;
+    uint64_t client = g->client;
     char first;
     ssize_t n = peek(watch->fd, &first, 1);
     int fd;
@@ -210,15 +218,47 @@ static void on_first_byte(struct mg_watch *watch, uint32_t events)
         return;
     }
     fd = end_wait(g, &ends);
-    start(r, fd, ends, first == 0x16 && r->o->tls != NULL);
+    start(r, fd, ends, client, first == 0x16 && r->o->tls != NULL);
+}
+
+/* Counts the connection to its client; false: that has as many as it may.  Who comes by a Unix socket has no
+ * address to be told from others by. */
+static bool admit(struct mg_greeter *r, int fd, const struct mg_proxy_ends *ends, uint64_t *client)
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t len = sizeof(peer);
+    uint64_t key;
+
+    *client = MG_CLIENTS_NOBODY;
+    if (r->o->max_per_client == 0)
+        return true;
+    if (ends == NULL && getpeername(fd, (struct sockaddr *)&peer, &len) != 0)
+        return true; /* it has gone, as will be seen */
+    key = mg_clients_key_of(ends != NULL ? &ends->peer : &peer);
+    if (key == MG_CLIENTS_NOBODY)
+        return true;
+    if (r->clients == NULL)
+        r->clients = mg_clients_new();
+    if (r->clients == NULL || !mg_clients_add(r->clients, key, r->o->max_per_client))
+        return false;
+    *client = key;
+    return true;
 }
 
 static void greet(struct mg_greeter *r, int fd, struct mg_proxy_ends *ends)
 {
-    if (r->o->tls != NULL && r->o->permissive)
-        start_wait(r, fd, ends, MG_TLS_HANDSHAKE_MS, on_first_byte);
-    else
-        start(r, fd, ends, r->o->tls != NULL);
+    uint64_t client;
+
+    if (!admit(r, fd, ends, &client)) {
+        r->o->on_refused(r->listener);
+        free(ends);
+        close(fd);
+        mg_listener_release(r->listener, client);
+    } else if (r->o->tls != NULL && r->o->permissive) {
+        start_wait(r, fd, ends, client, MG_TLS_HANDSHAKE_MS, on_first_byte);
+    } else {
+        start(r, fd, ends, client, r->o->tls != NULL);
+    }
 }
 
 /* ---- the PROXY protocol --------------------------------------------------------------- */
@@ -280,7 +320,7 @@ static void on_header(struct mg_watch *watch, uint32_t events)
 void mg_greeter_take(struct mg_greeter *r, int fd)
 {
     if (r->o->proxied)
-        start_wait(r, fd, NULL, PROXY_MS, on_header);
+        start_wait(r, fd, NULL, MG_CLIENTS_NOBODY, PROXY_MS, on_header);
     else
         greet(r, fd, NULL);
 }
@@ -295,4 +335,15 @@ void mg_greeter_drop(struct mg_greeter *r)
         else
             drop_wait(g);
     }
+}
+
+void mg_greeter_left(struct mg_greeter *r, uint64_t client)
+{
+    if (client != MG_CLIENTS_NOBODY)
+        mg_clients_remove(r->clients, client);
+}
+
+void mg_greeter_free(struct mg_greeter *r)
+{
+    mg_clients_free(r->clients);
 }

@@ -69,6 +69,7 @@ static void on_gone(struct mg_deferred *d)
 
     if (l->o.tls != NULL)
         mg_tls_unref(l->o.tls);
+    mg_greeter_free(&l->greeter);
     free(l);
 }
 
@@ -94,10 +95,11 @@ static void count(struct mg_listener *l)
         settle_all(l->o.budget);
 }
 
-void mg_listener_release(struct mg_listener *l)
+void mg_listener_release(struct mg_listener *l, uint64_t client)
 {
     bool spent = is_spent(l);
 
+    mg_greeter_left(&l->greeter, client);
     l->conns--;
     if (l->o.budget != NULL)
         l->o.budget->used--;
@@ -228,9 +230,10 @@ void mg_listener_set_proxied(struct mg_listener *l, bool proxied)
     l->o.proxied = proxied;
 }
 
-void mg_listener_set_max(struct mg_listener *l, uint32_t max_conns)
+void mg_listener_set_max(struct mg_listener *l, uint32_t max_conns, uint32_t max_per_client)
 {
     l->o.max_conns = max_conns;
+    l->o.max_per_client = max_per_client;
     settle(l);
 }
 

@@ -4,13 +4,14 @@
  * Ownership:  on_accept gets the connection (TLS handshake done, if any) and owns it: it sets
  *             events and owner, starts reading, and calls mg_listener_release() once at the end.
  *             A TLS context is counted (mg_tls_ref).
- * Errors:     0 or a negative code.
+ * Errors:     0 or a negative code; whoever has too many connections is closed, and on_refused tells.
  * Invariant:  at its bound, or at that of all listeners together, it stops accepting (the kernel queues) and
  *             goes on when one is released; connections in their handshake count.  Without
  *             descriptors it waits 100 ms, too.
  */
 #ifndef MG_LISTENER_H
 #define MG_LISTENER_H
+#include "net/clients.h"
 #include "net/tls.h"
 
 struct mg_listener;
@@ -29,7 +30,11 @@ struct mg_listener_opts {
     bool proxied;       /* each connection begins with a PROXY header, which names its ends */
     uint32_t max_conns;
     struct mg_listener_budget *budget; /* NULL: no bound but its own */
-    void (*on_accept)(struct mg_listener *, struct mg_conn *conn);
+    uint32_t
+        max_per_client; /* of one address, from accept on (or its PROXY header); 0: any number */
+    /* `client` is for mg_listener_release(). */
+    void (*on_accept)(struct mg_listener *, struct mg_conn *conn, uint64_t client);
+    void (*on_refused)(struct mg_listener *); /* never, without max_per_client */
     void *owner;
 };
 
@@ -41,13 +46,13 @@ void *mg_listener_owner(const struct mg_listener *l);
 /* For connections accepted from now on; NULL: clear text.  `permissive`: clear text beside TLS. */
 void mg_listener_set_tls(struct mg_listener *l, struct mg_tls *tls, bool permissive);
 void mg_listener_set_proxied(struct mg_listener *l, bool proxied); /* the same */
-/* Connections at once; those above it live on. */
-void mg_listener_set_max(struct mg_listener *l, uint32_t max_conns);
+/* Connections at once, and of one client; those above it live on. */
+void mg_listener_set_max(struct mg_listener *l, uint32_t max_conns, uint32_t max_per_client);
 uint32_t mg_listener_conns(const struct mg_listener *l); /* open now */
 /* Whether a client waits in the kernel's queue because of its bound; with `all`: of that of all together. */
 bool mg_listener_is_full(const struct mg_listener *l, bool all);
-/* The owner of an accepted connection tells when it has ended. */
-void mg_listener_release(struct mg_listener *l);
+/* The owner of an accepted connection tells when it has ended, with what on_accept gave for its client. */
+void mg_listener_release(struct mg_listener *l, uint64_t client);
 /* Stops accepting and drops handshakes; connections that stand live on.  Freed when the last one is
  * released; on_accept does not come any more. */
 void mg_listener_close(struct mg_listener *l);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "proxy/clients.h"
 #include "proxy/forwarded.h"
 
 /* What is kept of a client's connection between its requests; few bytes, for there are many. */
@@ -109,76 +108,68 @@ struct mg_x *mg_proxy_background(struct mg_proxy *p)
 
 /* ---- connections ------------------------------------------------------------------------ */
 
-/* NULL: out of memory. */
+/* NULL: out of memory, or the client has gone. */
 static struct mg_downstream *downstream_new(const struct mg_conn *conn)
 {
     struct sockaddr_storage peer;
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&peer;
     const struct sockaddr_in *in = (const struct sockaddr_in *)&peer;
-    bool known = mg_conn_peer_address(conn, &peer) == 0;
-    uint8_t size = !known || peer.ss_family == AF_INET ? 4 : peer.ss_family == AF_INET6 ? 16 : 0;
-    struct mg_downstream *d = calloc(1, offsetof(struct mg_downstream, address) + size);
+    struct mg_downstream *d;
+    uint8_t size;
 
+    if (mg_conn_peer_address(conn, &peer) != 0)
+        return NULL;
+    size = peer.ss_family == AF_INET ? 4 : peer.ss_family == AF_INET6 ? 16 : 0;
+    d = calloc(1, offsetof(struct mg_downstream, address) + size);
     if (d == NULL)
         return NULL;
     d->size = size;
-    if (!known || size == 0)
+    if (size == 0)
         return d;
     memcpy(d->address, size == 4 ? (const void *)&in->sin_addr : &in6->sin6_addr, size);
     d->port = ntohs(size == 4 ? in->sin_port : in6->sin6_port);
     return d;
 }
 
-/* Counts a connection to its client; false: that has as many as it may.  Who comes by a Unix socket
- * has no address to be told from others by. */
-static bool admit(struct mg_front *f, struct mg_downstream *d)
-{
-    uint32_t most = f->conf.connections_per_client;
-
-    if (most == 0 || d->size == 0)
-        return true;
-    if (f->clients == NULL)
-        f->clients = mg_clients_new();
-    d->counted = f->clients != NULL &&
-                 mg_clients_add(f->clients, mg_clients_key(d->size == 4, d->address), most);
-    return d->counted;
-}
-
-static void leave(struct mg_front *f, const struct mg_downstream *d)
-{
-    if (d->counted)
-        mg_clients_remove(f->clients, mg_clients_key(d->size == 4, d->address));
-}
-
-int mg_front_serve(struct mg_front *front, struct mg_conn *conn)
+static int serve(struct mg_front *front, struct mg_conn *conn, bool counted)
 {
     struct mg_downstream *d = downstream_new(conn);
     struct mg_server_opts opts = {.limits = &front->limits, .handler = &handler, .owner = d};
     struct mg_server *server;
 
-    if (d == NULL || !admit(front, d)) {
-        mg_overload_refused_client(&front->proxy->overload);
+    if (d == NULL) {
         mg_conn_close(conn);
-        free(d);
         return MG_ENOMEM;
     }
     if (mg_server_new(conn, &opts, &server) != 0) {
-        leave(front, d);
         free(d);
         return MG_ENOMEM;
     }
     d->server = server;
     d->front = front;
+    d->counted = counted;
     mg_list_append(&front->proxy->downstreams, &d->link);
     front->conns++;
     front->proxy->conns++;
     return MG_OK;
 }
 
-static void accepted(struct mg_listener *l, struct mg_conn *conn)
+int mg_front_serve(struct mg_front *f, struct mg_conn *conn)
 {
-    if (mg_front_serve(mg_listener_owner(l), conn) != MG_OK)
-        mg_listener_release(l);
+    return serve(f, conn, false);
+}
+
+static void accepted(struct mg_listener *l, struct mg_conn *conn, uint64_t client)
+{
+    if (serve(mg_listener_owner(l), conn, client != MG_CLIENTS_NOBODY) != MG_OK)
+        mg_listener_release(l, client);
+}
+
+static void refused(struct mg_listener *l)
+{
+    struct mg_front *f = mg_listener_owner(l);
+
+    mg_overload_refused_client(&f->proxy->overload);
 }
 
 /* ---- listeners -------------------------------------------------------------------------- */
@@ -196,8 +187,6 @@ static void set_limits(struct mg_limits *l, const struct mg_listener_conf *conf)
     l->idle_timeout_ms = conf->idle_timeout_ms;
     l->write_timeout_ms = conf->write_timeout_ms;
     l->requests_per_connection = conf->requests_per_connection;
-    l->connections = conf->connections;
-    l->connections_per_client = conf->connections_per_client;
 }
 
 void mg_front_configure(struct mg_front *f, uint32_t index)
@@ -208,13 +197,12 @@ void mg_front_configure(struct mg_front *f, uint32_t index)
     if (f->listener != NULL) {
         mg_listener_set_tls(f->listener, f->conf.tls, f->conf.permissive);
         mg_listener_set_proxied(f->listener, f->conf.proxied);
-        mg_listener_set_max(f->listener, f->conf.connections);
+        mg_listener_set_max(f->listener, f->conf.connections, f->conf.connections_per_client);
     }
 }
 
 static void front_free(struct mg_front *f)
 {
-    mg_clients_free(f->clients);
     free(f->name);
     free(f);
 }
@@ -237,7 +225,8 @@ int mg_front_open(struct mg_proxy *p, const char *name, uint32_t index, int fd,
                   struct mg_front **out)
 {
     struct mg_front *f = mg_front_new(p, name, index);
-    struct mg_listener_opts opts = {.fd = fd, .on_accept = accepted, .owner = f};
+    struct mg_listener_opts opts = {
+        .fd = fd, .on_accept = accepted, .on_refused = refused, .owner = f};
     int rc;
 
     *out = NULL;
@@ -250,6 +239,7 @@ int mg_front_open(struct mg_proxy *p, const char *name, uint32_t index, int fd,
     opts.permissive = f->conf.permissive;
     opts.proxied = f->conf.proxied;
     opts.max_conns = f->conf.connections;
+    opts.max_per_client = f->conf.connections_per_client;
     opts.budget = &p->budget;
     rc = mg_listener_open(p->loop, &opts, &f->listener);
     if (rc != 0) {
@@ -441,16 +431,15 @@ static void on_refused(struct mg_server *s, void *owner, int status, const char 
 static void on_closed(struct mg_server *s)
 {
     struct mg_downstream *d = mg_server_owner(s);
-
     struct mg_front *f = d->front;
+    uint64_t client = d->counted ? mg_clients_key(d->size == 4, d->address) : MG_CLIENTS_NOBODY;
 
     mg_list_remove(&d->link);
-    leave(f, d);
     free(d);
     f->proxy->conns--;
     f->conns--;
     if (f->listener != NULL)
-        mg_listener_release(f->listener);
+        mg_listener_release(f->listener, client);
     if (f->closed && f->conns == 0)
         front_free(f);
 }

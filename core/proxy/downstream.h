@@ -22,7 +22,6 @@ struct mg_front {
         *listener; /* NULL: none accepts, mg_front_serve() is what brings connections */
     struct mg_listener_conf conf;
     struct mg_limits limits;
-    struct mg_clients *clients; /* made when conf.connections_per_client first bounds them */
     char *name;
     int fd;
     uint32_t index; /* in the model that new requests begin with */

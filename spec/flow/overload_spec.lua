@@ -1,4 +1,5 @@
 --- What the gateway gives up, and for whom, when connections, descriptors or memory run out.
+local certs = require "spec.support.certs"
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local loop = require "spec.support.loop"
@@ -83,6 +84,41 @@ describe("overload", function()
     assert.equal(200, assert(http.send(held[1], {})).status)
     held[2]:close()
     assert.truthy(http.ask_until(gw.ports.web, {}, function(answer) return answer.status == 200 end))
+  end)
+
+  it("bounds them from accept on, handshakes and PROXY headers included", function()
+    local folder = certs.make(gateway.folder())
+    local gw = gateway.start { values = { up = up.address, certs = folder }, config = [[
+      local tls = { cert = "$certs/a.test.crt", key = "$certs/a.test.key", permissive = true }
+      return {
+        listeners = {
+          web = { address = "127.0.0.1:$web", tls = tls, limits = { connections_per_client = 3 } },
+          behind = { address = "127.0.0.1:$behind", tls = tls, proxy_protocol = true,
+                     limits = { connections_per_client = 1 } },
+        },
+        admin = { address = "127.0.0.1:$admin" },
+        services = { up = { endpoints = { { address = "$up" } } } },
+        routes = { { backends = { { service = "up" } } } },
+      }]] }
+    local function refused() return (gw:metric("moongate_overload_actions_total", { action = "refused_client" })) end
+    local held = {}
+    for i = 1, 3 do
+      held[i] = stream.connect(gw.ports.web)
+      held[i]:send(i < 3 and "\22" or "") -- a handshake that does not go on; nothing at all
+    end
+    assert.is_true(stream.connect(gw.ports.web):closed())
+    held[1]:close()
+    assert.truthy(http.ask_until(gw.ports.web, {}, function(answer) return answer.status == 200 end))
+    local before = refused() -- by how many came before the close was seen
+    held[4] = stream.connect(gw.ports.behind)
+    held[4]:send "PROXY TCP4 192.0.2.1 192.0.2.9 1 2\r\n"
+    held[5] = stream.connect(gw.ports.behind)
+    held[5]:send "PROXY TCP4 192.0.2.1 192.0.2.9 1 2\r\n"
+    held[6] = stream.connect(gw.ports.behind)
+    held[6]:send "PROXY TCP4 192.0.2.2 192.0.2.9 1 2\r\n"
+    assert.is_true(held[5]:closed())
+    assert.equal(before + 1, refused())
+    assert.equal(200, assert(http.send(held[6], {})).status)
   end)
 
   it("stops accepting before descriptors run out, and goes on", function()

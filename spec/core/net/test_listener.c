@@ -98,15 +98,23 @@ static struct mg_listener *listener;
 static struct mg_listener_budget budget;
 static int listen_fd, port;
 static struct mg_conn *accepted[CLIENTS];
-static int naccepted, clients[CLIENTS], nclients;
+static uint64_t client_of[CLIENTS]; /* as it is counted */
+static int naccepted, nrefused, clients[CLIENTS], nclients;
 static bool close_on_accept;
 
-static void on_accept(struct mg_listener *l, struct mg_conn *conn)
+static void on_accept(struct mg_listener *l, struct mg_conn *conn, uint64_t client)
 {
     CHECK(mg_listener_owner(l) == &naccepted);
+    client_of[naccepted] = client;
     accepted[naccepted++] = conn;
     if (close_on_accept)
         mg_listener_close(l);
+}
+
+static void on_refused(struct mg_listener *l)
+{
+    CHECK(mg_listener_owner(l) == &naccepted);
+    nrefused++;
 }
 
 static int port_of(int fd)
@@ -125,9 +133,10 @@ static void open_listener(uint32_t max, bool secure, bool permissive)
                                  .max_conns = max,
                                  .budget = &budget,
                                  .on_accept = on_accept,
+                                 .on_refused = on_refused,
                                  .owner = &naccepted};
 
-    naccepted = nclients = 0;
+    naccepted = nrefused = nclients = 0;
     close_on_accept = false;
     mg_listener_budget_init(&budget, CLIENTS);
     CHECK(mg_loop_init(&loop) == 0);
@@ -141,7 +150,7 @@ static void end_accepted(int i)
 {
     mg_conn_close(accepted[i]);
     accepted[i] = NULL;
-    mg_listener_release(listener);
+    mg_listener_release(listener, client_of[i]);
 }
 
 static void close_listener(void)
@@ -225,9 +234,9 @@ static void test_stops_at_the_bound(void)
     TURN_UNTIL(naccepted == 3);
     turns(20);
     CHECK(naccepted == 3);
-    mg_listener_set_max(listener, 10);
+    mg_listener_set_max(listener, 10, 0);
     TURN_UNTIL(naccepted == 4);
-    mg_listener_set_max(listener, 1); /* fewer than are open: they live on */
+    mg_listener_set_max(listener, 1, 0); /* fewer than are open: they live on */
     client("");
     end_accepted(1);
     end_accepted(2);
@@ -324,6 +333,45 @@ static void test_handed_over_after_the_handshake(void)
     close_listener();
 }
 
+/* Counted from accept on: whoever never ends a handshake has a connection, too. */
+static void bound_of_a_client(bool permissive)
+{
+    open_listener(10, true, permissive);
+    mg_listener_set_max(listener, 10, 2);
+    client("\x16");
+    TURN_UNTIL(naccepted == 1);
+    client("");
+    TURN_UNTIL(mg_listener_conns(listener) == 2);
+    client("\x16");
+    TURN_UNTIL(nrefused == 1);
+    CHECK(mg_listener_conns(listener) == 2);
+    shutdown(clients[1], SHUT_WR); /* while it is greeted: that makes room */
+    TURN_UNTIL(mg_listener_conns(listener) == 1);
+    client("\x16");
+    TURN_UNTIL(naccepted == 2);
+    client("\x16");
+    TURN_UNTIL(nrefused == 2);
+    end_accepted(0);
+    client("\x16");
+    TURN_UNTIL(naccepted == 3);
+    CHECK(nrefused == 2);
+    mg_listener_set_max(listener, 10, 0); /* those that were counted are, to their end */
+    client("\x16");
+    TURN_UNTIL(naccepted == 4);
+    end_accepted(1);
+    close_listener();
+}
+
+static void test_bounds_a_client_in_its_handshake(void)
+{
+    bound_of_a_client(false);
+}
+
+static void test_bounds_a_client_before_its_first_byte(void)
+{
+    bound_of_a_client(true);
+}
+
 static char got[16];
 
 static void on_clear_read(struct mg_conn *c, const char *bytes, size_t len)
@@ -403,5 +451,6 @@ static void test_set_tls(void)
 TEST_MAIN(TEST(test_accepts_in_batches), TEST(test_stops_at_the_bound),
           TEST(test_stops_at_the_bound_of_all), TEST(test_no_descriptors_left),
           TEST(test_close_inside_on_accept), TEST(test_handed_over_after_the_handshake),
-          TEST(test_permissive), TEST(test_silence_is_bounded), TEST(test_close_at_every_stage),
-          TEST(test_set_tls))
+          TEST(test_bounds_a_client_in_its_handshake),
+          TEST(test_bounds_a_client_before_its_first_byte), TEST(test_permissive),
+          TEST(test_silence_is_bounded), TEST(test_close_at_every_stage), TEST(test_set_tls))

@@ -1,5 +1,6 @@
-#include "proxy/clients.h"
+#include "net/clients.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +45,23 @@ uint64_t mg_clients_key(bool v4, const uint8_t *address)
     for (int i = 0; i < (v4 ? 4 : 8); i++)
         key = key << 8 | address[i];
     return key;
+}
+
+/* ::ffff:192.0.2.1 is 192.0.2.1 (RFC 4291, 2.5.5.2). */
+uint64_t mg_clients_key_of(const struct sockaddr_storage *peer)
+{
+    struct sockaddr_in6 six;
+    struct sockaddr_in four;
+
+    if (peer->ss_family == AF_INET) {
+        memcpy(&four, peer, sizeof(four));
+        return mg_clients_key(true, (const uint8_t *)&four.sin_addr);
+    }
+    if (peer->ss_family != AF_INET6)
+        return MG_CLIENTS_NOBODY;
+    memcpy(&six, peer, sizeof(six));
+    return IN6_IS_ADDR_V4MAPPED(&six.sin6_addr) ? mg_clients_key(true, &six.sin6_addr.s6_addr[12])
+                                                : mg_clients_key(false, six.sin6_addr.s6_addr);
 }
 
 static uint32_t home_of(const struct mg_clients *c, uint64_t key)

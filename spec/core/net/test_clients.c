@@ -1,5 +1,7 @@
+#include <netinet/in.h>
 #include <stdlib.h>
-#include "proxy/clients.h"
+#include <string.h>
+#include "net/clients.h"
 #include "test.h"
 
 enum { CLIENTS = 1000, MOST = 3 };
@@ -63,6 +65,27 @@ static void test_keys(void)
     CHECK(mg_clients_key(true, v4) != mg_clients_key(false, seems));
 }
 
+static void test_keys_of_addresses(void)
+{
+    struct sockaddr_storage at = {.ss_family = AF_UNIX};
+    struct sockaddr_in four = {.sin_family = AF_INET};
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+    uint8_t v4[4] = {10, 0, 0, 1};
+
+    CHECK(mg_clients_key_of(&at) == MG_CLIENTS_NOBODY);
+    memcpy(&four.sin_addr, v4, 4);
+    memcpy(&at, &four, sizeof(four));
+    CHECK(mg_clients_key_of(&at) == mg_clients_key(true, v4));
+    six.sin6_addr = (struct in6_addr)IN6ADDR_LOOPBACK_INIT;
+    memcpy(&at, &six, sizeof(six));
+    CHECK(mg_clients_key_of(&at) == mg_clients_key(false, six.sin6_addr.s6_addr));
+    memset(&six.sin6_addr.s6_addr, 0, 16);
+    memset(&six.sin6_addr.s6_addr[10], 0xff, 2); /* ::ffff:10.0.0.1 */
+    memcpy(&six.sin6_addr.s6_addr[12], v4, 4);
+    memcpy(&at, &six, sizeof(six));
+    CHECK(mg_clients_key_of(&at) == mg_clients_key(true, v4));
+}
+
 static void test_removing_what_is_not_there(void)
 {
     struct mg_clients *c = mg_clients_new();
@@ -75,4 +98,4 @@ static void test_removing_what_is_not_there(void)
 }
 
 TEST_MAIN(TEST(test_counts_each_client), TEST(test_stays_right), TEST(test_keys),
-          TEST(test_removing_what_is_not_there))
+          TEST(test_keys_of_addresses), TEST(test_removing_what_is_not_there))
