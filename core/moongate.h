@@ -428,6 +428,11 @@ struct mg_file_stamp {
 /* MG_ENOENT, or another errno's negative: it cannot be looked at. */
 int mg_file_stamp(const char *path, struct mg_file_stamp *out);
 
+/* ---- addresses --------------------------------------------------------------------- */
+
+/* Whether this machine has the IP address, so that it can listen there. */
+bool mg_address_is_here(const char *ip);
+
 /* ---- budgets ----------------------------------------------------------------------- */
 
 /* Bytes that the Lua state of this worker may hold (core/script/budget.h); nothing happens outside of a worker. */

@@ -1,9 +1,11 @@
-/* The part of the ABI that policies' own input and output goes through: files, sinks, gzip, calls, sockets. */
+/* The part of the ABI that policies' own input and output goes through: files, addresses, sinks, gzip, calls, sockets. */
 #include <errno.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/zip.h"
+#include "net/bind.h"
 #include "proxy/call.h"
 #include "proxy/socket.h"
 #include "script/abi.h"
@@ -34,6 +36,16 @@ int mg_file_stamp(const char *path, struct mg_file_stamp *out)
         .changed = ns_of(st.st_ctim),
     };
     return MG_OK;
+}
+
+/* ---- addresses ------------------------------------------------------------------------------ */
+
+bool mg_address_is_here(const char *ip)
+{
+    char address[64]; /* an IPv6 address has 45 characters at most */
+
+    snprintf(address, sizeof(address), strchr(ip, ':') != NULL ? "[%s]:0" : "%s:0", ip);
+    return mg_bind_probe(address) == 0;
 }
 
 /* ---- sinks --------------------------------------------------------------------------------- */

@@ -74,6 +74,13 @@ spec: {parentRefs: [{name: gone}]}
     code, text = gateway.run("check", "--status", "--json", folder)
     local list = json.decode(text)
     assert.same({ 0, "List", "Gateway", "HTTPRoute" }, { code, list.kind, list.items[1].kind, list.items[2].kind })
+    gateway.write(folder .. "/gw.yaml", [[
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw}
+spec: {gatewayClassName: istio, addresses: [{value: 192.0.2.1}], listeners: [{name: http, port: 80, protocol: HTTP}]}
+]])
+    assert.truthy(select(2, gateway.run("check", "--status", folder)):find("reason: AddressNotUsable", 1, true))
     assert.equal(2, (gateway.run("check", "--status=yes", folder)))
     assert.equal(1, (gateway.run("check", "--status", config "return {}")))
   end)

@@ -70,6 +70,8 @@ local function times(n, text)
   return table.concat(list, ", ")
 end
 
+local PREFIX = "filters: [{type: RequestRedirect, requestRedirect: {path: {type: ReplacePrefixMatch, "
+  .. "replacePrefixMatch: /b}}}]"
 local FROM, TO = "{group: '', kind: Service, namespace: a}", "{group: '', kind: Service}"
 local TARGET = "{group: '', kind: Service, name: web}"
 local function long(n) return ("a"):rep(n) end
@@ -148,6 +150,42 @@ local REFUSED = {
   { "a target twice", policy(TARGET .. ", " .. TARGET), "spec.targetRefs[1]" },
   { "a target's host", policy(TARGET, "hostname: '*.a', wellKnownCACertificates: System"), "spec.validation.hostname" },
   { "a controller", OTHERS .. object("GatewayClass", "c", "controllerName: a"), "spec.controllerName" },
+  { "a backend without a name", rules "{backendRefs: [{name: '', port: 8080}]}", "spec.rules[0].backendRefs[0].name" },
+  { "a backend's kind", rules "{backendRefs: [{kind: a_b, name: web}]}", "spec.rules[0].backendRefs[0].kind" },
+  { "a backend's group", rules "{backendRefs: [{group: A.b, name: web}]}", "spec.rules[0].backendRefs[0].group" },
+  { "a parent's kind", parents "{kind: '', name: gw}", "spec.parentRefs[0].kind" },
+  { "a code twice", rule "retry: {codes: [503, 503]}", "spec.rules[0].retry.codes[1]" },
+  { "a header removed twice", changed "remove: [a, a]", "spec.rules[0].filters[0].requestHeaderModifier.remove[1]" },
+  { "an origin twice", cors "allowOrigins: ['https://a', 'https://a']",
+    "spec.rules[0].filters[0].cors.allowOrigins[1]" },
+  { "a method twice", cors "allowMethods: [GET, GET]", "spec.rules[0].filters[0].cors.allowMethods[1]" },
+  { "one prefix of two", rules("{matches: [{path: {value: /a}}, {path: {value: /b}}], " .. PREFIX .. "}"),
+    "spec.rules[0].filters[0].requestRedirect.path.replacePrefixMatch" },
+  { "the prefix of an exact path", rules("{matches: [{path: {type: Exact, value: /a}}], " .. PREFIX .. "}"),
+    "spec.rules[0].filters[0].requestRedirect.path.replacePrefixMatch" },
+  { "a backend's one prefix of two", rules("{matches: [{path: {value: /a}}, {path: {value: /b}}], backendRefs: [{name: "
+    .. "web, port: 8080, " .. PREFIX:gsub("(%w)equestRedirect", { R = "URLRewrite", r = "urlRewrite" }) .. "}]}"),
+    "spec.rules[0].backendRefs[0].filters[0].urlRewrite.path.replacePrefixMatch" },
+  { "a path where nothing attaches", OTHERS .. object("HTTPRoute", "r", "rules: [{matches: [{path: {value: a}}]}]"),
+    "spec.rules[0].matches[0].path.value" },
+  { "a prefix where nothing attaches", OTHERS
+    .. object("HTTPRoute", "r", "rules: [{" .. PREFIX:gsub("/b", "b") .. "}]"),
+    "spec.rules[0].filters[0].requestRedirect.path.replacePrefixMatch" },
+  { "a listener twice", gateway(HTTP .. ", {name: l, port: 80, protocol: HTTP}"), "spec.listeners[1]" },
+  { "a listener's host twice", gateway("{name: a, port: 80, protocol: HTTP, hostname: a.test}, {name: b, port: 80, "
+    .. "protocol: HTTP, hostname: a.test}"), "spec.listeners[1]" },
+  { "no certificate", listener "protocol: HTTPS, tls: {}", "spec.listeners[1].tls" },
+  { "routes from nowhere", listener "protocol: HTTP, allowedRoutes: {namespaces: {from: None}}",
+    "spec.listeners[1].allowedRoutes.namespaces.from" },
+  { "a kind of route", listener "protocol: HTTP, allowedRoutes: {kinds: [{kind: 'a/b'}]}",
+    "spec.listeners[1].allowedRoutes.kinds[0].kind" },
+  { "an address twice", gateway(HTTP, ", addresses: [{value: 127.0.0.2}, {type: IPAddress, value: 127.0.0.2}]"),
+    "spec.addresses[1]" },
+  { "a type of address", gateway(HTTP, ", addresses: [{type: a b, value: c}]"), "spec.addresses[0].type" },
+  { "who may refer", grant("{group: A, kind: Service, namespace: a}", TO), "spec.from[0].group" },
+  { "trusted by the system", policy(TARGET, "hostname: a.test, wellKnownCACertificates: All"),
+    "spec.validation.wellKnownCACertificates" },
+  { "a call's service", grpc "matches: [{method: {service: a..b}}]", "spec.rules[0].matches[0].method.service" },
   { "a call twice", route("rules: [{name: a}, {name: a}]", "GRPCRoute"), "spec.rules[1]" },
   { "a call's header", grpc "matches: [{headers: [{name: 'a b', value: c}]}]",
     "spec.rules[0].matches[0].headers[0].name" },
@@ -187,6 +225,8 @@ local TAKEN = {
   grant(times(16, FROM), times(16, TO)),
   policy "{group: '', kind: Service, name: web, sectionName: a}, {group: '', kind: Service, name: web, sectionName: b}",
   OTHERS .. object("GRPCRoute", "r", "parentRefs: [{name: gw}]"),
+  rules("{" .. PREFIX .. "}"), rules("{matches: [{headers: [{name: a, value: b}]}], " .. PREFIX .. "}"),
+  grpc "matches: [{method: {service: .a._b, method: _c}}]", gateway(HTTP, ", addresses: [{type: a.test/b, value: c}]"),
 }
 
 local function errors_of(text)

@@ -42,9 +42,9 @@ local function write(text)
 end
 
 -- The items by "Kind name", and the errors.
-local function status_of(text)
+local function status_of(text, options)
   local path = write(text)
-  local items, errors = manifests.status { path }
+  local items, errors = manifests.status({ path }, options)
   os.remove(path)
   local map = {}
   for _, item in ipairs(items) do map[item.kind .. " " .. item.metadata.name] = item end
@@ -132,6 +132,15 @@ describe("the status of a Gateway", function()
       assert.same({}, errors)
       assert.equal(expected, told(map["Gateway gw"].status.conditions), more)
     end
+  end)
+
+  it("says that an address is not this machine's", function()
+    local more = ", addresses: [{value: 127.0.0.2}, {value: 192.0.2.1}]"
+    local map, errors = status_of(gateway("gw", HTTP, more) .. gateway("second", HTTP, ", addresses: [{}]"),
+      { is_here = function(ip) return ip ~= "192.0.2.1" end })
+    assert.same({ {}, "!Programmed=AddressNotUsable", "", {} }, { errors, told(map["Gateway gw"].status.conditions),
+      told(map["Gateway second"].status.conditions), map["Gateway gw"].status.addresses })
+    assert.equal("!Programmed=Pending", (listener(map, "Gateway gw", "http")))
   end)
 
   it("says that an address is another Gateway's", function()

@@ -155,8 +155,10 @@ end
 
 --- The conditions of the Gateway API's objects in files of manifests, as gateway_api/status.lua gives them; and the
 -- errors, as of load().
+-- @param options as of load(), and is_here = function(IP address): whether the machine has it; nil: all are taken
 function manifests.status(files, options)
   local _, errors, _, context = read(files, options)
+  if options and options.is_here then gateway_api.try_addresses(context, options.is_here) end
   return status.of(context), errors
 end
 

@@ -27,22 +27,13 @@ local function header_change(spec)
   return { set = header_map(spec.set), add = header_map(spec.add), remove = spec.remove }
 end
 
--- { path = } or { prefix = } for the policies redirect and rewrite.
-local function new_path(route, path, modifier, matched)
+-- { path = } or { prefix = } for the policies redirect and rewrite; judge() has seen it, and `matched`.
+local function new_path(modifier, matched)
   if not modifier then return {} end
-  local field = modifier.type == "ReplaceFullPath" and "replaceFullPath" or "replacePrefixMatch"
-  local value = modifier[field]
-  if not value or modifier.replaceFullPath and modifier.replacePrefixMatch then
-    return route:refuse(path_of(path, "path"), ("type %s needs %s, and that alone"):format(modifier.type, field))
+  if modifier.replaceFullPath then
+    return { path = modifier.replaceFullPath ~= "" and modifier.replaceFullPath or "/" }
   end
-  if value ~= "" and value:sub(1, 1) ~= "/" or value:find("[?#%s%c]") then
-    return route:refuse(path_of(path, "path", field), ("expected a path that starts with '/', got %q"):format(value))
-  end
-  if field == "replaceFullPath" then return { path = value ~= "" and value or "/" } end
-  if not matched.prefix then
-    return route:refuse(path_of(path, "path", field), "needs a rule whose matches are of type PathPrefix")
-  end
-  return { prefix = { from = matched.prefix, to = value } }
+  return { prefix = { from = matched.prefix, to = modifier.replacePrefixMatch } }
 end
 
 local makers = {}
@@ -51,16 +42,14 @@ function makers.RequestHeaderModifier(_, _, _, spec) return "headers", { request
 
 function makers.ResponseHeaderModifier(_, _, _, spec) return "headers", { response = header_change(spec) } end
 
-function makers.RequestRedirect(_, route, path, spec, matched)
-  local conf = new_path(route, path, spec.path, matched)
-  if not conf then return nil end
+function makers.RequestRedirect(_, _, _, spec, matched)
+  local conf = new_path(spec.path, matched)
   conf.scheme, conf.host, conf.port, conf.status = spec.scheme, spec.hostname, spec.port, spec.statusCode
   return "redirect", conf
 end
 
-function makers.URLRewrite(_, route, path, spec, matched)
-  local conf = new_path(route, path, spec.path, matched)
-  if not conf then return nil end
+function makers.URLRewrite(_, _, _, spec, matched)
+  local conf = new_path(spec.path, matched)
   conf.host = spec.hostname
   if next(conf) == nil then return nil end
   return "rewrite", conf
@@ -148,12 +137,30 @@ local function by_type(route, path, list)
   return found
 end
 
+-- HTTPPathModifier. A prefix can be replaced where there is one: its rule has one match, of type PathPrefix.
+local function judge_path(route, path, modifier, one_prefix)
+  local field = modifier.type == "ReplaceFullPath" and "replaceFullPath" or "replacePrefixMatch"
+  local value = modifier[field]
+  if not value or modifier.replaceFullPath and modifier.replacePrefixMatch then
+    route:refuse(path, ("type %s needs %s, and that alone"):format(modifier.type, field))
+  elseif value ~= "" and value:sub(1, 1) ~= "/" or value:find("[?#%s%c]") then
+    route:refuse(path_of(path, field), ("expected a path that starts with '/', got %q"):format(value))
+  elseif field == "replacePrefixMatch" and not one_prefix then
+    route:refuse(path_of(path, field), "needs a rule that has one match, of type PathPrefix")
+  end
+end
+
 --- Judges filters for the status of their route: sets route.unsupported and route.unresolved.
+-- @param one_prefix whether their rule has one match, of type PathPrefix
 -- @return whether one of them answers every request
-function filters.judge(context, route, path, list)
+function filters.judge(context, route, path, list, one_prefix)
   local found = by_type(route, path, list)
   for i, filter in ipairs(list) do
     local at = path_of(path, i)
+    local changed = filter.requestRedirect or filter.urlRewrite
+    if changed and changed.path then
+      judge_path(route, path_of(at, FIELD[filter.type], "path"), changed.path, one_prefix)
+    end
     if is_unsupported(filter) then
       local message = ("filters of type %s are not supported%s"):format(filter.type,
         filter.externalAuth and " with the protocol " .. filter.externalAuth.protocol or "")

@@ -82,6 +82,20 @@ function gateways.judge_waypoint(gateway)
   gateway.conditions, gateway.addresses = conditions.new("Accepted", "Programmed"), {}
 end
 
+--- Notes for the status which addresses are not this machine's: a gateway that runs here could not be bound there.
+-- Elsewhere it might, so nothing but the status depends on it.
+-- @param is_here function(IP address)
+function gateways.try_addresses(gateway, is_here)
+  for _, value in ipairs(gateway.conditions and gateway.addresses or {}) do
+    if not is_here(value) then
+      gateway.conditions:fail("Programmed", "AddressNotUsable", value .. " is no address of this machine")
+      for _, section in ipairs(gateway.sections or {}) do
+        section.conditions:fail("Programmed", "Pending", "the Gateway's address cannot be used")
+      end
+    end
+  end
+end
+
 local function count(list, wanted)
   local number = 0
   for _, section in ipairs(list) do number = number + (wanted(section) and 1 or 0) end

@@ -76,6 +76,11 @@ function gateway_api.judge(context)
   end
 end
 
+--- Looks for the status which Gateways have addresses that are not this machine's.
+function gateway_api.try_addresses(context, is_here)
+  for _, gateway in ipairs(context.store:all(GATEWAY)) do gateways.try_addresses(gateway, is_here) end
+end
+
 -- ---- what is served -----------------------------------------------------------------------
 
 -- What routes.add() needs to know of the Gateway beside what is the same for all.

@@ -80,6 +80,9 @@ end
 -- older set before a younger one.
 local function settle_conflict(first, second, reason)
   mark_conflict(second, reason, first)
+  if first.object == second.object and reason == "HostnameConflict" then
+    second.object:refuse(second.path, ("has the port, protocol and hostname of listener %s"):format(first.name))
+  end
   if first.object == second.object and sections.is_supported(second) then mark_conflict(first, reason, second) end
 end
 

@@ -68,11 +68,8 @@ end
 -- A broken connection and a try that takes too long are worth another one, beside the codes.
 local function retries_of(spec)
   if not spec then return nil end
-  local on, seen = { "connect-failure", "reset" }, {}
-  for _, code in ipairs(spec.codes or {}) do
-    if not seen[code] then on[#on + 1] = tostring(code) end
-    seen[code] = true
-  end
+  local on = { "connect-failure", "reset" }
+  for _, code in ipairs(spec.codes or {}) do on[#on + 1] = tostring(code) end
   local base = spec.backoff
   return { attempts = spec.attempts, on = on, back_off = base, max_back_off = base and base * 10 }
 end
@@ -111,16 +108,23 @@ local function convert(context, route, i, match, at)
   }
 end
 
+-- Whether a rule has one match, and that of type PathPrefix, which is what it has without any.
+local function has_one_prefix(rule)
+  local matches = rule.matches or {}
+  return #matches == 0 or #matches == 1 and matches[1].path ~= nil and matches[1].path.type == "PathPrefix"
+end
+
 local function judge_rule(context, route, path, rule)
   if rule.timeouts then check_timeouts(route, path, rule) end
-  local redirects = rule.filters and filters.judge(context, route, path_of(path, "filters"), rule.filters)
+  local one_prefix = has_one_prefix(rule)
+  local redirects = rule.filters and filters.judge(context, route, path_of(path, "filters"), rule.filters, one_prefix)
   if redirects and #(rule.backendRefs or {}) > 0 then
     route:refuse(path_of(path, "backendRefs"), "RequestRedirect stands without backendRefs")
   end
   for i, ref in ipairs(rule.backendRefs or {}) do
     local at = path_of(path, "backendRefs", i)
     backend_refs.check(context, route, at, ref)
-    if ref.filters then filters.judge(context, route, path_of(at, "filters"), ref.filters) end
+    if ref.filters then filters.judge(context, route, path_of(at, "filters"), ref.filters, one_prefix) end
   end
 end
 
@@ -129,7 +133,10 @@ end
 function routes.judge(context, route)
   local matches = 0
   for i, rule in ipairs(route.spec.rules) do
-    judge_rule(context, route, { "spec", "rules", i }, rule)
+    local path = { "spec", "rules", i }
+    judge_rule(context, route, path, rule)
+    -- Where it is attached this happens with each place that it gets.
+    if #context.places[route] == 0 then matches_of(route, path, rule) end
     matches = matches + #(rule.matches or {})
   end
   if matches > MOST_MATCHES then

@@ -76,6 +76,7 @@ local function judge_certificates(context, section)
   if #section.certs > 0 then return end
   if #(tls.certificateRefs or {}) == 0 then
     section.conditions:fail("ResolvedRefs", "InvalidCertificateRef", "HTTPS needs a certificate")
+    section.object:refuse(path_of(section.path, "tls"), "HTTPS needs certificateRefs")
   end
   sections.fail(section, "Programmed", "Invalid", "has no certificate that can be used, so it is not served")
 end

@@ -43,6 +43,18 @@ function api_types.namespace(value)
   return not fits and wrong("a namespace: small letters, digits and '-'", value) or nil
 end
 
+--- Group; the core group is "".
+function api_types.group(value)
+  local fits = value == "" or is_subdomain(value)
+  return not fits and wrong("a group such as gateway.networking.k8s.io", value) or nil
+end
+
+--- Kind.
+function api_types.kind(value)
+  local fits = #value <= LONGEST_LABEL and value:find("^%a[%w-]*$") and value:sub(-1) ~= "-"
+  return not fits and wrong("a kind such as Service", value) or nil
+end
+
 --- HeaderName, which names query parameters too.
 function api_types.header(value)
   local fits = #value <= 256 and value:find("^[%w!#$%%&'*+%-.^_`|~]+$")
@@ -71,6 +83,21 @@ function api_types.protocol(value)
   local fits = name and is_subdomain(domain) and name:find("^%w+$")
     or not name and value:find("^%w[%w-]*$") and value:sub(-1) ~= "-"
   return not fits and wrong("a protocol such as HTTP or example.com/name", value) or nil
+end
+
+--- AddressType: Hostname and the like, or one of somebody's own with a domain before it.
+function api_types.address_type(value)
+  local domain, name = value:match("^(.-)/(.*)$")
+  local fits = value == "IPAddress" or value == "Hostname" or value == "NamedAddress"
+    or name and is_subdomain(domain) and name:find("^[%w/%-._~%%!$&'()*+,;=:]+$")
+  return not fits and wrong("IPAddress, Hostname or a type such as example.com/name", value) or nil
+end
+
+--- WellKnownCACertificatesType.
+function api_types.well_known(value)
+  local domain, name = value:match("^(.-)/(.*)$")
+  local fits = value == "System" or name and is_subdomain(domain) and name:find("^%w[%w_.-]*$") and name:find("%w$")
+  return not fits and wrong("System, or a name such as example.com/name", value) or nil
 end
 
 --- CORSOrigin.
@@ -123,10 +150,31 @@ function api_types.references(list)
   end
 end
 
---- A list in which "*" stands alone.
+--- A list in which nothing stands twice (x-kubernetes-list-type: set).
+function api_types.set(list)
+  local seen = {}
+  for i, item in ipairs(list) do
+    if seen[item] then return ("%s stands twice"):format(show(item)), i end
+    seen[item] = true
+  end
+end
+
+--- The same, in which "*" stands alone.
 function api_types.lone_star(list)
   for i, item in ipairs(list) do
     if item == "*" and #list > 1 then return '"*" stands alone', i end
+  end
+  return api_types.set(list)
+end
+
+--- Addresses of a Gateway: no value twice in one type.
+function api_types.addresses(list)
+  local seen = {}
+  for i, entry in ipairs(list) do
+    local value = type(entry) == "table" and entry.value
+    local key = value and ("%s %s"):format(tostring(entry.type or "IPAddress"), tostring(value))
+    if key and seen[key] then return ("a second address %s"):format(tostring(value)), i end
+    if key then seen[key] = true end
   end
 end
 

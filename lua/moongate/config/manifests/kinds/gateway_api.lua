@@ -41,9 +41,9 @@ end
 -- A reference to another object; `far`: it may stand in another namespace.
 local function reference(kind, far)
   local list = {
-    { "group", type = "string", default = "", doc = "The core group." },
-    { "kind", type = "string", default = kind, doc = kind .. "." },
-    { "name", type = "string", required = true, min = 1, doc = "Its name." },
+    { "group", type = "string", default = "", check = api_types.group, doc = "The core group." },
+    { "kind", type = "string", default = kind, check = api_types.kind, doc = kind .. "." },
+    { "name", type = "string", required = true, min = 1, max = 253, doc = "Its name." },
   }
   if far then
     list[4] = { "namespace", type = "string", check = api_types.namespace,
@@ -60,11 +60,12 @@ local listener_tls = {
 }
 
 local allowed_routes = {
-  namespaces({ "All", "Same", "Selector", "None" }, "Same", "Where routes may stand."),
+  namespaces({ "All", "Same", "Selector" }, "Same", "Where routes may stand."),
   { "kinds", type = "list", max = 8, doc = "Kinds of route; what the protocol allows when absent.",
     items = { type = "record", fields = {
-      { "group", type = "string", default = "gateway.networking.k8s.io", doc = "Group of the kind." },
-      { "kind", type = "string", required = true, doc = "The kind." },
+      { "group", type = "string", default = "gateway.networking.k8s.io", check = api_types.group,
+        doc = "Group of the kind." },
+      { "kind", type = "string", required = true, check = api_types.kind, doc = "The kind." },
     } } },
 }
 
@@ -106,19 +107,21 @@ local gateway_tls = {
 
 local function parameters_ref()
   return {
-    { "group", type = "string", required = true, doc = "Group of the kind; the core group when empty." },
-    { "kind", type = "string", required = true, doc = "The kind." },
-    { "name", type = "string", required = true, min = 1, doc = "Its name." },
-    { "namespace", type = "string", doc = "Its namespace." },
+    { "group", type = "string", required = true, check = api_types.group,
+      doc = "Group of the kind; the core group when empty." },
+    { "kind", type = "string", required = true, check = api_types.kind, doc = "The kind." },
+    { "name", type = "string", required = true, min = 1, max = 253, doc = "Its name." },
+    { "namespace", type = "string", check = api_types.namespace, doc = "Its namespace." },
   }
 end
 
 local gateway = {
   { "gatewayClassName", type = "string", required = true, doc = "A GatewayClass; istio-mesh or istio-waypoint." },
   listeners,
-  { "addresses", type = "list", max = 16, doc = "Addresses to bind; every one when absent.", items = { type = "record",
-    fields = {
-      { "type", type = "string", default = "IPAddress", doc = "Form of the address; IPAddress alone can be served." },
+  { "addresses", type = "list", max = 16, check = api_types.addresses,
+    doc = "Addresses to bind; every one when absent.", items = { type = "record", fields = {
+      { "type", type = "string", default = "IPAddress", check = api_types.address_type,
+        doc = "Form of the address; IPAddress alone can be served." },
       { "value", type = "string", default = "", doc = "The address; any when empty." },
     } } },
   { "allowedListeners", type = "record", default = {}, doc = "ListenerSets that may attach.", fields = {
@@ -133,9 +136,10 @@ local gateway = {
 
 local listener_set = {
   { "parentRef", type = "record", required = true, doc = "The Gateway it adds listeners to.", fields = {
-    { "group", type = "string", default = "gateway.networking.k8s.io", doc = "Group of the kind." },
-    { "kind", type = "string", default = "Gateway", doc = "Gateway." },
-    { "name", type = "string", required = true, doc = "Its name." },
+    { "group", type = "string", default = "gateway.networking.k8s.io", check = api_types.group,
+      doc = "Group of the kind." },
+    { "kind", type = "string", default = "Gateway", check = api_types.kind, doc = "Gateway." },
+    { "name", type = "string", required = true, min = 1, max = 253, doc = "Its name." },
     { "namespace", type = "string", check = api_types.namespace, doc = "Its namespace; the set's own when absent." },
   } },
   listeners,
@@ -151,14 +155,14 @@ local gateway_class = {
 local grant = {
   { "from", type = "list", required = true, min = 1, max = 16, doc = "Who may refer.", items = { type = "record",
     fields = {
-      { "group", type = "string", required = true, doc = "Group of the kind." },
-      { "kind", type = "string", required = true, doc = "Kind of the object that refers." },
+      { "group", type = "string", required = true, check = api_types.group, doc = "Group of the kind." },
+      { "kind", type = "string", required = true, check = api_types.kind, doc = "Kind of the object that refers." },
       { "namespace", type = "string", required = true, check = api_types.namespace, doc = "Its namespace." },
     } } },
   { "to", type = "list", required = true, min = 1, max = 16, doc = "To what.", items = { type = "record", fields = {
-    { "group", type = "string", required = true, doc = "Group of the kind." },
-    { "kind", type = "string", required = true, doc = "Kind referred to." },
-    { "name", type = "string", min = 1, doc = "Its name; any when absent." },
+    { "group", type = "string", required = true, check = api_types.group, doc = "Group of the kind." },
+    { "kind", type = "string", required = true, check = api_types.kind, doc = "Kind referred to." },
+    { "name", type = "string", min = 1, max = 253, doc = "Its name; any when absent." },
   } } },
 }
 
@@ -171,14 +175,15 @@ local san = {
 local backend_tls_policy = {
   { "targetRefs", type = "list", required = true, min = 1, max = 16, check = api_types.references,
     doc = "Services whose endpoints are called by TLS.", items = { type = "record", fields = {
-      { "group", type = "string", required = true, doc = "The core group." },
-      { "kind", type = "string", required = true, doc = "Service." },
-      { "name", type = "string", required = true, min = 1, doc = "Its name." },
-      { "sectionName", type = "string", min = 1, doc = "Name of one port; all when absent." } } } },
+      { "group", type = "string", required = true, check = api_types.group, doc = "The core group." },
+      { "kind", type = "string", required = true, check = api_types.kind, doc = "Service." },
+      { "name", type = "string", required = true, min = 1, max = 253, doc = "Its name." },
+      { "sectionName", type = "string", check = api_types.section, doc = "Name of one port; all when absent." } } } },
   { "validation", type = "record", required = true, doc = "Which certificates are taken.", fields = {
     { "caCertificateRefs", type = "list", max = 8, items = { type = "record", fields = reference "ConfigMap" },
       doc = "ConfigMaps with the authorities' certificates in ca.crt." },
-    { "wellKnownCACertificates", type = "string", doc = "System: those that the system trusts." },
+    { "wellKnownCACertificates", type = "string", check = api_types.well_known,
+      doc = "System: those that the system trusts." },
     { "hostname", type = "string", required = true, check = api_types.precise_host,
       doc = "Name sent by SNI, and (without subjectAltNames) the one that the certificate must carry." },
     { "subjectAltNames", type = "list", max = 5, items = { type = "record", fields = san },

@@ -6,9 +6,11 @@ local later = fields.later
 local GROUP = "gateway.networking.k8s.io/"
 
 local parent_ref = {
-  { "group", type = "string", default = "gateway.networking.k8s.io", doc = "Group of the kind." },
-  { "kind", type = "string", default = "Gateway", doc = "Gateway or ListenerSet; Service in a mesh." },
-  { "name", type = "string", required = true, doc = "Its name." },
+  { "group", type = "string", default = "gateway.networking.k8s.io", check = api_types.group,
+    doc = "Group of the kind." },
+  { "kind", type = "string", default = "Gateway", check = api_types.kind,
+    doc = "Gateway or ListenerSet; Service in a mesh." },
+  { "name", type = "string", required = true, min = 1, max = 253, doc = "Its name." },
   { "namespace", type = "string", check = api_types.namespace, doc = "Its namespace; the route's own when absent." },
   { "sectionName", type = "string", check = api_types.section, doc = "Name of one listener; all when absent." },
   { "port", type = "integer", min = 1, max = 65535, doc = "Port of the listeners; all when absent." },
@@ -16,9 +18,9 @@ local parent_ref = {
 
 local function backend_ref(more)
   local list = {
-    { "group", type = "string", default = "", doc = "The core group." },
-    { "kind", type = "string", default = "Service", doc = "Service." },
-    { "name", type = "string", required = true, doc = "Its name." },
+    { "group", type = "string", default = "", check = api_types.group, doc = "The core group." },
+    { "kind", type = "string", default = "Service", check = api_types.kind, doc = "Service." },
+    { "name", type = "string", required = true, min = 1, max = 253, doc = "Its name." },
     { "namespace", type = "string", check = api_types.namespace,
       doc = "Its namespace; another one needs a ReferenceGrant." },
     { "port", type = "integer", min = 1, max = 65535, doc = "Port of the service." },
@@ -29,7 +31,8 @@ end
 
 -- A list of names of headers.
 local function names(name, doc, max)
-  return { name, type = "list", max = max, items = { type = "string", check = api_types.header }, doc = doc }
+  return { name, type = "list", max = max, check = api_types.set, doc = doc,
+    items = { type = "string", check = api_types.header } }
 end
 
 local function header_list(name, doc)
@@ -151,7 +154,8 @@ local rule = {
     { "backendRequest", type = "duration", check = api_types.duration, doc = "Of one try." },
   } },
   { "retry", type = "record", doc = "When to try again; a broken connection always is.", fields = {
-    { "codes", type = "list", items = { type = "integer", min = 400, max = 599 }, doc = "Statuses." },
+    { "codes", type = "list", check = api_types.set, doc = "Statuses.",
+      items = { type = "integer", min = 400, max = 599 } },
     { "attempts", type = "integer", min = 1, default = 2, doc = "Tries after the first." },
     { "backoff", type = "duration", min = 1, check = api_types.duration, doc = "Least wait between tries." },
   } },
