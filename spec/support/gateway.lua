@@ -85,8 +85,15 @@ function gateway.start(options)
   error("the gateway did not start:\n" .. self:log(), 2)
 end
 
---- What it has printed so far.
-function methods:log() return process.file(self.out) or "" end
+--- What it has printed so far; or since it had printed `from` bytes.
+function methods:log(from)
+  local file = io.open(self.out)
+  if not file then return "" end
+  file:seek("set", from or 0)
+  local text = file:read "*a"
+  file:close()
+  return text
+end
 
 --- Waits until a line of the log has the text (plain): what follows it on the line; nil when none came.
 function methods:logged(text, limit)
@@ -136,19 +143,21 @@ end
 
 function methods:signal(number) return process.signal(self.pid, number) end
 
---- Writes another config in place of its own ("$names" as before) and reloads; waits for what the log says.
-function methods:reload(config, values, expected)
+--- Writes another config in place of its own ("$names" as before) and reloads; waits (30 seconds at most, or `limit`)
+-- for what the log says.
+function methods:reload(config, values, expected, limit)
   gateway.write(self.path, fill(config, values or {}, self.ports))
   local before = #self:log()
   self:signal(1)
   local text = expected or "reloaded"
-  return loop.poll(function() return self:log():find(text, before + 1, true) and true end, 30)
+  return loop.poll(function() return self:log(before):find(text, 1, true) and true end, limit or 30)
 end
 
-local function complaint(log)
-  for _, mark in ipairs { "AddressSanitizer", "LeakSanitizer", "runtime error:", "Assertion", "killed by signal" } do
+local function complaint(log, crash)
+  for _, mark in ipairs { "AddressSanitizer", "LeakSanitizer", "runtime error:", "Assertion" } do
     if log:find(mark, 1, true) then return mark end
   end
+  return not crash and log:find("killed by signal", 1, true) and "killed by signal" or nil
 end
 
 --- Stops it as an operator would, and makes sure that it ended well: with 0, nothing crashed, no sanitizer complained.
@@ -168,7 +177,7 @@ function methods:stop(expected)
     process.wait(self.process, 5)
     error("the gateway did not stop:\n" .. self:log(), 2)
   end
-  local bad = not (expected and expected.crash) and complaint(self:log())
+  local bad = complaint(self:log(), expected and expected.crash)
   if bad or code ~= 0 then
     error(("the gateway ended with %d%s:\n%s"):format(code, bad and " (" .. bad .. ")" or "", self:log()), 2)
   end

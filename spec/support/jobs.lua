@@ -69,6 +69,12 @@ local function walkthrough(list, gateway, label, build)
     command = command:format(build, build, gateway, build) }
 end
 
+-- So few requests a second that the others have the machine: it is there for what the sanitizers say.
+local function soak(list, label, build)
+  list[#list + 1] = { name = label .. " soak", reads = "counts", waits = true,
+    command = ("sh spec/soak/run 60 60 '%s'"):format(build) }
+end
+
 --- All jobs, the ones that wait longest first.
 -- @param words array: only jobs whose name has one of them (plain); empty: all
 function jobs.list(build, asan, words)
@@ -77,6 +83,7 @@ function jobs.list(build, asan, words)
   local sanitized = ("MOONGATE='%s/moongate'"):format(asan)
   corpus(all, plain, "release", #CORPUS_RUNS)
   corpus(all, sanitized, "asan", 2)
+  soak(all, "asan", asan)
   walkthrough(all, plain, "release", build)
   walkthrough(all, sanitized, "asan", asan)
   style(all)

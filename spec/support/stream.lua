@@ -1,6 +1,7 @@
---- stream: one TCP connection of a spec, read and written byte by byte as the spec says.
+--- stream: one TCP connection of a spec, read and written byte by byte as the spec says; or one with TLS on it.
 local loop = require "spec.support.loop"
 local socket = require "socket"
+local tls = require "spec.support.tls"
 local unix = require "socket.unix"
 
 local stream = {}
@@ -29,14 +30,30 @@ function stream.connect(address)
   return stream.wrap(sock)
 end
 
+-- What TLS waits for before it can go on: the mode for loop.wait(), or nil.
+local WANTS = { wantread = "r", wantwrite = "w" }
+
+--- Does a TLS handshake as a client, on a connection of which nothing was read: the same connection, or nil and why.
+-- @param ctx of tls.client(); @param name the server's, sent as SNI and verified
+function methods:start_tls(ctx, name)
+  local sock = tls.wrap(self.sock, ctx, name)
+  self.sock = sock
+  while true do
+    local ok, err = sock:dohandshake()
+    if ok then return self end
+    if not WANTS[err] then return nil, err end
+    if not loop.wait(sock, WANTS[err]) then return nil, "timeout" end
+  end
+end
+
 --- Sends all of it; nil and why when the peer has gone.
 function methods:send(bytes)
   local at = 1
   while at <= #bytes do
     local last, err, partial = self.sock:send(bytes, at)
-    if not last and err ~= "timeout" then return nil, err end
+    if not last and err ~= "timeout" and not WANTS[err] then return nil, err end
     at = (last or partial) + 1
-    if err == "timeout" and not loop.wait(self.sock, "w") then return nil, "timeout" end
+    if not last and not loop.wait(self.sock, WANTS[err] or "w") then return nil, "timeout" end
   end
   return true
 end
@@ -52,11 +69,11 @@ local function fill(self, limit)
       if err == "closed" then self.ended = "closed" end
       return true
     end
-    if err ~= "timeout" then
+    if err ~= "timeout" and not WANTS[err] then
       self.ended = err
       return nil, err
     end
-    if not loop.wait(self.sock, "r", limit) then return nil, "timeout" end
+    if not loop.wait(self.sock, WANTS[err] or "r", limit) then return nil, "timeout" end
   end
 end
 
