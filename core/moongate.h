@@ -219,9 +219,11 @@ int mg_reply_end(mg_exchange *x);
 int mg_sleep(mg_exchange *x, uint32_t ms);
 /* Ends the sleep of an exchange, if it is in one, at the end of this turn: it has slept long enough. */
 void mg_wake(mg_exchange *x);
-/* Measures the lane from now on: mg_lane_time() counts seconds, but not those in which the lane waits. */
+/* Measures the lane from now on: mg_lane_time() counts seconds, and mg_lane_memory() the bytes that Lua asked for, but
+ * not those while the lane waits. */
 void mg_time_lane(mg_exchange *x);
 double mg_lane_time(const mg_exchange *x);
+double mg_lane_memory(const mg_exchange *x);
 /* What a policy does to the request and the response between these two is undone by the second, which says what that
  * was: some of MG_SHADOW_*.  mg_respond() then makes no body, and mg_sleep() is MG_OK at once. */
 enum { MG_SHADOW_REQUEST = 1, MG_SHADOW_RESPONSE = 2, MG_SHADOW_ANSWER = 4 };
@@ -435,8 +437,10 @@ bool mg_address_is_here(const char *ip);
 
 /* ---- budgets ----------------------------------------------------------------------- */
 
-/* Bytes that the Lua state of this worker may hold (core/script/budget.h); nothing happens outside of a worker. */
-void mg_budget_memory(uint64_t most);
+/* Bytes that policies hold in the Lua state of this worker, and may hold from now on (core/script/budget.h); 0, and nothing
+ * happens, outside of a worker. */
+uint64_t mg_budget_memory_held(void);
+void mg_budget_memory(uint64_t most, uint64_t held);
 
 /* ---- the rest ---------------------------------------------------------------------- */
 

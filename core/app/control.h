@@ -16,7 +16,11 @@ enum mg_control_type {
     MG_CONTROL_RELOAD = 'l', /* master: read the config again; sockets and names follow */
     MG_CONTROL_DRAIN = 'd',  /* master: accept no more, end what is in progress, stop */
     MG_CONTROL_REOPEN = 'o', /* master: reopen the logs */
-    MG_CONTROL_PART = 'p'    /* the first part of what follows; nobody but control.c sees it */
+    MG_CONTROL_SPENT =
+        's', /* child: its policies hold too much memory; may another take its place? */
+    MG_CONTROL_RETIRE =
+        't',              /* master: another is about to; what the two would share is that one's */
+    MG_CONTROL_PART = 'p' /* the first part of what follows; nobody but control.c sees it */
 };
 
 enum { MG_CONTROL_NAME = 1024, MG_CONTROL_TEXT = 262144 }; /* bytes of one name, and of all */

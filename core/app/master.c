@@ -54,6 +54,8 @@ static int child_main(struct master *m, uint32_t i, int control)
     for (uint32_t c = 0; c <= m->nworkers; c++)
         if (m->children[c].pid != 0 && c != i)
             close(m->children[c].control);
+    if (m->retiring.pid != 0)
+        close(m->retiring.control);
     if (m->plan->confined)
         mg_process_confine();
     if (is_admin(m, i)) {
@@ -65,6 +67,7 @@ static int child_main(struct master *m, uint32_t i, int control)
     return mg_worker_run(&(struct mg_worker_opts){.argc = m->argc,
                                                   .argv = m->argv,
                                                   .slot = i,
+                                                  .column = m->children[i].column,
                                                   .control = control,
                                                   .shared = &m->shared,
                                                   .sockets = &sockets});
@@ -103,7 +106,7 @@ static void spawn(struct master *m, uint32_t i)
 
 static void count_ready(struct master *m)
 {
-    uint32_t n = 0;
+    uint32_t n = m->retiring.pid != 0 && m->retiring.by == 0;
 
     for (uint32_t i = 0; i < m->nworkers; i++)
         n += m->children[i].pid != 0 && m->children[i].ready;
@@ -125,6 +128,7 @@ static void stop(struct master *m)
     for (uint32_t i = 0; i < m->nworkers; i++)
         if (m->children[i].pid != 0)
             mg_control_send(m->children[i].control, &message);
+    mg_master_retire(m);
 }
 
 /* The admin process tells that the gateway drains until the last worker has ended. */
@@ -220,16 +224,16 @@ static void reap(struct master *m)
             mg_master_on_loaded(m, status);
         else if (pid == m->upgrade)
             on_upgrade_end(m, status);
-        else
+        else if (!mg_master_on_retired(m, pid))
             on_child_end(m, pid, status);
     }
 }
 
-static uint32_t running(const struct master *m, uint32_t n)
+static uint32_t running(const struct master *m)
 {
-    uint32_t count = 0;
+    uint32_t count = m->retiring.pid != 0;
 
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < m->nworkers; i++)
         count += m->children[i].pid != 0;
     return count;
 }
@@ -257,6 +261,12 @@ static void on_message(struct master *m, uint32_t i)
 
     if (mg_control_receive(m->children[i].control, &message) != 0)
         return; /* it has ended: SIGCHLD tells */
+    if (message.type == MG_CONTROL_SPENT) {
+        mg_master_on_spent(m, i);
+        return;
+    }
+    if (message.type == MG_CONTROL_READY && m->retiring.slot == i)
+        mg_master_retire(m);
     if (message.type == MG_CONTROL_READY)
         m->children[i].ready = true;
     else if (message.type == MG_CONTROL_FAILED)
@@ -317,6 +327,8 @@ static void on_signal(struct master *m)
         for (uint32_t i = 0; m->stopping && i < m->nworkers; i++)
             if (m->children[i].pid != 0)
                 kill(m->children[i].pid, SIGKILL);
+        if (m->stopping && m->retiring.pid != 0)
+            kill(m->retiring.pid, SIGKILL);
         stop(m);
     }
 }
@@ -397,6 +409,8 @@ static void kill_rest(struct master *m)
     for (uint32_t i = 0; i <= m->nworkers; i++)
         if (m->children[i].pid != 0)
             kill(m->children[i].pid, SIGKILL);
+    if (m->retiring.pid != 0)
+        kill(m->retiring.pid, SIGKILL);
 }
 
 /* Whoever has the sockets needs no more rights. */
@@ -444,9 +458,10 @@ int mg_master_run(int argc, char **argv, struct mg_plan *plan)
     m.pid_file = plan->pid_file == NULL ? NULL : strdup(plan->pid_file);
     mg_log_setup("master", MG_LOG_INFO);
     mg_upgrade_setup();
+    mg_master_retire_setup(&m);
     if (setup(&m) != 0)
         return 1;
-    while (!m.stopping || running(&m, m.nworkers) > 0) {
+    while (!m.stopping || running(&m) > 0) {
         look_after_children(&m);
         wait_events(&m);
         look_at_files(&m);
@@ -454,6 +469,7 @@ int mg_master_run(int argc, char **argv, struct mg_plan *plan)
             mg_loader_kill(&m.loader);
         if (m.upgrade != 0 && mg_master_now() >= m.upgrade_by)
             kill(m.upgrade, SIGKILL);
+        mg_master_look_at_retiring(&m);
         show_life(&m);
         if (m.stopping && stop_by == 0)
             stop_by = mg_master_now() + STOP_MS;

@@ -16,10 +16,19 @@
 struct child {
     pid_t pid; /* 0: none */
     int control;
+    uint32_t column; /* where a worker counts */
     bool ready;
     uint64_t started, again; /* ms; again: when to start it, 0: it runs */
     uint32_t deaths;         /* short lives in a row */
     bool retired;            /* its end is wanted: its successor starts at once */
+};
+
+/* A worker whose slot another one has taken, or is about to. */
+struct retiring {
+    pid_t pid; /* 0: there is none */
+    int control;
+    uint32_t slot, column; /* the column is free when there is none */
+    uint64_t by;           /* ms: when it is killed; 0: it serves on until its successor does */
 };
 
 struct master {
@@ -34,6 +43,7 @@ struct master {
     uint32_t reloading; /* workers that have yet to say how a reload went */
     struct mg_loader loader;
     struct mg_stall stall;
+    struct retiring retiring;
     struct mg_files *files;
     bool wanted;                   /* a reload was asked for while another was under way */
     pid_t upgrade;                 /* the process that is to take over, or 0 */
@@ -51,6 +61,19 @@ uint64_t mg_master_now(void);
 
 /* The admin process tells that the gateway drains until the last worker has ended. */
 void mg_master_stop_admin(struct master *m);
+
+/* ---- master_retire.c ---- */
+
+/* The first of the workers may retire. */
+void mg_master_retire_setup(struct master *m);
+/* Worker `slot` asks for a successor; one at a time gets it, and not while a reload is under way: it will ask again. */
+void mg_master_on_spent(struct master *m, uint32_t slot);
+/* The one that retires ends, as all workers do or because its successor is ready. */
+void mg_master_retire(struct master *m);
+/* Whether `pid`, which has ended, was the one. */
+bool mg_master_on_retired(struct master *m, pid_t pid);
+/* Every now and then: it has had its time. */
+void mg_master_look_at_retiring(struct master *m);
 
 /* ---- master_reload.c ---- */
 

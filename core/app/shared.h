@@ -27,6 +27,6 @@ struct mg_shared {
     struct mg_profile_board *profile;
 };
 
-/* The processes beside the workers (master, admin) have metric slots too: the last one. */
+/* Slots for what workers count are one more than there are workers: one may be leaving (retire.h). */
 int mg_shared_make(struct mg_shared *s, uint32_t workers);
 #endif

@@ -32,7 +32,7 @@ struct mg_worker {
     uint64_t dropped; /* log lines, as far as they have been counted */
     struct mg_front *fronts[MG_PLAN_LISTENERS];
     uint32_t nfronts;
-    bool master_gone;
+    bool master_gone, spent, retiring;
 };
 
 /* ---- requests refused before they became exchanges -------------------------------------- */
@@ -64,6 +64,13 @@ static void declare_metrics(struct mg_worker *w)
         labels, 2, NULL, 0, 0);
 }
 
+static void tell(struct mg_worker *w, enum mg_control_type type)
+{
+    struct mg_control message = {.type = type};
+
+    mg_control_send(w->opts->control, &message);
+}
+
 /* ---- memory -------------------------------------------------------------------------------- */
 
 static void relieve(void *arg)
@@ -71,6 +78,25 @@ static void relieve(void *arg)
     struct mg_worker *w = arg;
 
     lua_gc(w->L, LUA_GCCOLLECT, 0);
+}
+
+/* Who holds it is said when nobody has to wait for that any more: report(). */
+static void look_at_policies(struct mg_worker *w)
+{
+    if (!w->spent && mg_budget_is_spent()) {
+        w->spent = true;
+        mg_log(MG_LOG_ERROR, "policies keep %zu MiB of memory: another worker is to take over",
+               mg_budget_held() >> 20);
+    }
+    if (w->spent && !w->retiring && w->drain_until == 0)
+        tell(w, MG_CONTROL_SPENT); /* again and again: the master has reasons to wait */
+}
+
+static void report(struct mg_worker *w)
+{
+    if (mg_vm_function(w->L, "moongate.holdings", "say") != 0 || mg_vm_call(w->L, 0, 0) != 0)
+        mg_log(MG_LOG_ERROR, "%s", lua_tostring(w->L, -1));
+    lua_settop(w->L, 0);
 }
 
 /* A control group's limit, where there is one (cgroups(7), version 2). */
@@ -208,13 +234,6 @@ raised:
     return false;
 }
 
-static void tell(struct mg_worker *w, enum mg_control_type type)
-{
-    struct mg_control message = {.type = type};
-
-    mg_control_send(w->opts->control, &message);
-}
-
 static void reload(struct mg_worker *w, const struct mg_control *sockets)
 {
     bool ok = load_config(w);
@@ -258,6 +277,14 @@ static void drain(struct mg_worker *w)
     on_drain_look(&w->drain);
 }
 
+/* Its successor shows the slot's life from now on, and answers for it when a profile is wanted. */
+static void retire(struct mg_worker *w)
+{
+    w->retiring = true;
+    mg_profile_free(w->profile);
+    w->profile = NULL;
+}
+
 static void on_control(struct mg_watch *watch, uint32_t events)
 {
     struct mg_worker *w = MG_LIST_OF(watch, struct mg_worker, control);
@@ -277,6 +304,8 @@ static void on_control(struct mg_watch *watch, uint32_t events)
         reload(w, &message);
     else if (message.type == MG_CONTROL_DRAIN)
         drain(w);
+    else if (message.type == MG_CONTROL_RETIRE)
+        retire(w);
     else if (message.type == MG_CONTROL_REOPEN)
         mg_sink_reopen_all();
     for (uint32_t i = 0; i < message.nfds; i++)
@@ -313,8 +342,11 @@ static void on_flush(struct mg_timer *t)
     struct mg_worker *w = MG_LIST_OF(t, struct mg_worker, flush);
 
     mg_sink_flush_all();
-    mg_profile_look(w->profile);
-    mg_stall_beat(w->opts->shared->status, w->opts->slot);
+    if (!w->retiring) {
+        mg_profile_look(w->profile);
+        mg_stall_beat(w->opts->shared->status, w->opts->slot);
+    }
+    look_at_policies(w);
     count_dropped(w);
     mg_timer_set(&w->loop, t, FLUSH_MS);
 }
@@ -348,7 +380,7 @@ static int setup(struct mg_worker *w)
         .shm = w->opts->shared->shm,
         .metrics = w->opts->shared->metrics,
         .ticket_keys = w->opts->shared->ticket_keys,
-        .worker = w->opts->slot,
+        .worker = w->opts->column,
         .memory = usual_memory(w->opts->shared->workers),
     };
     mg_abi_setup(&w->env);
@@ -379,7 +411,8 @@ static void cleanup(struct mg_worker *w)
 {
     mg_timer_clear(&w->flush);
     mg_overload_stop(&w->proxy->overload);
-    mg_profile_free(w->profile);
+    if (w->profile != NULL)
+        mg_profile_free(w->profile);
     mg_abi_cleanup();
     for (struct mg_x *x = w->proxy->spare; x != NULL; x = x->next)
         mg_lane_free(x);
@@ -414,6 +447,8 @@ int mg_worker_run(const struct mg_worker_opts *o)
     on_flush(&w->flush);
     tell(w, MG_CONTROL_READY);
     mg_loop_run(&w->loop);
+    if (w->retiring)
+        report(w);
     mg_sink_flush_all();
     /* What the requests that are cut off hold, nobody gives back: there is no leak to look for. */
     if (!is_drained(w) || w->proxy->active > 0)

@@ -12,7 +12,8 @@
 struct mg_worker_opts {
     int argc;
     char **argv;
-    uint32_t slot;
+    uint32_t slot;   /* whose sockets it has */
+    uint32_t column; /* where it counts */
     int control;
     const struct mg_shared *shared;
     const struct mg_control *sockets; /* the listeners' names and descriptors of this slot */

@@ -26,7 +26,7 @@ enum mg_breaker_kind {
     MG_BREAKER_KINDS
 };
 /* Those beyond count alone. */
-enum { MG_BREAKER_WORKERS = 64 };
+enum { MG_BREAKER_WORKERS = 65 }; /* one may be on its way out while another has begun */
 
 struct mg_breaker_slot;
 struct mg_breaker {

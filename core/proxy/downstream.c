@@ -87,6 +87,7 @@ void mg_downstream_give_back(struct mg_x *x)
     x->head = x->settled = x->counted = false;
     x->broken = 0;
     x->waited_ns = 0;
+    x->others_given = 0;
     x->shadow = NULL;
     memset(&x->body_in, 0, sizeof(x->body_in));
     memset(&x->body_out, 0, sizeof(x->body_out));

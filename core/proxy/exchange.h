@@ -97,11 +97,12 @@ struct mg_x {
     struct mg_lane *lane;     /* bound for good: script/lane.c */
     uint64_t paused_ns;       /* with pub.timed: since when the lane waits, */
     uint64_t waited_ns;       /* and how long it has waited before */
-    struct mg_list calls;     /* struct mg_call */
-    struct mg_shadow *shadow; /* a policy runs whose effects do not count: shadow.h */
-    struct mg_check *check;   /* MG_WAIT_CHECK */
-    struct mg_socket *socket; /* MG_WAIT_SOCKET */
-    struct mg_deferred rouse; /* ends MG_WAIT_SLEEP early */
+    uint64_t paused_given, others_given; /* the same of bytes that others asked Lua for */
+    struct mg_list calls;                /* struct mg_call */
+    struct mg_shadow *shadow;            /* a policy runs whose effects do not count: shadow.h */
+    struct mg_check *check;              /* MG_WAIT_CHECK */
+    struct mg_socket *socket;            /* MG_WAIT_SOCKET */
+    struct mg_deferred rouse;            /* ends MG_WAIT_SLEEP early */
     struct mg_x *next;
 };
 

@@ -339,10 +339,15 @@ int mg_key_verify(struct mg_key *key, int scheme, int digest, mg_str data, mg_st
 
 /* ---- budgets ------------------------------------------------------------------------------ */
 
-void mg_budget_memory(uint64_t most)
+uint64_t mg_budget_memory_held(void)
+{
+    return env == NULL ? 0 : mg_budget_held();
+}
+
+void mg_budget_memory(uint64_t most, uint64_t held)
 {
     if (env != NULL)
-        mg_budget_set_memory(most);
+        mg_budget_set_memory(most, held);
 }
 
 /* ---- the rest ------------------------------------------------------------------------------ */

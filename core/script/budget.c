@@ -22,10 +22,14 @@ static struct {
     volatile unsigned doomed;    /* the turn that is to be ended, or 0 */
     struct mg_budget_sampler *volatile sampler;
     volatile bool say; /* where it stands */
+    unsigned over;     /* the turn that has passed the bound of memory, or 0 */
+    unsigned relieved; /* the last one that was given time for a collection, */
+    double relief_ms;  /* and the time of all those */
     timer_t timer;
     lua_Alloc alloc; /* LuaJIT's own */
     void *alloc_arg;
-    size_t used, most;
+    size_t used, base, most; /* base: what is the config's and not the policies' */
+    uint64_t given;
 } b;
 
 /* ---- time ----------------------------------------------------------------------------------- */
@@ -43,7 +47,7 @@ static double thread_ms(void)
     struct timespec t;
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6 - b.relief_ms;
 }
 
 /* Whether the coroutine L is to end: then the error is on the looker's stack. */
@@ -78,22 +82,39 @@ static void on_sample(void *arg, lua_State *L, int samples, int vmstate)
     b.say = false;
     if (b.sampler != NULL)
         b.sampler->sample(b.sampler, L, samples, vmstate);
-    if (b.doomed != mg_budget_turn && is_over(L))
+    if (b.over != mg_budget_turn && b.doomed != mg_budget_turn && is_over(L))
         b.doomed = mg_budget_turn;
+}
+
+/* Garbage is not what a policy keeps.  To collect it once is no time that the policy has used up. */
+static bool is_out_of_memory(lua_State *L)
+{
+    double began = thread_ms();
+
+    if (b.over != mg_budget_turn)
+        return false;
+    b.over = 0;
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    if (b.relieved != mg_budget_turn)
+        b.relief_ms += thread_ms() - began;
+    b.relieved = mg_budget_turn;
+    return b.used > b.base + b.most;
 }
 
 /* A hook may raise.  It asks again: what was over may have ended meanwhile. */
 static void stop(lua_State *L, lua_Debug *ar)
 {
-    bool over = b.doomed == mg_budget_turn && is_over(L);
+    bool spent = is_out_of_memory(L), over = b.doomed == mg_budget_turn && is_over(L);
 
     (void)ar;
     lua_sethook(L, NULL, 0, 0);
     b.doomed = 0;
-    if (!over)
-        return;
-    lua_xmove(b.looker, L, 1);
-    lua_error(L);
+    if (over)
+        lua_xmove(b.looker, L, 1);
+    else if (spent)
+        lua_pushliteral(L, "not enough memory");
+    if (over || spent)
+        lua_error(L);
 }
 
 /* A lane that was running at the last tick as well is one to look at.  Compiled code sees the profiler's flag alone,
@@ -146,27 +167,56 @@ void mg_budget_sample(struct mg_budget_sampler *s)
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
+/* The lane is ended as one is that runs on: LuaJIT may crash when compiled code is refused memory
+ * (github.com/LuaJIT/LuaJIT/issues/1004).  Refused is what one call of a C function asks for beyond twice the bound. */
+static bool pass_bound(size_t more)
+{
+    if (b.over != mg_budget_turn) {
+        b.over = mg_budget_turn;
+        lua_sethook(b.L, stop, LUA_MASKCOUNT, 1);
+        b.profiler.sa_handler(SIGPROF);
+    }
+    return b.used + more <= b.base + 2 * b.most;
+}
+
 static void *count_memory(void *arg, void *block, size_t old, size_t size)
 {
     void *p;
 
     (void)arg;
-    if (size > old && b.most != 0 && b.used + (size - old) > b.most)
+    if (size > old && (mg_budget_turn & 1) != 0 && b.most != 0 &&
+        b.used + (size - old) > b.base + b.most && !pass_bound(size - old))
         return NULL;
     p = b.alloc(b.alloc_arg, block, old, size);
     if (p != NULL || size == 0)
         b.used += size - old;
+    b.given += size > old ? size - old : 0;
     return p;
 }
 
-void mg_budget_set_memory(size_t most)
+void mg_budget_set_memory(size_t most, size_t held)
 {
     b.most = most;
+    b.base = b.used - (held < b.used ? held : b.used);
 }
 
-size_t mg_budget_used(void)
+size_t mg_budget_held(void)
 {
-    return b.used;
+    return b.used > b.base ? b.used - b.base : 0;
+}
+
+uint64_t mg_budget_given(void)
+{
+    return b.given;
+}
+
+/* Past 7/8 it looks how much of that is garbage; were the two bounds one, it might have to look each time. */
+bool mg_budget_is_spent(void)
+{
+    if (b.L == NULL || b.most == 0 || mg_budget_held() < b.most - b.most / 8)
+        return false;
+    lua_gc(b.L, LUA_GCCOLLECT, 0);
+    return mg_budget_held() >= b.most - b.most / 4;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -180,6 +230,7 @@ int mg_budget_start(lua_State *L)
     b.looker = lua_newthread(L);
     b.anchor = luaL_ref(L, LUA_REGISTRYINDEX);
     b.used = (size_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB, 0);
+    b.base = b.used;
     b.alloc = lua_getallocf(L, &b.alloc_arg);
     lua_setallocf(L, count_memory, NULL);
     rc = start_profiler();

@@ -3,7 +3,8 @@
  * Owner:      a worker starts it when its config is loaded and stops it before its Lua state closes.  One a process:
  *             LuaJIT's profiler is, and whoever else wants its samples gets them from here.
  * Ownership:  nothing is given away.
- * Errors:     a policy that uses up its budget is ended by an error in its Lua (moongate.budget says which).
+ * Errors:     a policy that uses up its budget is ended by an error in its Lua (moongate.budget says which).  Memory is
+ *             refused to lanes alone: what the worker does of its own accord must not fail for what policies keep.
  * Invariant:  a lane that has run for less than MG_BUDGET_TICK_MS pays two additions.  One that runs on is looked at every
  *             tick of the thread's time, in compiled loops too: LuaJIT's profiler in line mode makes each line look
  *             at a flag, which a timer on the thread's own CPU clock sets.  What runs in C is not looked at.
@@ -14,6 +15,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { MG_BUDGET_TICK_MS = 5 }; /* of the thread's CPU time */
 
@@ -23,9 +25,13 @@ int mg_budget_start(lua_State *L);
 void mg_budget_stop(void);
 /* From a signal handler: the Lua that runs, if any does, is to log where it is. */
 void mg_budget_say(void);
-/* Bytes that the Lua state may hold; what passes it fails as if there were no memory.  0: no bound. */
-void mg_budget_set_memory(size_t most);
-size_t mg_budget_used(void); /* bytes held now */
+/* A config was loaded: of the bytes that the Lua state has now, `held` are the policies', who may hold `most` (0: no
+ * bound).  A lane that passes that, garbage not counted, is ended by "not enough memory". */
+void mg_budget_set_memory(size_t most, size_t held);
+size_t mg_budget_held(void);    /* bytes now, less those of the config */
+uint64_t mg_budget_given(void); /* bytes asked for since the start, whatever became of them */
+bool mg_budget_is_spent(
+    void); /* policies hold so much that they will soon be refused more; may collect garbage */
 
 /* Who wants to know where the time goes: each tick in a lane is told by `sample` (as LuaJIT's profiler does, from the lane,
  * a little later), each one elsewhere is counted. */

@@ -56,6 +56,11 @@ double mg_lane_time(const mg_exchange *x)
     return (double)(mg_clock_ns() - own->waited_ns) / 1e9;
 }
 
+double mg_lane_memory(const mg_exchange *x)
+{
+    return (double)(mg_budget_given() - ((const struct mg_x *)x)->others_given);
+}
+
 void mg_lane_free(struct mg_x *x)
 {
     if (x->lane != NULL)
@@ -103,6 +108,7 @@ static void resume(struct mg_x *x, int nargs)
         died(x);
     } else if (x->pub.timed) {
         x->paused_ns = mg_clock_ns();
+        x->paused_given = mg_budget_given();
     }
     x->proxy->running = NULL;
 }
@@ -135,8 +141,10 @@ void mg_lane_timer(struct mg_x *x, uint32_t id)
 
 void mg_lane_wake(struct mg_x *x, int rc)
 {
-    if (x->pub.timed)
+    if (x->pub.timed) {
         x->waited_ns += mg_clock_ns() - x->paused_ns;
+        x->others_given += mg_budget_given() - x->paused_given;
+    }
     lua_pushinteger(x->lane->L, rc);
     resume(x, 1);
 }

@@ -9,6 +9,7 @@ local methods = {}
 local mt = { __index = methods }
 
 local MOST_SOURCE = 1048576 -- bytes; nothing stops the compiler
+local environments = setmetatable({}, { __mode = "k" }) -- the globals of all sandboxes
 local LOADING = {} -- stands for a module whose file is running
 
 -- ---- code ---------------------------------------------------------------------------------
@@ -90,11 +91,18 @@ function sandbox.new(owner, find, stock)
   local globals = base.globals()
   local self = setmetatable({ owner = owner, globals = globals, loaded = {}, files = {}, find = find, stock = stock },
     mt)
+  environments[globals] = true
   globals.load = loader(globals)
   globals.loadstring = globals.load
   globals.print = printer(owner)
   globals.require = function(name) return self:require(name) end
   return self
+end
+
+--- Whether a function is a policy's own: then its environment, else nil.
+function sandbox.environment_of(fn)
+  local env = getfenv(fn)
+  return environments[env] and env or nil
 end
 
 return sandbox

@@ -66,10 +66,9 @@ local function start(words)
   end
   C.mg_overload_configure(model.overload and model.overload.memory or 0)
   timer.allow(model.budgets.timers)
-  C.mg_budget_memory(model.budgets.memory)
   runtime.swap(ready)
   checks.begin(ready.health, health.now)
-  return names
+  return names, model.budgets.memory
 end
 
 --- Loads the config that the command line `words` (its first word is the command) names, and swaps it in.
@@ -78,12 +77,15 @@ function worker.start(words)
   local rest = {}
   for i = 2, #words do rest[i - 1] = words[i] end
   timer.begin_load()
-  local ok, result = pcall(start, rest)
+  collectgarbage()
+  local held = C.mg_budget_memory_held()
+  local ok, result, memory = pcall(start, rest)
   timer.end_load(ok)
   if jit then jit.flush() end -- traces hold what they were specialised to: the old model
   collectgarbage() -- marks it dead and runs its finalizers;
   collectgarbage() -- frees what they held
   if not ok then return nil, tostring(result) end
+  C.mg_budget_memory(memory, held) -- the rest is the config's
   return result
 end
 

@@ -143,7 +143,7 @@ local route = {
 
 local budgets = {
   { "cpu", type = "duration", min = 10, doc = "Time of the CPU for one call of a policy, from one wait to the next." },
-  { "memory", type = "size", min = 16777216, doc = "Of the Lua state of one worker." },
+  { "memory", type = "size", min = 16777216, doc = "Lua memory that the policies of one worker keep." },
   { "timers", type = "integer", min = 1, max = 1024, doc = "Of one policy, that wait or run, in one worker." },
 }
 
