@@ -4,13 +4,14 @@ local attributes = {}
 local MEMORY = 1024 -- identities remembered; a mesh has few
 
 --- The parts of a SPIFFE identity spiffe://<trust domain>/ns/<namespace>/sa/<account>; other pairs may stand between
--- the namespace and the account, and after it.
+-- the namespace and the account, and after it. A URI of another scheme has a namespace at most, as in Istio.
 local function parse(principal)
+  local trust_domain = principal:match("^spiffe://([^/]+)")
   local namespace, account = principal:match("/ns/([^/]+)/sa/([^/]+)")
   if not namespace then namespace, account = principal:match("/ns/([^/]+)/.-/sa/([^/]+)") end
   return {
-    trust_domain = principal:match("^spiffe://([^/]+)"), namespace = principal:match("/ns/([^/]+)/"),
-    account = account and namespace .. "/" .. account,
+    trust_domain = trust_domain, namespace = principal:match("/ns/([^/]+)/"),
+    account = trust_domain and account and namespace .. "/" .. account,
   }
 end
 

@@ -54,17 +54,29 @@ local function account_test(texts)
   return { attr = "account", test = pattern.one_of(texts), keys = texts, cut = "" }
 end
 
--- "*abc" of a principal ends so; the others start with the scheme, written or not.
-local function spiffe(text)
-  if text:sub(1, 1) == "*" or text:sub(1, 9) == "spiffe://" then return text end
-  return "spiffe://" .. text
+local SCHEME = "spiffe://"
+
+-- All but "*" is about identities of SPIFFE: "*abc" ends so, the others start with the scheme, written or not.
+local function principal_test(texts)
+  local full = {}
+  for i, text in ipairs(texts) do
+    local whole = text:sub(1, 1) == "*" or text:sub(1, #SCHEME) == SCHEME
+    full[i] = whole and text or SCHEME .. text
+  end
+  local test, keys, cut = pattern.any(full, pattern.not_empty, function(text)
+    local form, ending = pattern.form(text)
+    if form ~= "suffix" then return nil end
+    local starts, ends = pattern.prefix(SCHEME), pattern.suffix(ending)
+    return function(value) return starts(value) and #value >= #SCHEME + #ending and ends(value) end
+  end)
+  return { attr = "principal", test = test, keys = keys, cut = cut }
 end
 
 local function token_test(texts) return { attr = "jwt", test = jwt.principal(texts) } end
 
 --- name of a rule's field -> function(values) -> test.
 fields.by_name = {
-  principals = mapped("principal", spiffe), namespaces = namespace_test, service_accounts = account_test,
+  principals = principal_test, namespaces = namespace_test, service_accounts = account_test,
   trust_domains = text_test("trust_domain"), ip_blocks = block_test("ip"), remote_ip_blocks = block_test("remote_ip"),
   request_principals = token_test, hosts = mapped("host", string.lower), ports = number_test,
   methods = text_test("method"), paths = path_test,

@@ -106,6 +106,16 @@ describe("policy rbac", function()
       assert.is_false(allowed(rule, principal "spiffe://td/ns/shop/sa/carts"))
       assert.is_false(allowed(rule, principal "spiffe://td/ns/shop/xsa/cart"))
     end)
+    it("are those of SPIFFE: another URI has a namespace at most", function()
+      local other = principal "https://td/ns/shop/sa/cart"
+      for _, rule in ipairs { { principals = { "*/sa/cart" } }, { service_accounts = { "shop/cart" } },
+        { trust_domains = { "*" } }, { principals = { "x", "*cart", "td/*" } } } do
+        assert.is_false(allowed(rule, other))
+      end
+      assert.is_true(allowed({ namespaces = { "shop" } }, other))
+      assert.is_true(allowed({ principals = { "*" } }, other))
+      assert.is_false(allowed({ principals = { "*fe://td/ns/a" } }, principal "spiffe://td/ns/a")) -- no part of a scheme
+    end)
     it("of a peer that has none: positive fields fail, negative ones hold", function()
       local identities = { "principals", "namespaces", "service_accounts", "trust_domains", "request_principals" }
       for _, field in ipairs(identities) do
