@@ -114,7 +114,8 @@ describe("policy rbac", function()
       end
       assert.is_true(allowed({ namespaces = { "shop" } }, other))
       assert.is_true(allowed({ principals = { "*" } }, other))
-      assert.is_false(allowed({ principals = { "*fe://td/ns/a" } }, principal "spiffe://td/ns/a")) -- no part of a scheme
+      -- No part of the scheme.
+      assert.is_false(allowed({ principals = { "*fe://td/ns/a" } }, principal "spiffe://td/ns/a"))
     end)
     it("of a peer that has none: positive fields fail, negative ones hold", function()
       local identities = { "principals", "namespaces", "service_accounts", "trust_domains", "request_principals" }

@@ -414,6 +414,8 @@ data: {ca.crt: CA}
     assert.matches("spec.host: expected '*' alone", texts(select(2, load(rule "{host: 'a.*.test'}"))), 1, true)
     assert.matches("portLevelSettings[0]: 'port' is missing",
       refused "trafficPolicy: {portLevelSettings: [{loadBalancer: {simple: RANDOM}}]}", 1, true)
+    assert.matches("loadBalancer.warmup: 'duration' is missing",
+      refused "trafficPolicy: {loadBalancer: {warmup: {minimumPercent: 5}}}", 1, true)
     assert.matches("unknown key 'maxConnection'", refused "trafficPolicy: {connectionPool: {tcp: {maxConnection: 1}}}")
   end)
 

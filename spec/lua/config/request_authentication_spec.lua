@@ -82,6 +82,22 @@ describe("RequestAuthentication", function()
     assert.equal(5000, rules_at(believes "{issuer: 'https://idp.test'}")[1].timeout)
   end)
 
+  it("lets requests without a token pass, unless a rule wants it to be there", function()
+    local function required(text)
+      rules_at(text)
+      local _, uses = uses_of((load(text)), "shop")
+      for _, use in ipairs(uses) do
+        if use.name == "jwt" then return use.conf.required end
+      end
+    end
+    local plain = believes("{issuer: me, jwks: " .. KEYS .. ", presence: OPTIONAL}")
+    assert.is_false(required(plain))
+    assert.is_false(required(believes("{issuer: me, jwks: " .. KEYS .. "}")))
+    assert.is_true(required(plain .. believes("{issuer: you, jwks: " .. KEYS .. ", presence: REQUIRED}", "s")))
+    local _, errors = load(believes "{issuer: a, presence: SOMETIMES}")
+    assert.matches("presence: expected one of", errors[1].message)
+  end)
+
   it("asks a Service of the files for keys by its endpoints", function()
     local rule, model = rules_at(believes "{issuer: me, jwksUri: 'http://keys.idp.svc.cluster.local:8000/jwks?a=b'}")
     assert.same({ service = "keys.idp.svc.cluster.local:8000", path = "/jwks?a=b",

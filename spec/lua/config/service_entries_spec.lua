@@ -78,8 +78,10 @@ describe("ServiceEntries", function()
     assert.equal("api.test:8000", addresses((target(route_to "{host: api.test}",
       entry("{hosts: [api.test], " .. ports .. ", resolution: DNS}")))))
     assert.equal("a.test:8000 b.test:9", addresses((target(route_to "{host: api.test}",
-      entry("{hosts: [api.test], " .. ports .. ", resolution: DNS_ROUND_ROBIN, "
+      entry("{hosts: [api.test], " .. ports .. ", resolution: DNS, "
         .. "endpoints: [{address: a.test}, {address: b.test, ports: {http: 9}}]}")))))
+    assert.equal("a.test:8000", addresses((target(route_to "{host: api.test}",
+      entry("{hosts: [api.test], " .. ports .. ", resolution: DNS_ROUND_ROBIN, endpoints: [{address: a.test}]}")))))
   end)
 
   it("select WorkloadEntries and Pods", function()
@@ -146,6 +148,15 @@ spec:
       .. ", resolution: STATIC, endpoints: [{address: 'unix:///tmp/s'}]}"))
     assert.matches("expected one of endpoints and workloadSelector", said("{hosts: [api.test], " .. PORTS
       .. ", resolution: STATIC, endpoints: [{address: 127.0.0.2}], workloadSelector: {labels: {a: b}}}"))
+    for more, why in pairs {
+      [", workloadSelector: {labels: {a: '*'}}"] = "spec.workloadSelector.labels.a: expected a label without '*'",
+      [", resolution: DNS, addresses: [10.0.0.1, 10.0.0.0/8]"] = "spec.addresses[1]: a block stands with",
+      [", addresses: [10.0.0.0/33]"] = "spec.addresses[0]: expected an IP address or a block",
+      [", resolution: DNS_ROUND_ROBIN, endpoints: [{address: a.test}, {address: b.test}]"] =
+        "spec.endpoints: expected at most one with resolution DNS_ROUND_ROBIN",
+    } do
+      assert.matches(why, said("{hosts: [api.test], " .. PORTS .. more .. "}"), 1, true)
+    end
     assert.matches("destination.host: api.test cannot be called: its resolution is NONE",
       said("{hosts: [api.test], " .. PORTS .. "}"))
     assert.matches("its resolution is DYNAMIC_DNS", said("{hosts: [api.test], " .. PORTS

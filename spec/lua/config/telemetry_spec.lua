@@ -173,6 +173,8 @@ describe("Telemetries and the mesh's settings", function()
         "spec.metrics[0].overrides[0].tagOverrides.a.value: unknown attribute 'node.metadata'",
       [telemetry("prod", "{metrics: [{overrides: [{tagOverrides: {a-b: {operation: REMOVE}}}]}]}")] =
         "spec.metrics[0].overrides[0].tagOverrides.a-b: expected the name of a label",
+      [telemetry("prod", "{metrics: [{overrides: [{tagOverrides: {a: {operation: REMOVE, value: request.host}}}]}]}")] =
+        "spec.metrics[0].overrides[0].tagOverrides.a.value: stands without operation REMOVE",
       [telemetry("prod", "{metrics: [{overrides: [{tagOverrides: {a: {}}}]}]}")] =
         "spec.metrics[0].overrides[0].tagOverrides.a.value: expected a value",
       [mesh_config(FILES:gsub("RESPONSE_CODE", "NOPE"))] =

@@ -85,13 +85,18 @@ function request_authentication.check(policy, backends)
   for i in ipairs(policy.spec.jwtRules or {}) do check_rule(policy, i, backends) end
 end
 
---- The use of policy jwt for the policies that count at one place, or nil when they have no rule.
+--- The use of policy jwt for the policies that count at one place, or nil when they have no rule. Where one rule wants
+-- a token to be there (JWTRule.presence), a request needs one that is good for any of them.
 function request_authentication.use(policies, backends)
-  local list = {}
+  local list, required = {}, false
   for _, policy in ipairs(policies) do
-    for _, rule in ipairs(policy.spec.jwtRules or {}) do list[#list + 1] = convert(policy, rule, backends) end
+    for _, rule in ipairs(policy.spec.jwtRules or {}) do
+      list[#list + 1] = convert(policy, rule, backends)
+      required = required or rule.presence == "REQUIRED"
+    end
   end
-  return list[1] and { name = "jwt", conf = { rules = list }, at = policies[1]:place { "spec" } } or nil
+  return list[1] and { name = "jwt", conf = { rules = list, required = required }, at = policies[1]:place { "spec" } }
+    or nil
 end
 
 return request_authentication

@@ -22,7 +22,7 @@ local function check_hosts(entry)
   local spec = entry.spec
   if #(spec.hosts or {}) == 0 then entry:refuse({ "spec", "hosts" }, "expected at least one host") end
   for i, host in ipairs(spec.hosts or {}) do
-    local rest = host:gsub("^%*%.", "")
+    local rest = host:gsub("^%*%.?", "")
     if host == "*" or not address.is_name(rest) then
       entry:refuse({ "spec", "hosts", i }, ("expected a host name, got %q"):format(host))
     end
@@ -43,17 +43,43 @@ local function check_endpoint(entry, i, endpoint, resolution)
   end
 end
 
+local function check_addresses(entry)
+  local resolution = entry.spec.resolution
+  for i, text in ipairs(entry.spec.addresses or {}) do
+    local ip, bits = text:match("^(.*)/(%d+)$")
+    if not address.is_ip(ip or text) or bits and tonumber(bits) > (ip:find(":", 1, true) and 128 or 32) then
+      entry:refuse({ "spec", "addresses", i }, ("expected an IP address or a block of them, got %q"):format(text))
+    elseif ip and resolution ~= "NONE" and resolution ~= "STATIC" then
+      entry:refuse({ "spec", "addresses", i }, "a block stands with resolution NONE or STATIC")
+    end
+  end
+end
+
+local function check_selector(entry)
+  local selector = entry.spec.workloadSelector
+  if not selector then return end
+  if #(entry.spec.endpoints or {}) > 0 then
+    entry:refuse({ "spec", "workloadSelector" }, "expected one of endpoints and workloadSelector")
+  end
+  for name, value in pairs(selector.labels) do
+    if name == "" or (name .. value):find("*", 1, true) then
+      entry:refuse({ "spec", "workloadSelector", "labels", name }, "expected a label without '*'")
+    end
+  end
+end
+
 local function check(entry)
   local spec = entry.spec
   local list = spec.endpoints or {}
   check_hosts(entry)
-  if #list > 0 and spec.workloadSelector then
-    entry:refuse({ "spec", "workloadSelector" }, "expected one of endpoints and workloadSelector")
-  end
+  check_addresses(entry)
+  check_selector(entry)
   if spec.resolution == "NONE" and #list > 0 then
     entry:refuse({ "spec", "endpoints" }, "stand without resolution NONE")
   elseif spec.resolution == "STATIC" and #list == 0 and not spec.workloadSelector then
     entry:refuse({ "spec", "endpoints" }, "resolution STATIC needs endpoints or a workloadSelector")
+  elseif spec.resolution == "DNS_ROUND_ROBIN" and #list > 1 then
+    entry:refuse({ "spec", "endpoints" }, "expected at most one with resolution DNS_ROUND_ROBIN")
   end
   for i, name in ipairs(spec.subjectAltNames or {}) do
     if name == "" or name:find("[%s%c]") then

@@ -23,6 +23,8 @@ local function check_tags(object, path, tags)
     elseif tag.operation == "UPSERT" then
       local _, why = cel.compile(tag.value or "")
       if why then object:refuse(path_to(at, "value"), why) end
+    elseif tag.value then
+      object:refuse(path_to(at, "value"), "stands without operation REMOVE")
     end
   end
 end

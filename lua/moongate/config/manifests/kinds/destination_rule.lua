@@ -56,7 +56,8 @@ local load_balancer = {
   record("consistentHash", consistent_hash, "A key keeps its endpoint."),
   record("localityLbSetting", locality, "Endpoints near the caller first."),
   duration("warmupDurationSecs", 1, "Old form of warmup.duration."),
-  record("warmup", { duration("duration", 1, "Until a new endpoint gets its whole share."),
+  record("warmup", {
+    { "duration", type = "duration", min = 1, required = true, doc = "Until a new endpoint gets its whole share." },
     percent("minimumPercent", "Of its share, at first; 10 when absent."),
     { "aggression", type = "number", min = 0.01, max = 100, doc = "1, when absent: the share grows evenly." } },
     "A new endpoint gets less at first."),

@@ -19,6 +19,8 @@ local rule = {
     name("header", "Name of the header."), name("claim", "Name of the claim; dots lead inside.") } } },
   { "forwardOriginalToken", type = "boolean", doc = "Whether the service gets the token too." },
   { "timeout", type = "duration", min = 1, doc = "Time of one fetch of the keys; 5s when absent." },
+  { "presence", type = "string", one_of = { "OPTIONAL", "REQUIRED" }, default = "OPTIONAL",
+    doc = "Whether a request without a token is refused." },
   strings("spaceDelimitedClaims", "Claims that are lists written as one text, beside scope and permission."),
 }
 
