@@ -309,12 +309,19 @@ static void on_drain(struct mg_conn *conn)
     leave(s);
 }
 
+/* `writing` does not tell of a short message whose end the socket was too full for. */
+static bool is_sending(const struct mg_server *s)
+{
+    return s->writing || mg_conn_queued(s->conn) > 0;
+}
+
 /* The peer takes nothing: it is cut off only when not a byte has gone since the last look. */
 static void write_timed_out(struct mg_server *s)
 {
     uint32_t queued = (uint32_t)mg_conn_queued(s->conn);
 
-    if (queued < s->queued) {
+    if (!s->writing || queued < s->queued) {
+        s->writing = true;
         s->queued = queued;
         mg_server_arm(s, s->limits->write_timeout_ms);
         return;
@@ -337,7 +344,7 @@ static void on_timer(struct mg_timer *t)
     enter(s);
     if (s->state == SERVER_GONE)
         ;
-    else if (s->writing)
+    else if (is_sending(s))
         write_timed_out(s);
     else if (s->state == SERVER_HEAD)
         refuse(s, NULL, mg_str_of(mg_buf_bytes(&s->held), mg_buf_len(&s->held)), &slow);
@@ -417,7 +424,7 @@ uint64_t mg_server_idle_since(const struct mg_server *s)
     uint32_t patience =
         s->requests == 0 ? s->limits->header_timeout_ms : s->limits->idle_timeout_ms;
 
-    if (s->state != SERVER_IDLE || s->writing || s->timer.deadline < patience)
+    if (s->state != SERVER_IDLE || is_sending(s) || s->timer.deadline < patience)
         return UINT64_MAX;
     return s->timer.deadline - patience;
 }

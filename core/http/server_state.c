@@ -21,11 +21,13 @@ void mg_server_close_now(struct mg_server *s)
 
 void mg_server_close(struct mg_server *s)
 {
-    /* A slow reader still gets what is queued. */
-    uint32_t ms = s->writing ? s->limits->write_timeout_ms : LINGER_MS;
     struct mg_conn *conn = s->conn;
+    uint32_t ms;
 
     gone(s);
+    mg_conn_shutdown(conn);
+    /* A slow reader still gets what is queued. */
+    ms = mg_conn_queued(conn) > 0 ? s->limits->write_timeout_ms : LINGER_MS;
     mg_conn_close_lingering(conn, ms);
 }
 

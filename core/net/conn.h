@@ -4,7 +4,8 @@
  * Ownership:  bytes given to on_read are valid during the call only.  mg_conn_write() copies
  *             what the socket does not take at once.  After mg_conn_close() the pointer is dead
  *             for the owner and no event follows; net/ frees it in the next turn.
- * Errors:     write returns MG_OK (all handed to the socket), MG_AGAIN (the rest is queued: send
+ * Errors:     write returns MG_OK (all handed to the socket, or, when it is short, to be so at the end of
+ *             this turn of the loop: on_error tells if that fails), MG_AGAIN (the rest is queued: send
  *             no more before on_drain) or a negative code (on_error will not follow: close it).
  * Invariant:  no event is called from inside a call of the owner, only from the loop.
  */
@@ -26,7 +27,7 @@ struct mg_conn_events {
     void (*on_connect)(struct mg_conn *, int err);
     void (*on_read)(struct mg_conn *, const char *bytes, size_t len);
     void (*on_eof)(struct mg_conn *);   /* the peer will send no more (FIN or close_notify) */
-    void (*on_drain)(struct mg_conn *); /* the queue that made write return MG_AGAIN is empty */
+    void (*on_drain)(struct mg_conn *); /* a queue that the socket was too full for is empty */
     void (*on_error)(struct mg_conn *, int err); /* reset, truncated TLS, ...; close it */
 };
 
@@ -36,8 +37,8 @@ struct mg_conn_ops {
     void (*read_stop)(struct mg_conn *);
     void (*shutdown)(struct mg_conn *); /* FIN (and close_notify) after what is queued */
     void (*close)(struct mg_conn *);
-    void (*reset)(struct mg_conn *); /* close so that the peer sees a failure (RST) */
-    size_t (*queued)(const struct mg_conn *);
+    void (*reset)(struct mg_conn *);          /* close so that the peer sees a failure (RST) */
+    size_t (*queued)(const struct mg_conn *); /* bytes that the socket was too full for */
     const struct mg_peer *(*peer)(const struct mg_conn *); /* NULL on a clear connection */
     int (*address)(const struct mg_conn *, bool local, struct sockaddr_storage *out);
 };

@@ -20,7 +20,8 @@
 enum {
     MG_SCRATCH = 96 * 1024, /* a head and 64 KiB of body come in one read */
     MG_WHEEL = 4096 /* slots of 1 ms */,
-    MG_BATCH = 256 /* events a turn */
+    MG_BATCH = 256 /* events a turn */,
+    MG_SENDS = 64 /* put off at most */
 };
 
 struct mg_timer {
@@ -52,6 +53,8 @@ struct mg_loop {
     struct epoll_event batch[MG_BATCH];
     int batch_at, batch_len;            /* those from `batch_at` on are still to be told */
     struct mg_list deferred, next;      /* for the end of this turn; for the next one */
+    struct mg_list sends;               /* for the very end of this turn */
+    uint32_t sends_put_off;             /* since they were last done */
     uint64_t now;                       /* ms; read once a turn */
     uint64_t wheel_at;                  /* next tick to look at; no timer has an earlier slot */
     uint64_t wheel_due;                 /* tick to wake up for; UINT64_MAX: none */
@@ -90,7 +93,10 @@ void mg_timer_clear(struct mg_timer *t);
 /* Calls d->fn once at the end of this turn; again before that: still once.  mg_list_remove(&d->link)
  * takes it back. */
 void mg_loop_defer(struct mg_loop *loop, struct mg_deferred *d);
-/* The same, in the next turn, after the events that have come by then. */
+/* Calls d->fn once when all else in this turn is done, or as soon as MG_SENDS are put off: so the first
+ * waits for 63 others at most.  It may call nobody's events. */
+void mg_loop_defer_send(struct mg_loop *loop, struct mg_deferred *d);
+/* The same as mg_loop_defer(), in the next turn, after the events that have come by then. */
 void mg_loop_defer_to_next(struct mg_loop *loop, struct mg_deferred *d);
 
 /* Calls fn for `events` of `fd` (those of epoll_ctl(2), EPOLLET among them) until stopped.  The fd

@@ -1,4 +1,4 @@
-#include "net/tcp.h"
+#include "net/tcp_state.h"
 #include <assert.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -7,19 +7,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include "base/buf.h"
 
-enum {
-    CLOSED = 1,
-    CONNECTING = 2,
-    SHUT = 4,      /* the owner sends no more; FIN goes out when the queue is empty */
-    WANTED = 8,    /* the owner wants to read */
-    ENDED = 16,    /* the peer's FIN, or an error, was told */
-    READABLE = 32, /* the socket may have bytes, or its end, for us */
-    HUNG_UP = 64   /* ... its end, or an error: epoll will not say so again */
-};
-
-enum { READS_A_TURN = 4, SMALL = 2048 };
+enum { READS_A_TURN = 4 };
 
 /* Lives until the connect is told. */
 struct dial {
@@ -28,45 +17,30 @@ struct dial {
     int err; /* what the timer tells */
 };
 
-/* Not uv_tcp_t: its read(2) and write(2) go through the file layer, which costs a tenth of a small
- * request; recv(2) and send(2) do not.  The socket is watched edge-triggered from its first moment to
- * its last, so epoll is told of no change.  Kept small: ten thousand of these wait for a client that
- * says nothing. */
-struct mg_tcp {
-    struct mg_conn conn; /* first: the face everyone else sees */
-    struct mg_watch watch;
-    struct mg_deferred later;   /* reads on, or frees */
-    struct mg_buf out;          /* what the socket did not take */
-    struct dial *dial;          /* NULL: connected */
-    struct mg_proxy_ends *ends; /* NULL: those of the socket */
-    int fd;
-    uint32_t flags;
-};
-_Static_assert(sizeof(struct mg_tcp) <= 160, "an idle connection is this large");
-
-static struct mg_tcp *of_conn(const struct mg_conn *c)
-{
-    return (struct mg_tcp *)c;
-}
-
 /* ---- reading ------------------------------------------------------------------------ */
 
-/* Nothing may touch `t` after an event but its flags: the owner may have closed it, and it is freed
- * at the end of the turn. */
-static void end(struct mg_tcp *t, int err)
+void mg_tcp_end(struct mg_tcp *t, int err)
 {
-    t->flags |= ENDED;
-    if (err == 0)
+    t->flags |= TCP_ENDED;
+    if (err == 0) {
         t->conn.events->on_eof(&t->conn);
-    else
-        t->conn.events->on_error(&t->conn, err);
+        return;
+    }
+    t->err = err;
+    t->conn.events->on_error(&t->conn, err);
 }
 
 static bool may_read(const struct mg_tcp *t)
 {
-    const uint32_t mask = WANTED | READABLE | CONNECTING | CLOSED | ENDED;
+    const uint32_t mask = TCP_WANTED | TCP_READABLE | TCP_CONNECTING | TCP_CLOSED | TCP_ENDED;
 
-    return (t->flags & mask) == (WANTED | READABLE);
+    return (t->flags & mask) == (TCP_WANTED | TCP_READABLE);
+}
+
+/* The kernel tells of a reset once: after send() has heard of it, recv() calls it an end. */
+static int end_of(const struct mg_tcp *t)
+{
+    return t->err == UV_ECONNRESET ? t->err : 0;
 }
 
 /* A short read has emptied the socket, unless its end is behind the bytes. */
@@ -75,20 +49,26 @@ static void read_some(struct mg_tcp *t)
     for (int i = 0; i < READS_A_TURN && may_read(t); i++) {
         ssize_t n = recv(t->fd, t->conn.loop->scratch, MG_SCRATCH, MSG_DONTWAIT);
 
-        if (n < 0 ? errno != EINTR : n < MG_SCRATCH && !(t->flags & HUNG_UP))
-            t->flags &= ~(uint32_t)READABLE;
+        if (n < 0 ? errno != EINTR : n < MG_SCRATCH && !(t->flags & TCP_HUNG_UP))
+            t->flags &= ~(uint32_t)TCP_READABLE;
         if (n > 0)
             t->conn.events->on_read(&t->conn, t->conn.loop->scratch, (size_t)n);
         else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-            end(t, n == 0 ? 0 : -errno);
+            mg_tcp_end(t, n == 0 ? end_of(t) : -errno);
     }
     if (may_read(t))
         mg_loop_defer_to_next(t->conn.loop, &t->later);
 }
 
+/* That nothing can be sent is told when all that came before is read: it may be the answer. */
 static void on_later(struct mg_deferred *d)
 {
-    read_some(MG_LIST_OF(d, struct mg_tcp, later));
+    const uint32_t mask = TCP_UNTOLD | TCP_WANTED | TCP_READABLE | TCP_CLOSED | TCP_ENDED;
+    struct mg_tcp *t = MG_LIST_OF(d, struct mg_tcp, later);
+
+    read_some(t);
+    if ((t->flags & mask) == (TCP_UNTOLD | TCP_WANTED))
+        mg_tcp_end(t, t->err);
 }
 
 /* What came while nobody wanted it is read from the loop. */
@@ -96,124 +76,14 @@ static void tcp_read_start(struct mg_conn *c)
 {
     struct mg_tcp *t = of_conn(c);
 
-    t->flags |= WANTED;
+    t->flags |= TCP_WANTED;
     if (may_read(t))
         mg_loop_defer_to_next(c->loop, &t->later);
 }
 
 static void tcp_read_stop(struct mg_conn *c)
 {
-    of_conn(c)->flags &= ~(uint32_t)WANTED;
-}
-
-/* ---- writing ------------------------------------------------------------------------ */
-
-/* Copies what follows the first `skip` bytes of the spans. */
-static void append_rest(struct mg_buf *buf, const struct iovec *iov, int n, size_t skip)
-{
-    for (int i = 0; i < n; i++) {
-        size_t len = iov[i].iov_len;
-
-        if (skip < len)
-            mg_buf_append(buf, (const char *)iov[i].iov_base + skip, len - skip);
-        skip -= skip < len ? skip : len;
-    }
-}
-
-static void send_fin(struct mg_tcp *t)
-{
-    shutdown(t->fd, SHUT_WR); /* fails on a reset socket, which the reading side tells */
-}
-
-/* Bytes that the socket took (0: it is full), or a negative code. */
-static ssize_t send_message(struct mg_tcp *t, const struct msghdr *msg)
-{
-    ssize_t n;
-
-    do
-        n = sendmsg(t->fd, msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
-    return n >= 0 ? n : errno == EAGAIN ? 0 : -errno;
-}
-
-static ssize_t send_bytes(struct mg_tcp *t, const void *bytes, size_t len)
-{
-    ssize_t n;
-
-    do
-        n = send(t->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
-    return n >= 0 ? n : errno == EAGAIN ? 0 : -errno;
-}
-
-/* A head and a short body are cheaper copied together than handed over as two spans. */
-static ssize_t send_spans(struct mg_tcp *t, const struct iovec *iov, int n, size_t total)
-{
-    struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n};
-
-    if (n == 1)
-        return send_bytes(t, iov->iov_base, iov->iov_len);
-    if (total <= SMALL) {
-        char bytes[SMALL], *at = bytes;
-
-        for (int i = 0; i < n; at += iov[i++].iov_len)
-            memcpy(at, iov[i].iov_base, iov[i].iov_len);
-        return send_bytes(t, bytes, total);
-    }
-    return send_message(t, &msg);
-}
-
-/* The socket takes bytes again. */
-static void send_queued(struct mg_tcp *t)
-{
-    ssize_t n = send_bytes(t, mg_buf_bytes(&t->out), mg_buf_len(&t->out));
-
-    if (n < 0) {
-        end(t, (int)n);
-        return;
-    }
-    mg_buf_consume(&t->out, (size_t)n);
-    if (mg_buf_len(&t->out) > 0)
-        return;
-    if (t->flags & SHUT)
-        send_fin(t);
-    t->conn.events->on_drain(&t->conn);
-}
-
-static int tcp_write(struct mg_conn *c, const struct iovec *iov, int n)
-{
-    struct mg_tcp *t = of_conn(c);
-    size_t total = 0;
-    ssize_t taken = 0;
-
-    if (t->flags & SHUT)
-        return UV_EPIPE;
-    for (int i = 0; i < n; i++)
-        total += iov[i].iov_len;
-    if (mg_buf_len(&t->out) == 0 && !(t->flags & CONNECTING))
-        taken = send_spans(t, iov, n, total);
-    if (taken < 0)
-        return (int)taken;
-    if ((size_t)taken == total)
-        return MG_OK;
-    append_rest(&t->out, iov, n, (size_t)taken);
-    return MG_AGAIN;
-}
-
-static size_t tcp_queued(const struct mg_conn *c)
-{
-    return mg_buf_len(&of_conn(c)->out);
-}
-
-static void tcp_shutdown(struct mg_conn *c)
-{
-    struct mg_tcp *t = of_conn(c);
-
-    if (t->flags & SHUT)
-        return;
-    t->flags |= SHUT;
-    if (mg_buf_len(&t->out) == 0 && !(t->flags & CONNECTING))
-        send_fin(t);
+    of_conn(c)->flags &= ~(uint32_t)TCP_WANTED;
 }
 
 /* ---- closing ------------------------------------------------------------------------ */
@@ -240,8 +110,9 @@ static void tcp_close(struct mg_conn *c)
 {
     struct mg_tcp *t = of_conn(c);
 
-    assert(!(t->flags & CLOSED));
-    t->flags |= CLOSED;
+    assert(!(t->flags & TCP_CLOSED));
+    mg_tcp_uncork(t);
+    t->flags |= TCP_CLOSED;
     free_dial(t);
     if (t->watch.fn != NULL)
         mg_watch_stop(c->loop, &t->watch);
@@ -281,13 +152,13 @@ static int tcp_address(const struct mg_conn *c, bool local, struct sockaddr_stor
     return 0;
 }
 
-static const struct mg_conn_ops tcp_ops = {.write = tcp_write,
+static const struct mg_conn_ops tcp_ops = {.write = mg_tcp_write,
                                            .read_start = tcp_read_start,
                                            .read_stop = tcp_read_stop,
-                                           .shutdown = tcp_shutdown,
+                                           .shutdown = mg_tcp_shutdown,
                                            .close = tcp_close,
                                            .reset = tcp_reset,
-                                           .queued = tcp_queued,
+                                           .queued = mg_tcp_queued,
                                            .peer = tcp_peer,
                                            .address = tcp_address};
 
@@ -312,6 +183,8 @@ static int new_tcp(struct mg_loop *loop, int fd, struct mg_tcp **out)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     mg_list_init(&t->later.link);
     t->later.fn = on_later;
+    mg_list_init(&t->sending.link);
+    t->sending.fn = mg_tcp_on_sending;
     t->conn.ops = &tcp_ops;
     t->conn.loop = loop;
     t->fd = fd;
@@ -348,9 +221,9 @@ void mg_tcp_set_ends(struct mg_conn *c, struct mg_proxy_ends *ends)
 static void tell(struct mg_tcp *t, int err)
 {
     free_dial(t);
-    t->flags &= ~(uint32_t)CONNECTING;
-    if (err == 0 && mg_buf_len(&t->out) == 0 && (t->flags & SHUT))
-        send_fin(t);
+    t->flags &= ~(uint32_t)TCP_CONNECTING;
+    if (err == 0 && mg_buf_len(&t->out) == 0 && (t->flags & TCP_SHUT))
+        mg_tcp_send_fin(t);
     t->conn.events->on_connect(&t->conn, err);
 }
 
@@ -370,13 +243,14 @@ static void on_ready(struct mg_watch *watch, uint32_t events)
     struct mg_tcp *t = MG_LIST_OF(watch, struct mg_tcp, watch);
 
     if (events & ~(uint32_t)EPOLLOUT)
-        t->flags |= READABLE;
+        t->flags |= TCP_READABLE;
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        t->flags |= HUNG_UP;
-    if (t->flags & CONNECTING)
+        t->flags |= TCP_HUNG_UP;
+    if (t->flags & TCP_CONNECTING)
         on_connected(t);
-    if ((events & ~(uint32_t)EPOLLIN) && mg_buf_len(&t->out) > 0 && !(t->flags & (CLOSED | ENDED)))
-        send_queued(t);
+    if ((events & ~(uint32_t)EPOLLIN) && mg_buf_len(&t->out) > 0 &&
+        !(t->flags & (TCP_CLOSED | TCP_ENDED | TCP_CORKED)))
+        mg_tcp_send_queued(t);
     read_some(t);
 }
 
@@ -399,7 +273,7 @@ static int start_dial(struct mg_tcp *t, const struct sockaddr *to, socklen_t len
     dial->err = UV_ETIMEDOUT;
     mg_timer_init(&dial->timer, on_connect_timer);
     t->dial = dial;
-    t->flags |= CONNECTING;
+    t->flags |= TCP_CONNECTING;
     if (connect(t->fd, to, len) != 0 && errno != EINPROGRESS && errno != EINTR) {
         dial->err = -errno;
         mg_timer_set(t->conn.loop, &dial->timer, 0);

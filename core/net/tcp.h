@@ -1,4 +1,4 @@
-/* tcp.h -- Connections over TCP: accepted or made, written at once when the socket takes it.
+/* tcp.h -- Connections over TCP: accepted or made, written at once or, what is short, once a turn.
  *
  * Owner:      see conn.h; the accepted socket belongs to the mg_conn from the start.
  * Errors:     0 or a negative code; on failure nothing is left open and *out is NULL.

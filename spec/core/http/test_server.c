@@ -586,6 +586,34 @@ static void test_timeouts(void)
     close_server();
 }
 
+/* The socket was too full for a message that it was given at the end of the turn. */
+static void test_idle_with_bytes_to_send(void)
+{
+    static const struct timespec pause = {0, 10000000};
+
+    open_server();
+    limits.idle_timeout_ms = 5;
+    feed("GET /a HTTP/1.1\r\n" HOST "\r\n");
+    wire.full = true;
+    CHECK(mg_server_idle_since(server) == UINT64_MAX);
+    for (int i = 0; i < 3; i++) {
+        nanosleep(&pause, NULL);
+        mg_loop_turn(&loop, false);
+    }
+    CHECK(!wire.closed);
+    fake_drain();
+    run_until(&wire.closed);
+    CHECK(wire.closed);
+    close_server();
+    open_server();
+    limits.idle_timeout_ms = limits.write_timeout_ms = 5;
+    feed("GET /a HTTP/1.1\r\n" HOST "\r\n");
+    wire.full = true;
+    run_until(&wire.closed);
+    CHECK(wire.closed);
+    close_server();
+}
+
 static void test_slow_bodies(void)
 {
     static const struct timespec pause = {0, 10000000};
@@ -631,4 +659,4 @@ TEST_MAIN(TEST(test_one_write_for_a_small_answer), TEST(test_every_split_reads_t
           TEST(test_early_answers), TEST(test_expect_continue), TEST(test_pause_holds_the_body),
           TEST(test_release_while_paused_reads_on), TEST(test_back_pressure),
           TEST(test_a_client_that_left), TEST(test_tunnel), TEST(test_timeouts),
-          TEST(test_slow_bodies))
+          TEST(test_idle_with_bytes_to_send), TEST(test_slow_bodies))

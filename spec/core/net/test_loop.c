@@ -299,6 +299,39 @@ static void test_deferred_to_the_next_turn(void)
     CHECK(mg_loop_close(&loop) == 0);
 }
 
+static void on_order(struct mg_deferred *d)
+{
+    static int order;
+
+    MG_LIST_OF(d, struct late, deferred)->calls = ++order;
+}
+
+/* Sends come when all else is done, whatever was put off first; and as soon as there are many. */
+static void test_sends_are_last(void)
+{
+    struct mg_loop loop;
+    struct late send = {.deferred.fn = on_order}, other = {.deferred.fn = on_order},
+                many[MG_SENDS] = {0};
+
+    CHECK(mg_loop_init(&loop) == 0);
+    mg_list_init(&send.deferred.link);
+    mg_list_init(&other.deferred.link);
+    mg_loop_defer_send(&loop, &send.deferred);
+    mg_loop_defer_send(&loop, &send.deferred);
+    mg_loop_defer(&loop, &other.deferred);
+    mg_loop_turn(&loop, false);
+    CHECK(other.calls == 1 && send.calls == 2);
+    for (int i = 0; i < MG_SENDS; i++) {
+        CHECK(many[0].calls == 0);
+        many[i].deferred.fn = on_late;
+        mg_list_init(&many[i].deferred.link);
+        mg_loop_defer_send(&loop, &many[i].deferred);
+    }
+    for (int i = 0; i < MG_SENDS; i++)
+        CHECK(many[i].calls == 1);
+    CHECK(mg_loop_close(&loop) == 0);
+}
+
 struct pair {
     struct mg_watch watch;
     struct mg_loop *loop;
@@ -362,4 +395,4 @@ TEST_MAIN(TEST(test_fires_once_and_not_early), TEST(test_past_the_horizon),
           TEST(test_set_and_clear_inside_callbacks), TEST(test_set_after_a_long_sleep),
           TEST(test_idle_does_not_wake), TEST(test_hundred_thousand), TEST(test_jobs),
           TEST(test_deferred_runs_once_before_the_loop_waits), TEST(test_deferred_to_the_next_turn),
-          TEST(test_a_stopped_watch_is_told_nothing), TEST(test_stop))
+          TEST(test_sends_are_last), TEST(test_a_stopped_watch_is_told_nothing), TEST(test_stop))

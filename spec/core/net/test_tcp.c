@@ -14,7 +14,83 @@ static void test_reads_and_writes(void)
     CHECK(memcmp(a.got, "hello", 5) == 0 && a.reads == 1);
     CHECK(write_text(a.conn, "head", "body") == MG_OK);
     CHECK(mg_conn_queued(a.conn) == 0);
+    turn();
     CHECK(read(peer, got, sizeof(got)) == 8 && memcmp(got, "headbody", 8) == 0);
+    close_side();
+}
+
+/* What is short waits for the end of the turn; what is long does not, and takes it along. */
+static void test_short_messages_leave_together(void)
+{
+    static char large[5000];
+    struct iovec iov = {large, sizeof(large)};
+    char got[8192] = "";
+
+    open_side(0);
+    CHECK(write_text(a.conn, "one", "") == MG_OK && write_text(a.conn, "two", "") == MG_OK);
+    CHECK(read(peer, got, sizeof(got)) < 0 && errno == EAGAIN);
+    turn();
+    CHECK(read(peer, got, sizeof(got)) == 6 && memcmp(got, "onetwo", 6) == 0);
+    CHECK(write_text(a.conn, "three", "") == MG_OK);
+    CHECK(mg_conn_write(a.conn, &iov, 1) == MG_OK);
+    CHECK(read(peer, got, sizeof(got)) == 5005 && memcmp(got, "three", 5) == 0);
+    turn();
+    CHECK(read(peer, got, sizeof(got)) < 0 && a.drains == 0 && a.errors == 0);
+    close_side();
+}
+
+static void test_a_short_message_leaves_before_the_end(void)
+{
+    char got[16];
+
+    open_side(0);
+    CHECK(write_text(a.conn, "last", "") == MG_OK);
+    mg_conn_shutdown(a.conn);
+    CHECK(read(peer, got, sizeof(got)) == 4 && read(peer, got, sizeof(got)) == 0);
+    close_side();
+    open_side(0);
+    CHECK(write_text(a.conn, "last", "") == MG_OK);
+    mg_conn_close(a.conn);
+    a.conn = NULL;
+    CHECK(read(peer, got, sizeof(got)) == 4 && read(peer, got, sizeof(got)) == 0);
+    close_side();
+}
+
+static void fill(void)
+{
+    static char load[65536];
+    struct iovec iov = {load, sizeof(load)};
+
+    while (mg_conn_write(a.conn, &iov, 1) == MG_OK)
+        ;
+}
+
+static size_t read_all(void)
+{
+    static char chunk[65536];
+    size_t all = 0;
+    ssize_t n;
+
+    while ((n = read(peer, chunk, sizeof(chunk))) > 0)
+        all += (size_t)n;
+    return all;
+}
+
+/* A socket that has taken all so far may be too full for the next message: that one is queued, too. */
+static void test_a_short_message_finds_the_socket_full(void)
+{
+    char text[2048] = "";
+    struct iovec iov = {text, sizeof(text)};
+    size_t seen = 0;
+
+    open_side(8192);
+    fill();
+    TURN_UNTIL((seen += read_all()) > 0 && a.drains == 1);
+    for (a.drains = 0; mg_conn_queued(a.conn) == 0; turn())
+        CHECK(mg_conn_write(a.conn, &iov, 1) == MG_OK);
+    CHECK(mg_conn_write(a.conn, &iov, 1) == MG_AGAIN);
+    TURN_UNTIL((seen += read_all()) > 0 && a.drains == 1);
+    CHECK(mg_conn_queued(a.conn) == 0 && a.errors == 0);
     close_side();
 }
 
@@ -228,6 +304,38 @@ static void test_reset_behind_bytes_is_no_eof(void)
     close_side();
 }
 
+/* send() hears of the reset first, and what came before it is read all the same. */
+static void test_reset_before_a_short_message(void)
+{
+    open_side(0);
+    CHECK(write(peer, "half", 4) == 4);
+    reset_peer();
+    CHECK(write_text(a.conn, "to", "none") == MG_OK);
+    TURN_UNTIL(a.errors + a.eofs == 1);
+    CHECK(a.bytes == 4 && a.errors == 1 && a.err == UV_ECONNRESET);
+    CHECK(write_text(a.conn, "to", "none") == UV_ECONNRESET);
+    turn();
+    CHECK(a.errors + a.eofs == 1);
+    close_side();
+}
+
+/* Who does not read is told when it does, and not at all once a write has told it. */
+static void test_reset_is_told_to_who_does_not_read(void)
+{
+    open_side(0);
+    mg_conn_read_stop(a.conn);
+    reset_peer();
+    CHECK(write_text(a.conn, "to", "none") == MG_OK);
+    for (int i = 0; i < 5; i++)
+        turn();
+    CHECK(a.errors + a.eofs == 0);
+    CHECK(write_text(a.conn, "to", "none") == UV_ECONNRESET);
+    mg_conn_read_start(a.conn);
+    TURN_UNTIL(a.errors + a.eofs == 1);
+    CHECK(a.err == UV_ECONNRESET);
+    close_side();
+}
+
 static void test_reset_with_a_queue(void)
 {
     char *load = calloc(1, LOAD);
@@ -308,7 +416,10 @@ static void test_reset_is_seen_by_the_peer(void)
     close_side();
 }
 
-TEST_MAIN(TEST(test_reads_and_writes), TEST(test_an_idle_connection_is_small),
+TEST_MAIN(TEST(test_reads_and_writes), TEST(test_short_messages_leave_together),
+          TEST(test_a_short_message_leaves_before_the_end),
+          TEST(test_a_short_message_finds_the_socket_full), TEST(test_reset_before_a_short_message),
+          TEST(test_reset_is_told_to_who_does_not_read), TEST(test_an_idle_connection_is_small),
           TEST(test_queues_what_does_not_fit), TEST(test_fin_goes_after_the_queue),
           TEST(test_stop_inside_on_read_and_start_again),
           TEST(test_end_while_stopped_is_told_later),
