@@ -1,13 +1,11 @@
---- readme: quotes a run of the bench in README.md, between its two markers.
+--- readme: quotes what was measured in README.md, each between two markers.
 -- usage: luajit spec/bench/readme.lua [build/bench.json]     from the top of the tree
 local readme = {}
 
-local BEGIN, END = "<!-- bench -->\n", "<!-- /bench -->\n"
-
---- `page` with `text` between the markers, or nil when it has none.
-function readme.replace(page, text)
-  local _, from = page:find(BEGIN, 1, true)
-  local to = page:find(END, from or 1, true)
+--- `page` with `text` between the markers `name`, or nil when it has none.
+function readme.replace(page, text, name)
+  local _, from = page:find(("<!-- %s -->\n"):format(name), 1, true)
+  local to = page:find(("<!-- /%s -->\n"):format(name), from or 1, true)
   if not from or not to then return nil end
   return page:sub(1, from) .. text:gsub("\n+$", "") .. "\n" .. page:sub(to)
 end
@@ -19,15 +17,19 @@ local function read(path)
   return text
 end
 
+--- Puts `text` between the markers `name` of README.md.
+function readme.write(name, text)
+  local page = assert(readme.replace(read "README.md", text, name), "README.md has no markers " .. name)
+  local file = assert(io.open("README.md", "w"))
+  file:write(page)
+  file:close()
+end
+
 local function main(path)
   local json = require "cjson"
   local report = require "spec.bench.report"
   local result = json.decode(read(path))
-  local text = ("Run of %s.\n\n%s"):format(result.machine.date:sub(1, 10), report.text(result))
-  local page = assert(readme.replace(read "README.md", text), "README.md has no markers")
-  local file = assert(io.open("README.md", "w"))
-  file:write(page)
-  file:close()
+  readme.write("bench", ("Run of %s.\n\n%s"):format(result.machine.date:sub(1, 10), report.text(result)))
 end
 
 if not pcall(debug.getlocal, 4, 1) then -- run as a program, not required

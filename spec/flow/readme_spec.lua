@@ -340,9 +340,9 @@ describe("README", function()
   it("quotes the last run of the bench", function()
     assert.truthy(README:find("\n<!%-%- bench %-%->\n.*\n<!%-%- /bench %-%->\n"))
     local page = "a\n<!-- bench -->\nold\n<!-- /bench -->\nb\n"
-    assert.equal("a\n<!-- bench -->\n100% new\n<!-- /bench -->\nb\n", readme_bench.replace(page, "100% new\n"))
-    assert.equal(page, readme_bench.replace(page, "old"))
-    assert.is_nil(readme_bench.replace("no markers", "new"))
+    assert.equal("a\n<!-- bench -->\n100% new\n<!-- /bench -->\nb\n", readme_bench.replace(page, "100% new\n", "bench"))
+    assert.equal(page, readme_bench.replace(page, "old", "bench"))
+    assert.is_nil(readme_bench.replace("no markers", "new", "bench"))
   end)
 end)
 
