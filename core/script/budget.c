@@ -28,6 +28,7 @@ static struct {
     timer_t timer;
     lua_Alloc alloc; /* LuaJIT's own */
     void *alloc_arg;
+    bool loading;            /* what runs is no lane's */
     size_t used, base, most; /* base: what is the config's and not the policies' */
     uint64_t given;
 } b;
@@ -184,7 +185,7 @@ static void *count_memory(void *arg, void *block, size_t old, size_t size)
     void *p;
 
     (void)arg;
-    if (size > old && (mg_budget_turn & 1) != 0 && b.most != 0 &&
+    if (size > old && (mg_budget_turn & 1) != 0 && !b.loading && b.most != 0 &&
         b.used + (size - old) > b.base + b.most && !pass_bound(size - old))
         return NULL;
     p = b.alloc(b.alloc_arg, block, old, size);
@@ -247,4 +248,43 @@ void mg_budget_stop(void)
     luaL_unref(b.L, LUA_REGISTRYINDEX, b.anchor);
     luaL_unref(b.L, LUA_REGISTRYINDEX, b.look);
     memset(&b, 0, sizeof(b));
+}
+
+/* ---- moongate.bounds ------------------------------------------------------------------------ */
+
+static int bounds_start(lua_State *L)
+{
+    lua_settop(L, 1);
+    if (b.L == NULL && lua_pushthread(L) == 1) {
+        lua_pop(L, 1);
+        mg_budget_start(L);
+    }
+    return 0;
+}
+
+static int bounds_enter(lua_State *L)
+{
+    b.loading = b.L != NULL && (mg_budget_turn & 1) == 0;
+    if (b.loading)
+        mg_budget_turn++;
+    lua_pushboolean(L, b.loading);
+    return 1;
+}
+
+static int bounds_leave(lua_State *L)
+{
+    (void)L;
+    mg_budget_turn++;
+    b.loading = false;
+    return 0;
+}
+
+int luaopen_moongate_bounds(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"start", bounds_start}, {"enter", bounds_enter}, {"leave", bounds_leave}, {NULL, NULL}};
+
+    lua_newtable(L);
+    luaL_register(L, NULL, functions);
+    return 1;
 }

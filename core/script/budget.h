@@ -23,6 +23,10 @@ enum { MG_BUDGET_TICK_MS = 5 }; /* of the thread's CPU time */
  * number of its turn and the thread's CPU time in ms, and returns the error that is to end it, or nothing.  0, or -errno. */
 int mg_budget_start(lua_State *L);
 void mg_budget_stop(void);
+/* moongate.bounds: start(look) as mg_budget_start(), where nothing is started yet and it is the main thread that calls;
+ * enter() makes what follows as one turn of a lane, but without a bound of memory (false: it is one, or nothing is
+ * started), until leave(). */
+int luaopen_moongate_bounds(lua_State *L);
 /* From a signal handler: the Lua that runs, if any does, is to log where it is. */
 void mg_budget_say(void);
 /* A config was loaded: of the bytes that the Lua state has now, `held` are the policies', who may hold `most` (0: no

@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "http/parse.h"
 #include "net/tls.h"
+#include "script/budget.h"
 #include "script/rehearsal.h"
 #include "script/yaml.h"
 #include "luajit.h"
@@ -278,6 +279,7 @@ lua_State *mg_vm_new(void)
     preload(L, "cjson.safe", luaopen_cjson_safe);
     preload(L, "moongate.yaml_events", luaopen_moongate_yaml);
     preload(L, "moongate.source", open_source);
+    preload(L, "moongate.bounds", luaopen_moongate_bounds);
     preload(L, "moongate.rehearsal_core", luaopen_moongate_rehearsal);
     add_searcher(L);
     push_cdef(L);
@@ -290,6 +292,7 @@ lua_State *mg_vm_new(void)
 void mg_vm_close(lua_State *L)
 {
     mg_rehearsal_stop();
+    mg_budget_stop();
     lua_close(L);
     mg_rehearsal_free();
 }

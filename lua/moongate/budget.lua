@@ -3,6 +3,7 @@
 -- The core looks at a lane that runs on (core/script/budget.h): it calls budget.look() every few milliseconds, and
 -- raises what that returns. The error is the text for the log; nothing that a policy could call catches it
 -- (moongate.protected).
+local bounded = require "moongate.bounded"
 local context = require "moongate.ctx"
 local log = require "moongate.log"
 local metrics = require "moongate.metrics"
@@ -46,6 +47,7 @@ end
 -- @param lane coroutine; @param turn a number of each time that a lane was let run; @param ms of CPU time of the thread
 -- @return the error to be raised, or nil
 function budget.look(lane, turn, ms)
+  if bounded.is_under_way() then return bounded.look(lane, ms) end
   local ctx = context.of(lane)
   if not ctx then return nil end
   local state = ctx._s

@@ -1,6 +1,7 @@
 --- chain: the policies of a route as one function a phase.
 -- The functions are generated, so a phase is a straight line of calls that compiles to one trace: no loop over a
 -- list, no look at a config, nothing for a policy that lacks the phase.
+local bounded = require "moongate.bounded"
 local cost = require "moongate.cost"
 local guard = require "moongate.guard"
 local policy = require "moongate.policy"
@@ -123,7 +124,7 @@ end
 -- @return true and the settings for its phases; or false and "policy 'NAME': FILE:LINE: why"
 function chain.prepare(use)
   if not use.policy.prepare then return true, use.conf end
-  local ok, conf = pcall(use.policy.prepare, use.conf)
+  local ok, conf = bounded.pcall(use.policy.prepare, use.conf)
   if not ok then return false, ("policy '%s': %s"):format(use.name, tostring(conf)) end
   return true, conf or use.conf
 end

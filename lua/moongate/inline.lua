@@ -1,4 +1,5 @@
 --- inline: Lua that stands in a config, as functions whose errors name the config's file and line.
+local bounded = require "moongate.bounded"
 local sandbox = require "moongate.sandbox"
 
 local inline = {}
@@ -18,6 +19,7 @@ end
 --- Globals of its own for one use of a policy: what policies of users see (moongate.sandbox).
 -- @param owner the policy's name
 function inline.environment(owner)
+  bounded.begin()
   return sandbox.new(owner, function() end, false).globals
 end
 

@@ -1,4 +1,5 @@
 --- policy: finds a policy module, loads it into a sandbox, checks its form, and hands its state over at a reload.
+local bounded = require "moongate.bounded"
 local files = require "moongate.policy.files"
 local sandbox = require "moongate.sandbox"
 local schema = require "moongate.schema"
@@ -125,7 +126,8 @@ end
 
 local function run(name, place)
   local box = sandbox.new(name, place.find, place.stock)
-  local ok, module = pcall(box.require, box, "policies." .. name)
+  if not place.stock then bounded.begin() end
+  local ok, module = bounded.pcall(box.require, box, "policies." .. name)
   if not ok then return nil, load_error(name, module) end
   local err = check(module)
   if err then return nil, ("policy '%s' is malformed: %s"):format(name, err) end
@@ -157,8 +159,9 @@ function policy.settings(module, conf, path, report)
     report(...)
   end)
   if count > 0 or not module.check then return checked end
-  local _, err = module.check(checked)
-  if err then
+  local ok, result, err = bounded.pcall(module.check, checked)
+  if not ok then report(path, "check: " .. tostring(result)) end
+  if ok and err then
     local field, reason = tostring(err):match("^([%w_.]+): (.*)$")
     local full = path
     for key in (field or ""):gmatch("[^.]+") do full = schema.join(full, tonumber(key) or key) end

@@ -1,4 +1,6 @@
 --- state: what policies declare to remember (`state`), handed over when their files have changed.
+local bounded = require "moongate.bounded"
+
 local state = {}
 
 --- The declared form of a state: its names and their types, as a text; nil for no state.
@@ -22,7 +24,7 @@ local function next_state(name, old, new)
   if not migrate then
     return nil, ("policy '%s': the form of its state changed, and there is no function migrate"):format(name)
   end
-  local ok, result = pcall(migrate, old.module.state)
+  local ok, result = bounded.pcall(migrate, old.module.state)
   if not ok then return nil, ("policy '%s': migrate: %s"):format(name, tostring(result)) end
   if type(result) ~= "table" then
     return nil, ("policy '%s': migrate: expected a table, got a %s"):format(name, type(result))
