@@ -437,10 +437,11 @@ bool mg_address_is_here(const char *ip);
 
 /* ---- budgets ----------------------------------------------------------------------- */
 
-/* Bytes that policies hold in the Lua state of this worker, and may hold from now on (core/script/budget.h); 0, and nothing
- * happens, outside of a worker. */
-uint64_t mg_budget_memory_held(void);
-void mg_budget_memory(uint64_t most, uint64_t held);
+/* A config is about to be loaded, in pieces: bytes that policies hold in the Lua state of this worker until then.  It
+ * has been, or has failed: of what the state has now policies hold that much, and may hold `most` (core/script/budget.h).
+ * 0, and nothing happens, outside of a worker. */
+uint64_t mg_load_begins(void);
+void mg_load_ends(uint64_t most, uint64_t held);
 
 /* ---- the rest ---------------------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -113,7 +114,7 @@ static int receive_packet(int fd, struct mg_control *message, size_t *used)
     if (header == NULL || header->cmsg_type != SCM_RIGHTS)
         return 0;
     nfds = (uint32_t)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-    if (nfds > MG_PLAN_LISTENERS - message->nfds)
+    if (nfds > MG_CONTROL_FDS - message->nfds)
         return -EPROTO;
     memcpy(message->fds + message->nfds, CMSG_DATA(header), nfds * sizeof(int));
     message->nfds += nfds;
@@ -130,9 +131,25 @@ int mg_control_receive(int fd, struct mg_control *message)
     rc = receive_packet(fd, message, &used);
     while (rc == 0 && message->type == MG_CONTROL_PART)
         rc = is_ready(fd, POLLIN) ? receive_packet(fd, message, &used) : -EPROTO;
-    for (; rc != 0 && message->nfds > 0; message->nfds--)
-        close(message->fds[message->nfds - 1]);
+    if (rc != 0)
+        mg_control_close(message);
     return rc;
+}
+
+void mg_control_close(struct mg_control *message)
+{
+    for (; message->nfds > 0; message->nfds--)
+        close(message->fds[message->nfds - 1]);
+}
+
+void mg_control_add(struct mg_control *message, const char *name, int fd)
+{
+    size_t used = strlen(message->names), room = sizeof(message->names) - used;
+
+    if (message->nfds == MG_CONTROL_FDS || strlen(name) + 2 > room)
+        return;
+    snprintf(message->names + used, room, "%s\n", name);
+    message->fds[message->nfds++] = fd;
 }
 
 int mg_control_find(const struct mg_control *message, const char *name)

@@ -5,10 +5,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
+
+enum { NICE = 10 };
 
 static _Noreturn void load(FILE *file, int argc, char **argv)
 {
@@ -17,6 +20,7 @@ static _Noreturn void load(FILE *file, int argc, char **argv)
     int code;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setpriority(PRIO_PROCESS, 0, NICE); /* requests go before */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGINT, SIG_IGN); /* a terminal's signals are the master's */

@@ -61,16 +61,16 @@ static int child_main(struct master *m, uint32_t i, int control)
     if (is_admin(m, i)) {
         struct mg_admin_opts o = {m->sockets.admin, control, &m->shared, m->plan->config};
 
+        close(m->plan->image);
         return mg_admin_run(&o);
     }
     mg_sockets_message(&m->sockets, i, &sockets);
-    return mg_worker_run(&(struct mg_worker_opts){.argc = m->argc,
-                                                  .argv = m->argv,
-                                                  .slot = i,
+    mg_control_add(&sockets, MG_CONTROL_IMAGE, m->plan->image);
+    return mg_worker_run(&(struct mg_worker_opts){.slot = i,
                                                   .column = m->children[i].column,
                                                   .control = control,
                                                   .shared = &m->shared,
-                                                  .sockets = &sockets});
+                                                  .load = &sockets});
 }
 
 static void spawn(struct master *m, uint32_t i)

@@ -41,6 +41,7 @@ static void send_reload(struct master *m)
     m->reloading = m->nworkers; /* one that is being started again answers as well */
     for (uint32_t i = 0; i < m->nworkers; i++) {
         mg_sockets_message(&m->sockets, i, &message);
+        mg_control_add(&message, MG_CONTROL_IMAGE, m->plan->image);
         if (m->children[i].pid == 0 || mg_control_send(m->children[i].control, &message) == 0)
             continue;
         m->reloading--;

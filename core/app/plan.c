@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,8 +45,35 @@ static void read_listeners(lua_State *L, struct mg_plan *plan)
     lua_pop(L, 1);
 }
 
+/* An unnamed file that holds `bytes`, or -1. */
+static int save(const char *bytes, size_t size)
+{
+    int fd = memfd_create("image", MFD_CLOEXEC);
+    ssize_t n;
+
+    for (; fd >= 0 && size > 0; bytes += n, size -= (size_t)n) {
+        n = write(fd, bytes, size);
+        if (n <= 0) {
+            close(fd);
+            return -1;
+        }
+    }
+    return fd;
+}
+
+static void read_image(lua_State *L, struct mg_plan *plan)
+{
+    const char *bytes;
+    size_t size;
+
+    lua_getfield(L, -1, "image");
+    bytes = lua_tolstring(L, -1, &size);
+    plan->image = bytes == NULL ? -1 : save(bytes, size);
+    lua_pop(L, 1);
+}
+
 /* The run table is on the stack's top. */
-static void read_plan(lua_State *L, struct mg_plan *plan)
+static bool read_plan(lua_State *L, struct mg_plan *plan)
 {
     lua_getfield(L, -1, "workers");
     plan->workers = (uint32_t)lua_tointeger(L, -1);
@@ -63,6 +92,8 @@ static void read_plan(lua_State *L, struct mg_plan *plan)
     lua_pop(L, 1);
     plan->config = copy_field(L, "config");
     read_listeners(L, plan);
+    read_image(L, plan);
+    return plan->image >= 0;
 }
 
 /* The table { action = "signal", pid =, signal = } is on the stack's top; the exit code. */
@@ -131,8 +162,7 @@ int mg_plan_make(int argc, char **argv, struct mg_plan *plan)
     lua_State *L = mg_vm_new();
     int code = 2;
 
-    memset(plan, 0, sizeof(*plan));
-    plan->began = file_time();
+    *plan = (struct mg_plan){.began = file_time(), .image = -1};
     if (L == NULL)
         return code;
     if (mg_vm_function(L, "moongate.cli", "main") == 0) {
@@ -142,8 +172,10 @@ int mg_plan_make(int argc, char **argv, struct mg_plan *plan)
             code = !lua_istable(L, -1) ? (int)lua_tointeger(L, -1)
                    : is_signal(L)      ? send_signal(L)
                                        : -1;
-            if (code == -1)
-                read_plan(L, plan);
+            if (code == -1 && !read_plan(L, plan)) {
+                fprintf(stderr, "moongate: cannot keep the config: %s\n", strerror(errno));
+                code = 1;
+            }
             read_sources(L, plan);
             mg_abi_cleanup(); /* the logs that policies opened while they were tried */
             mg_vm_close(L);
@@ -188,6 +220,46 @@ static bool take_text(FILE *file, char **text)
     return take(file, text, &size);
 }
 
+void *mg_plan_map(int image, size_t *size)
+{
+    struct stat s;
+    void *bytes;
+
+    if (fstat(image, &s) != 0)
+        return NULL;
+    *size = (size_t)s.st_size;
+    bytes = mmap(NULL, *size, PROT_READ, MAP_SHARED, image, 0);
+    return bytes == MAP_FAILED ? NULL : bytes;
+}
+
+static bool put_image(FILE *file, int image)
+{
+    size_t size = 0;
+    void *bytes = image < 0 ? NULL : mg_plan_map(image, &size);
+    bool ok;
+
+    if (bytes == NULL)
+        return put(file, "", 0);
+    ok = put(file, bytes, size);
+    munmap(bytes, size);
+    return ok;
+}
+
+static bool take_image(FILE *file, int *image)
+{
+    size_t size;
+    char *bytes;
+    bool ok = fread(&size, sizeof(size), 1, file) == 1 && size <= SIZE_MAX / 2;
+
+    if (!ok || size == 0)
+        return ok;
+    bytes = malloc(size);
+    ok = bytes != NULL && fread(bytes, 1, size, file) == size;
+    *image = ok ? save(bytes, size) : -1;
+    free(bytes);
+    return *image >= 0;
+}
+
 int mg_plan_write(const struct mg_plan *plan, FILE *file)
 {
     uint32_t numbers[3] = {plan->workers, plan->nlisteners, plan->confined};
@@ -196,7 +268,7 @@ int mg_plan_write(const struct mg_plan *plan, FILE *file)
               put_text(file, plan->admin) && put_text(file, plan->admin_at) &&
               put_text(file, plan->user) && put_text(file, plan->group) &&
               put_text(file, plan->pid_file) && put_text(file, plan->config) &&
-              put(file, plan->sources, plan->sources_size);
+              put(file, plan->sources, plan->sources_size) && put_image(file, plan->image);
 
     for (uint32_t i = 0; ok && i < plan->nlisteners; i++)
         ok = put_text(file, plan->listeners[i].name) &&
@@ -210,7 +282,7 @@ int mg_plan_read(struct mg_plan *plan, FILE *file)
     uint32_t numbers[3];
     bool ok;
 
-    memset(plan, 0, sizeof(*plan));
+    *plan = (struct mg_plan){.image = -1};
     if (fread(numbers, sizeof(numbers), 1, file) != 1 || numbers[1] > MG_PLAN_LISTENERS ||
         fread(&plan->began, sizeof(plan->began), 1, file) != 1)
         return -1;
@@ -220,7 +292,7 @@ int mg_plan_read(struct mg_plan *plan, FILE *file)
     ok = take_text(file, &plan->admin) && take_text(file, &plan->admin_at) &&
          take_text(file, &plan->user) && take_text(file, &plan->group) &&
          take_text(file, &plan->pid_file) && take_text(file, &plan->config) &&
-         take(file, &plan->sources, &plan->sources_size);
+         take(file, &plan->sources, &plan->sources_size) && take_image(file, &plan->image);
     for (uint32_t i = 0; ok && i < plan->nlisteners; i++)
         ok = take_text(file, &plan->listeners[i].name) &&
              take_text(file, &plan->listeners[i].address) &&
@@ -245,5 +317,7 @@ void mg_plan_free(struct mg_plan *plan)
     free(plan->pid_file);
     free(plan->config);
     free(plan->sources);
-    memset(plan, 0, sizeof(*plan));
+    if (plan->image >= 0)
+        close(plan->image);
+    *plan = (struct mg_plan){.image = -1};
 }

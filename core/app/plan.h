@@ -27,8 +27,9 @@ struct mg_plan {
     char *pid_file;     /* NULL: none */
     bool confined;      /* workers by a filter of system calls */
     char *config;       /* the model as JSON, for /config; secrets left out */
-    uint64_t began;     /* when the load began: ns of CLOCK_REALTIME_COARSE, as files' times are */
-    char *sources;      /* to be read again when they change: paths, each ended by NUL */
+    int image;      /* an unnamed file: what workers serve from (moongate.model.image); -1: none */
+    uint64_t began; /* when the load began: ns of CLOCK_REALTIME_COARSE, as files' times are */
+    char *sources;  /* to be read again when they change: paths, each ended by NUL */
     size_t sources_size;
     struct mg_plan_listener listeners[MG_PLAN_LISTENERS];
 };
@@ -40,6 +41,8 @@ int mg_plan_make(int argc, char **argv, struct mg_plan *plan);
  * whole plan, and *plan is empty. */
 int mg_plan_write(const struct mg_plan *plan, FILE *file);
 int mg_plan_read(struct mg_plan *plan, FILE *file);
-/* Frees its texts; the plan itself is the caller's. */
+/* The bytes of an image; NULL: they cannot be had.  The caller unmaps them. */
+void *mg_plan_map(int image, size_t *size);
+/* Frees its texts and closes the image; the plan itself is the caller's, and empty (image: -1). */
 void mg_plan_free(struct mg_plan *plan);
 #endif

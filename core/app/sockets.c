@@ -294,14 +294,9 @@ void mg_sockets_end(const struct mg_sockets *s)
 
 void mg_sockets_message(const struct mg_sockets *s, uint32_t slot, struct mg_control *message)
 {
-    size_t used = 0;
-
     message->type = MG_CONTROL_RELOAD;
-    message->nfds = s->n;
+    message->nfds = 0;
     message->names[0] = '\0';
-    for (uint32_t i = 0; i < s->n && used < sizeof(message->names); i++) {
-        message->fds[i] = s->sets[i].fds[slot];
-        used += (size_t)snprintf(message->names + used, sizeof(message->names) - used, "%s\n",
-                                 s->sets[i].name);
-    }
+    for (uint32_t i = 0; i < s->n; i++)
+        mg_control_add(message, s->sets[i].name, s->sets[i].fds[slot]);
 }

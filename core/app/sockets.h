@@ -35,6 +35,6 @@ int mg_sockets_change(struct mg_sockets *s, const struct mg_plan *plan);
 void mg_sockets_keep(struct mg_sockets *s, int slot);
 /* The gateway has ended: removes the paths of Unix sockets. */
 void mg_sockets_end(const struct mg_sockets *s);
-/* The reload message for one slot. */
+/* The reload message for one slot, so far without an image. */
 void mg_sockets_message(const struct mg_sockets *s, uint32_t slot, struct mg_control *message);
 #endif

@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,6 +28,8 @@ struct mg_worker {
     struct mg_watch control, signals;
     int signal_fd;
     struct mg_timer flush, drain;
+    struct mg_deferred load;    /* while a config is being taken */
+    struct mg_control *loading; /* its message, or NULL */
     uint64_t drain_until;
     int refused_family, dropped_family;
     uint64_t dropped; /* log lines, as far as they have been counted */
@@ -209,41 +212,106 @@ static void drop_listeners(struct mg_worker *w, const struct mg_control *sockets
 
 /* ---- the config ---------------------------------------------------------------------------- */
 
-/* Leaves the listeners' names on the stack, or nothing and false. */
-static bool load_config(struct mg_worker *w)
+/* Calls a function of moongate.worker; its results are on the stack, or false: the error is. */
+static bool call(struct mg_worker *w, const char *name, const void *bytes, size_t size,
+                 int nresults)
 {
-    if (mg_vm_function(w->L, "moongate.worker", "start") != 0)
-        goto raised;
-    lua_newtable(w->L);
-    for (int i = 1; i < w->opts->argc; i++) {
-        lua_pushstring(w->L, w->opts->argv[i]);
-        lua_rawseti(w->L, -2, i);
-    }
-    if (mg_vm_call(w->L, 1, 2) != 0)
-        goto raised;
-    if (lua_istable(w->L, -2)) {
-        lua_pop(w->L, 1);
-        return true;
-    }
-    mg_log(MG_LOG_ERROR, "config refused: %s", lua_tostring(w->L, -1));
-    lua_settop(w->L, 0);
-    return false;
-raised:
-    mg_log(MG_LOG_ERROR, "config: %s", lua_tostring(w->L, -1));
-    lua_settop(w->L, 0);
-    return false;
+    if (mg_vm_function(w->L, "moongate.worker", name) != 0)
+        return false;
+    if (bytes != NULL)
+        lua_pushlstring(w->L, bytes, size);
+    return mg_vm_call(w->L, bytes != NULL ? 1 : 0, nresults) == 0;
 }
 
-static void reload(struct mg_worker *w, const struct mg_control *sockets)
+static void end_load(struct mg_worker *w)
 {
-    bool ok = load_config(w);
+    if (w->loading != NULL)
+        mg_control_close(w->loading); /* what is served was duplicated */
+    free(w->loading);
+    w->loading = NULL;
+}
 
-    if (ok) {
-        drop_listeners(w, sockets);
-        ok = serve_listeners(w, sockets) == 0;
-        lua_settop(w->L, 0);
+/* Takes over the message's descriptors. */
+static bool begin_load(struct mg_worker *w, struct mg_control *message)
+{
+    size_t size = 0;
+    void *bytes = mg_plan_map(mg_control_find(message, MG_CONTROL_IMAGE), &size);
+    bool ok;
+
+    end_load(w);
+    w->loading = malloc(sizeof(*w->loading));
+    if (bytes == NULL || w->loading == NULL) {
+        mg_log(MG_LOG_ERROR, "config: its image cannot be had");
+        mg_control_close(message);
+        return false;
     }
-    tell(w, ok ? MG_CONTROL_READY : MG_CONTROL_FAILED);
+    *w->loading = *message;
+    ok = call(w, "begin", bytes, size, 0);
+    if (!ok)
+        mg_log(MG_LOG_ERROR, "config: %s", lua_tostring(w->L, -1));
+    munmap(bytes, size);
+    lua_settop(w->L, 0);
+    return ok;
+}
+
+enum progress { GOES_ON, SERVES, REFUSED, OVER };
+
+static enum progress progress_of(struct mg_worker *w)
+{
+    const char *word;
+
+    if (!call(w, "go_on", NULL, 0, 2))
+        goto refused;
+    word = lua_tostring(w->L, -2);
+    if (strcmp(word, "more") == 0 || strcmp(word, "done") == 0)
+        return word[0] == 'm' ? GOES_ON : OVER;
+    if (strcmp(word, "ready") == 0) {
+        drop_listeners(w, w->loading);
+        return serve_listeners(w, w->loading) == 0 ? SERVES : REFUSED;
+    }
+refused:
+    mg_log(MG_LOG_ERROR, "config refused: %s", lua_tostring(w->L, -1));
+    return REFUSED;
+}
+
+static enum progress go_on(struct mg_worker *w)
+{
+    enum progress at = progress_of(w);
+
+    lua_settop(w->L, 0);
+    if (at != GOES_ON)
+        end_load(w);
+    return at;
+}
+
+static void on_load(struct mg_deferred *d)
+{
+    struct mg_worker *w = MG_LIST_OF(d, struct mg_worker, load);
+    enum progress at = go_on(w);
+
+    if (at == SERVES || at == REFUSED)
+        tell(w, at == SERVES ? MG_CONTROL_READY : MG_CONTROL_FAILED);
+    if (at != OVER)
+        mg_loop_defer_to_next(&w->loop, d);
+}
+
+/* Beside the requests, a piece each turn of the loop. */
+static void reload(struct mg_worker *w, struct mg_control *message)
+{
+    if (begin_load(w, message))
+        mg_loop_defer_to_next(&w->loop, &w->load);
+    else
+        tell(w, MG_CONTROL_FAILED);
+}
+
+/* At once: there is nobody yet who could wait. */
+static bool load(struct mg_worker *w)
+{
+    enum progress at = begin_load(w, w->opts->load) ? GOES_ON : REFUSED;
+
+    while (at == GOES_ON || at == SERVES)
+        at = go_on(w);
+    return at == OVER;
 }
 
 /* ---- the end ------------------------------------------------------------------------------- */
@@ -269,6 +337,7 @@ static void drain(struct mg_worker *w)
 {
     if (w->drain_until != 0)
         return;
+    mg_list_remove(&w->load.link); /* a config that is being taken would open listeners */
     for (uint32_t i = 0; i < w->nfronts; i++)
         mg_front_close(w->fronts[i]);
     w->nfronts = 0;
@@ -300,16 +369,16 @@ static void on_control(struct mg_watch *watch, uint32_t events)
         drain(w);
         return;
     }
-    if (message.type == MG_CONTROL_RELOAD)
+    if (message.type == MG_CONTROL_RELOAD && w->drain_until == 0)
         reload(w, &message);
-    else if (message.type == MG_CONTROL_DRAIN)
+    else
+        mg_control_close(&message);
+    if (message.type == MG_CONTROL_DRAIN)
         drain(w);
     else if (message.type == MG_CONTROL_RETIRE)
         retire(w);
     else if (message.type == MG_CONTROL_REOPEN)
         mg_sink_reopen_all();
-    for (uint32_t i = 0; i < message.nfds; i++)
-        close(message.fds[i]); /* what is served was duplicated */
 }
 
 /* Only SIGTERM: it ends this worker as the master's message does. */
@@ -403,6 +472,8 @@ static int setup(struct mg_worker *w)
     }
     mg_timer_init(&w->drain, on_drain_look);
     mg_timer_init(&w->flush, on_flush);
+    mg_list_init(&w->load.link);
+    w->load.fn = on_load;
     return watch(w);
 }
 
@@ -410,6 +481,8 @@ static int setup(struct mg_worker *w)
 static void cleanup(struct mg_worker *w)
 {
     mg_timer_clear(&w->flush);
+    mg_list_remove(&w->load.link);
+    end_load(w);
     mg_overload_stop(&w->proxy->overload);
     if (w->profile != NULL)
         mg_profile_free(w->profile);
@@ -439,11 +512,8 @@ int mg_worker_run(const struct mg_worker_opts *o)
         return 1;
     w->opts = o;
     mg_stall_answer();
-    if (setup(w) != 0 || !load_config(w) || serve_listeners(w, o->sockets) != 0)
+    if (setup(w) != 0 || !load(w))
         return 1;
-    lua_settop(w->L, 0);
-    for (uint32_t i = 0; i < o->sockets->nfds; i++)
-        close(o->sockets->fds[i]); /* what is served was duplicated */
     on_flush(&w->flush);
     tell(w, MG_CONTROL_READY);
     mg_loop_run(&w->loop);

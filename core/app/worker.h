@@ -10,13 +10,11 @@
 #include "app/shared.h"
 
 struct mg_worker_opts {
-    int argc;
-    char **argv;
     uint32_t slot;   /* whose sockets it has */
     uint32_t column; /* where it counts */
     int control;
     const struct mg_shared *shared;
-    const struct mg_control *sockets; /* the listeners' names and descriptors of this slot */
+    struct mg_control *load; /* what to serve: as a reload's message */
 };
 
 enum { MG_DRAIN_MS = 30000 }; /* in-flight requests get this long */

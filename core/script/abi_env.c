@@ -339,15 +339,15 @@ int mg_key_verify(struct mg_key *key, int scheme, int digest, mg_str data, mg_st
 
 /* ---- budgets ------------------------------------------------------------------------------ */
 
-uint64_t mg_budget_memory_held(void)
+uint64_t mg_load_begins(void)
 {
-    return env == NULL ? 0 : mg_budget_held();
+    return env == NULL ? 0 : mg_budget_begin_load();
 }
 
-void mg_budget_memory(uint64_t most, uint64_t held)
+void mg_load_ends(uint64_t most, uint64_t held)
 {
     if (env != NULL)
-        mg_budget_set_memory(most, held);
+        mg_budget_end_load(most, held);
 }
 
 /* ---- the rest ------------------------------------------------------------------------------ */

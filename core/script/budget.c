@@ -31,6 +31,7 @@ static struct {
     bool loading;            /* what runs is no lane's */
     size_t used, base, most; /* base: what is the config's and not the policies' */
     uint64_t given;
+    bool loading; /* `base` grows as the Lua state does */
 } b;
 
 /* ---- time ----------------------------------------------------------------------------------- */
@@ -192,11 +193,20 @@ static void *count_memory(void *arg, void *block, size_t old, size_t size)
     if (p != NULL || size == 0)
         b.used += size - old;
     b.given += size > old ? size - old : 0;
+    if (b.loading && size > old && (mg_budget_turn & 1) == 0)
+        b.base += size - old;
     return p;
 }
 
-void mg_budget_set_memory(size_t most, size_t held)
+size_t mg_budget_begin_load(void)
 {
+    b.loading = true;
+    return mg_budget_held();
+}
+
+void mg_budget_end_load(size_t most, size_t held)
+{
+    b.loading = false;
     b.most = most;
     b.base = b.used - (held < b.used ? held : b.used);
 }

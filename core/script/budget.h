@@ -29,9 +29,11 @@ void mg_budget_stop(void);
 int luaopen_moongate_bounds(lua_State *L);
 /* From a signal handler: the Lua that runs, if any does, is to log where it is. */
 void mg_budget_say(void);
-/* A config was loaded: of the bytes that the Lua state has now, `held` are the policies', who may hold `most` (0: no
- * bound).  A lane that passes that, garbage not counted, is ended by "not enough memory". */
-void mg_budget_set_memory(size_t most, size_t held);
+/* A config is about to be loaded: what is allocated outside of lanes from now on is not the policies'.  What they hold. */
+size_t mg_budget_begin_load(void);
+/* It was: of the bytes that the Lua state has now, `held` are the policies', who may hold `most` (0: no bound).  A lane
+ * that passes that, garbage not counted, is ended by "not enough memory". */
+void mg_budget_end_load(size_t most, size_t held);
 size_t mg_budget_held(void);    /* bytes now, less those of the config */
 uint64_t mg_budget_given(void); /* bytes asked for since the start, whatever became of them */
 bool mg_budget_is_spent(

@@ -1,11 +1,12 @@
 --- compiled: a checked model made ready to serve: chains made, policies prepared, endpoints opened, routes indexed.
 -- Built beside the running one by a reload.  What it opened in C goes back when it is collected, so requests in flight
--- may finish on it.
+-- may finish on it.  A large one is built with pauses (moongate.pause).
 local abi = require "moongate.abi"
 local balance = require "moongate.balance"
 local chain = require "moongate.chain"
 local metrics = require "moongate.metrics"
 local normalize = require "moongate.normalize"
+local pause = require "moongate.pause"
 local retry = require "moongate.retry"
 local router = require "moongate.router"
 local upstreams = require "moongate.upstreams"
@@ -146,7 +147,10 @@ end
 local function compile_routes(self, model)
   self.no_route_chain = chain_of(self.chains, model.policies, {}, self.prepared)
   local routes = {}
-  for i, source in ipairs(model.routes) do routes[i] = compile_route(self, source, model.policies) end
+  for i, source in ipairs(model.routes) do
+    routes[i] = compile_route(self, source, model.policies)
+    pause.here()
+  end
   self.routes = routes
   self.router = router.new { listeners = model.listeners, routes = routes }
   self.admissions = self.admissions or admissions_of(self, model.listeners)

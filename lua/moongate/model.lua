@@ -12,6 +12,7 @@ local service_check = require "moongate.model.service"
 local schema = require "moongate.schema"
 local shadow = require "moongate.shadow"
 local suggest = require "moongate.suggest"
+local uses_of = require "moongate.model.uses"
 
 local join = schema.join
 local model = {}
@@ -54,7 +55,8 @@ local function check_use(use, path, report)
     return report(join(path, "shadow"), ("policy '%s' cannot run in the shadow: it %s"):format(use.name, why))
   end
   if use.cpu_budget or use.on_error then check_way(use, module, path, report) end
-  use.policy, use.sound = use.shadow and shadow.wrap(use, module) or module, true
+  uses_of.bind(use, module)
+  use.sound = true
   use.conf = policy.settings(module, use.conf or {}, join(path, "conf"), function(...)
     use.sound = false
     report(...)

@@ -30,7 +30,7 @@ local BODY = {
   { "hold", type = "boolean", default = false },
 }
 
--- By name: { module =, files =, shape = }.  Those of the load that goes on, and of the last one that was taken.
+-- By name: { module =, files =, shape =, stock = }: of the load that goes on, and of the one that was taken last.
 local loaded, serving = {}, {}
 
 --- Adds a folder whose NAME.lua (or NAME/init.lua) is the policy NAME, before those that moongate brings.
@@ -39,8 +39,17 @@ policy.add_path = files.add_path
 
 --- A load begins: the next policy.load() looks at the files anew.  A policy that reads as in the model that serves is
 -- the same module, with all that it remembers.
-function policy.forget()
+-- @param given what policy.sources() gave in a process that has read the config, or nil
+function policy.forget(given)
   loaded = {}
+  files.give(given or {})
+end
+
+--- The policies of this load, by name: { stock =, files = array of { name =, text =, chunkname = } }.
+function policy.sources()
+  local sources = {}
+  for name, entry in pairs(loaded) do sources[name] = { stock = entry.stock, files = entry.files } end
+  return sources
 end
 
 --- The load is taken: policies whose files have changed get the declared state of those that serve so far.
@@ -131,7 +140,7 @@ local function run(name, place)
   if not ok then return nil, load_error(name, module) end
   local err = check(module)
   if err then return nil, ("policy '%s' is malformed: %s"):format(name, err) end
-  return { module = module, files = box.files, shape = state.shape(module.state) }
+  return { module = module, files = box.files, shape = state.shape(module.state), stock = place.stock }
 end
 
 --- The module of a policy: its `schema` and `body` filled in, everything else as its author wrote it.

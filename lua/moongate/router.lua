@@ -2,6 +2,7 @@
 -- then by rank among what is left. What a listener's routes do not ask about is not even read from the request.
 local hosts = require "moongate.router.hosts"
 local paths = require "moongate.router.paths"
+local pause = require "moongate.pause"
 
 local router = {}
 router.__index = router
@@ -71,7 +72,10 @@ end
 
 local function build_all(builders)
   local built = {}
-  for key, builder in pairs(builders) do built[key] = builder:build() end
+  for key, builder in pairs(builders) do
+    built[key] = builder:build()
+    pause.here()
+  end
   return built
 end
 
@@ -103,6 +107,7 @@ local function matcher_for(listener, routes, section)
       local patterns = route.hosts and #route.hosts > 0 and route.hosts or { "*" }
       for _, host in ipairs(patterns) do add(builders, route, host) end
     end
+    pause.here()
   end
   local self = {
     hosts = build_all(builders.hosts), suffixes = build_all(builders.suffixes),

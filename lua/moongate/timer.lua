@@ -16,6 +16,7 @@ local LONGEST = 2 ^ 31 / 1000 -- seconds
 
 -- Timers that a config's policies start while they are prepared end when the next config takes over.
 local loading, serving = nil, {}
+local in_load = false -- whether what runs now belongs to the load; else it is a request that came between
 local loads = 0
 
 local function count(owner, by)
@@ -45,7 +46,7 @@ local function new(seconds, fn, every, owner)
   local ms = math.max(1, math.floor(seconds * 1000))
   jobs[last_id] = { fn = fn, every = every and ms, owner = owner }
   count(owner, 1)
-  if loading then loading[#loading + 1] = last_id end
+  if in_load then loading[#loading + 1] = last_id end
   return start(last_id, ms)
 end
 
@@ -75,8 +76,11 @@ function timer.owner(id) return jobs[id] and jobs[id].owner or false end
 
 --- A config is being loaded; called by moongate.worker.
 function timer.begin_load()
-  loading, loads = {}, loads + 1
+  loading, loads, in_load = {}, loads + 1, true
 end
+
+--- The load makes a pause, or (false) goes on.
+function timer.pause_load(paused) in_load = loading ~= nil and not paused end
 
 --- A number of its own for each load: what is to run once a load, however many policies ask for it, compares it.
 function timer.load_number()
@@ -87,7 +91,7 @@ end
 function timer.end_load(ok)
   local stale = ok and serving or loading
   if ok then serving = loading end
-  loading = nil
+  loading, in_load = nil, false
   for _, id in ipairs(stale) do timer.cancel(id) end
 end
 

@@ -3,6 +3,7 @@
 local abi = require "moongate.abi"
 local balance = require "moongate.balance"
 local health = require "moongate.health"
+local pause = require "moongate.pause"
 local tls = require "moongate.tls"
 
 local C, span = abi.C, abi.span
@@ -103,6 +104,7 @@ function upstreams.open(self, model, before)
     self.breakers[name] = breaker
     for _, endpoint in ipairs(service.endpoints) do endpoint.handle = open(service, endpoint, context, breaker) end
     open_balancer(self, service, before, context)
+    pause.here()
   end
 end
 

@@ -1,13 +1,15 @@
---- worker: loads the config in a worker and makes it serve; again on a reload.
+--- worker: makes the model of a config serve in a worker; again on a reload, beside the requests.
 local abi = require "moongate.abi"
 local checks = require "moongate.health.checks"
 local compiled = require "moongate.compiled"
 local health = require "moongate.health"
-local load = require "moongate.cli.load"
+local image = require "moongate.model.image"
+local pause = require "moongate.pause"
 local policy = require "moongate.policy"
 local runtime = require "moongate.runtime"
 local timer = require "moongate.timer"
 local tls = require "moongate.tls"
+local uses = require "moongate.model.uses"
 
 local C = abi.C
 
@@ -31,12 +33,14 @@ function worker.listener_conf(listener, context)
   })
 end
 
-local function load_model(words)
-  local said = {}
-  local values, err = load.options(words)
-  local model = values and load.model(values, function(text) said[#said + 1] = text end)
-  if not model then error(err or table.concat(said):gsub("\n$", ""), 0) end
-  return model
+-- ---- one load -----------------------------------------------------------------------------
+
+local function model_of(bytes)
+  local given = image.decode(bytes)
+  for _, path in ipairs(given.policy_path) do policy.add_path(path) end
+  policy.forget(given.policies)
+  uses.bind_all(given.model)
+  return given.model
 end
 
 -- All contexts before any listener changes, so that a reload that fails has changed nothing.
@@ -46,17 +50,12 @@ local function open_contexts(model)
     local context, err = tls.server(listener)
     if err then error(("%s: listener %s: %s"):format(listener.at, listener.name, err), 0) end
     contexts[i] = context and abi.gc(context, C.mg_tls_put) or false
+    pause.here()
   end
   return contexts
 end
 
-local function start(words)
-  local model = load_model(words)
-  local ready = compiled.new(model, runtime.model())
-  if model.explain then ready.explaining = require("moongate.explain.live").new(ready, model.explain.token) end
-  local contexts = open_contexts(model)
-  local taken, err = policy.hand_over()
-  if not taken then error(err, 0) end
+local function configure(model, contexts)
   local names = {}
   for i, listener in ipairs(model.listeners) do
     local context = contexts[i] or nil
@@ -66,27 +65,68 @@ local function start(words)
   end
   C.mg_overload_configure(model.overload and model.overload.memory or 0)
   timer.allow(model.budgets.timers)
-  runtime.swap(ready)
-  checks.begin(ready.health, health.now)
-  return names, model.budgets.memory
+  return names
 end
 
---- Loads the config that the command line `words` (its first word is the command) names, and swaps it in.
--- @return the names of its listeners in order; or nil and a text of "file:line: why" lines: then the old one serves on
-function worker.start(words)
-  local rest = {}
-  for i = 2, #words do rest[i - 1] = words[i] end
-  timer.begin_load()
-  collectgarbage()
-  local held = C.mg_budget_memory_held()
-  local ok, result, memory = pcall(start, rest)
+-- Until the end nothing has changed: the old model serves on.
+local function take(bytes)
+  local model = model_of(bytes)
+  local ready = compiled.new(model, runtime.model())
+  if model.explain then ready.explaining = require("moongate.explain.live").new(ready, model.explain.token) end
+  local contexts = open_contexts(model)
+  local taken, err = policy.hand_over()
+  if not taken then error(err, 0) end
+  local names = configure(model, contexts)
+  runtime.swap(ready)
+  checks.begin(ready.health, health.now)
+  return names
+end
+
+-- ---- in pieces ----------------------------------------------------------------------------
+
+local PIECE = 0.0002 -- seconds at a time, beside requests
+
+local work -- the coroutine of the load that goes on, or nil
+local held -- bytes that policies kept before it
+
+-- Runs the collector to its end, so many times; the first time may have begun before there was this garbage.
+local function collect(times)
+  while times > 0 do
+    if collectgarbage("step", 0) then times = times - 1 end
+    pause.here()
+  end
+end
+
+local function load_all(bytes)
+  collect(2)
+  held = held or tonumber(C.mg_load_begins())
+  local ok, result = pcall(take, bytes)
   timer.end_load(ok)
   if jit then jit.flush() end -- traces hold what they were specialised to: the old model
-  collectgarbage() -- marks it dead and runs its finalizers;
-  collectgarbage() -- frees what they held
-  if not ok then return nil, tostring(result) end
-  C.mg_budget_memory(memory, held) -- the rest is the config's
-  return result
+  coroutine.yield(ok and "ready" or "failed", ok and result or tostring(result))
+  collect(3) -- marks the old model dead and runs its finalizers; then frees what they held
+  C.mg_load_ends(runtime.model().source.budgets.memory, held)
+  work, held = nil, nil
+  return "done"
+end
+
+--- Begins to load what `moongate run` made of a config (see moongate.cli.load); a load that goes on is given up.
+-- @param bytes the image
+function worker.begin(bytes)
+  if work then timer.end_load(false) end
+  timer.begin_load()
+  work = coroutine.create(function() return load_all(bytes) end)
+end
+
+--- Goes on with it for a fraction of a millisecond, so that requests do not wait.
+-- @return "more": call again; "ready" and the listeners' names in order: they are configured, and the model serves;
+--   "failed" and "file:line: why": the old one serves on; and after both "more", until "done"
+function worker.go_on()
+  timer.pause_load(false)
+  local ok, word, result = pause.piece(work, PIECE)
+  timer.pause_load(true)
+  if not ok then error(word, 0) end
+  return word or "more", result
 end
 
 return worker

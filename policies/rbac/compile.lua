@@ -5,6 +5,7 @@
 -- function that tests it.  At most one header is a key, as the innermost level.
 local attributes = require "policies.rbac.attributes"
 local groups = require "policies.rbac.groups"
+local pause = require "moongate.pause"
 local residue = require "policies.rbac.residue"
 local rule = require "policies.rbac.rule"
 local compile = {}
@@ -94,6 +95,7 @@ function compile.rules(rules, mode)
   local entries = {}
   for rank, given in ipairs(rules) do
     for _, tests in ipairs(rule.alternatives(given)) do entries[#entries + 1] = { tests = tests, rank = rank } end
+    pause.here()
   end
   local list, after = groups.of(entries), nil
   local arguments, values = values_of(entries)

@@ -1,5 +1,6 @@
 --- groups: sorts alternatives of rules by the attributes for which they name exact values.
 local attributes = require "policies.rbac.attributes"
+local pause = require "moongate.pause"
 local groups = {}
 
 local MOST_ENTRIES = 4096 -- table entries one alternative may take
@@ -15,6 +16,7 @@ local function header_counts(entries)
         seen[id] = true
       end
     end
+    pause.here()
   end
   return counts
 end
@@ -92,6 +94,7 @@ function groups.of(entries)
       group.root = group.root or {}
       insert(group, group.root, 1, entry)
     end
+    pause.here()
   end
   return list
 end

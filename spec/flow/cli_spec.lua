@@ -269,6 +269,23 @@ return {
     end
   end)
 
+  it("refuses settings that workers cannot be told", function()
+    gateway.write(folder .. "/compiles.lua", [[
+return { schema = { { "label", type = "string" } }, request = function() end,
+  check = function(conf) conf.made = { run = print } end }]])
+    local path = config [[
+return {
+  listeners = { web = { address = "127.0.0.1:1" } },
+  policies = { { "compiles", label = "one" } }, routes = { { policies = { { "respond" } } } },
+}]]
+    for _, command in ipairs { "check", "run" } do
+      local code, text = gateway.run(command, path, "--policy-path", folder)
+      assert.equal(1, code)
+      assert.truthy(text:find(path .. ":3: policy 'compiles': check() leaves more than data in its settings "
+        .. "(conf.made.run: expected data, got a function); expected prepare() to make that", 1, true), text)
+    end
+  end)
+
   it("says where a config does not compile, raises, or is none", function()
     for text, line in pairs { ["return {\n  x = = 1 }"] = 2, ["local a\nreturn a.b"] = 2, ["return 5"] = 1 } do
       local path = config(text)

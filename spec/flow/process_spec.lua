@@ -119,14 +119,16 @@ describe("the processes", function()
     end)
   end)
 
+  -- Not the admin process, which is one of the children.
+  local function worker_of()
+    for _, pid in ipairs(gw:children()) do
+      if not (process.file("/proc/" .. pid .. "/comm") or ""):find "admin" then return pid end
+    end
+  end
+
   it("replace a worker that was killed, while the other serves", function()
     start(2)
-    local children = gw:children()
-    local killed
-    for _, pid in ipairs(children) do -- the admin process is one of them, and serves no traffic
-      local name = process.file("/proc/" .. pid .. "/comm") or ""
-      if not killed and not name:find "admin" then killed = pid end
-    end
+    local children, killed = gw:children(), worker_of()
     process.signal(killed, 9)
     assert.truthy(gw:logged "killed by signal 9")
     assert.truthy(http.ask_until(gw.ports.web, {}, function(response) return response.status == 200 end))
@@ -139,6 +141,24 @@ describe("the processes", function()
       for _ = 1, 20 do if not pcall(mark) then return nil end end
       return true
     end))
+    gw:stop { crash = true }
+  end)
+
+  it("serve the config as it was read, also in a worker that is started again while the files change", function()
+    gw = gateway.start { args = { "--policy-path", "$folder" },
+      files = { ["mine.lua"] = "return { request = function(_, ctx) return ctx:respond(200, 'as it was') end }" },
+      config = [[return {
+        listeners = { web = { address = "127.0.0.1:$web" } },
+        routes = { { policies = { "mine" } } },
+      }]] }
+    local first = worker_of()
+    gateway.write(gw.path, "return { nonsense")
+    gateway.write(gw.folder .. "/mine.lua", "more nonsense")
+    process.signal(first, 9)
+    assert.truthy(gw:logged "killed by signal 9")
+    local response = http.ask_until(gw.ports.web, {}, function(one) return one.status == 200 end)
+    assert.equal("as it was", response.body)
+    assert.not_equal(first, worker_of())
     gw:stop { crash = true }
   end)
 

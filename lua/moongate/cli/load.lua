@@ -4,7 +4,9 @@ local chain = require "moongate.chain"
 local config = require "moongate.config"
 local folder = require "moongate.config.folder"
 local options = require "moongate.cli.options"
+local image = require "moongate.model.image"
 local policy = require "moongate.policy"
+local uses = require "moongate.model.uses"
 
 local load = {}
 
@@ -87,24 +89,15 @@ local function try_tls(model, mistakes)
 end
 
 -- Some mistakes only prepare() can see: a file that cannot be written, a metric that has other labels elsewhere.
--- `tried` is a set of uses: routes may share one.
-local function try_uses(uses, owner, tried, mistakes)
-  for _, use in ipairs(uses or {}) do
+-- Everything is made as a worker makes it, and thrown away.
+local function try_policies(model, mistakes)
+  local tried = {} -- a set of uses: routes may share one
+  uses.each(model, function(use, owner)
     local ok, err = true, nil
     if use.sound and not tried[use] then ok, err = chain.prepare(use) end
     tried[use] = true
     if not ok then mistakes[#mistakes + 1] = mistake(use.at or owner.at, err) end
-  end
-end
-
--- What takes more than looking at the config: everything is made as a worker makes it, and thrown away.
-local function try_policies(model, mistakes)
-  local tried = {}
-  try_uses(model.policies, model, tried, mistakes)
-  for _, route in ipairs(model.routes or {}) do
-    try_uses(route.policies, route, tried, mistakes)
-    for _, backend in ipairs(route.backends or {}) do try_uses(backend.policies, route, tried, mistakes) end
-  end
+  end)
 end
 
 local function warn_of_dates(model, entries)
@@ -121,6 +114,26 @@ local function warn_of_dates(model, entries)
   for name, service in pairs(model.services) do
     look(service.tls and service.tls.cert, "service " .. name, service.at)
   end
+end
+
+local MORE = "policy '%s': check() leaves more than data in its settings (%s); expected prepare() to make that"
+
+local function blame_check(model, why, mistakes)
+  local before = #mistakes
+  uses.each(model, function(use, owner)
+    local ok, what = image.encode { conf = use.conf }
+    if not ok then mistakes[#mistakes + 1] = mistake(use.at or owner.at, MORE:format(use.name, what)) end
+  end)
+  if #mistakes == before then error(why, 0) end
+end
+
+-- All that the processes that serve need of a load, as bytes for moongate.worker; before prepare() changes settings.
+local function image_of(model, values, mistakes)
+  uses.unbind_all(model)
+  local bytes, why = image.encode { model = model, policies = policy.sources(), policy_path = values.policy_path }
+  if not bytes then blame_check(model, why, mistakes) end
+  uses.bind_all(model)
+  return bytes
 end
 
 -- What is legal and dangerous is said, every time.
@@ -151,20 +164,22 @@ local function read(values)
 end
 
 --- Loads the config and prints its mistakes (and warnings) to `err`.
--- @param thorough also make what a worker would make of it, for mistakes that only this shows
+-- @param thorough also make what a worker would make of it, for mistakes that only this shows; and values.image, bytes
+--   from which moongate.worker serves
 -- @return the model, or nil when there were mistakes
 function load.model(values, err, thorough)
   for _, path in ipairs(values.policy_path) do policy.add_path(path) end
   values.tls = thorough and tls_library() or nil
   local model, entries, part = read(values)
   local mistakes = model and {} or entries
+  if model and values.explain_token then model.explain = { token = values.explain_token } end
   if thorough and model then
+    values.image = image_of(model, values, mistakes)
     try_tls(model, mistakes)
     warn_of_dates(model, entries)
   end
   if thorough and (model or part) then try_policies(model or part, mistakes) end
   if model then warn(model, entries) end
-  if model and values.explain_token then model.explain = { token = values.explain_token } end
   if #mistakes > 0 then table.sort(mistakes, in_order) end
   for _, entry in ipairs(mistakes) do err(config.message(entry) .. "\n") end
   for _, entry in ipairs(model and entries or {}) do

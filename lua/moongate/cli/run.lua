@@ -42,7 +42,8 @@ end
 
 --- @return a table of what to run for the core: { action = "run", paths =, workers = (nil: one a core), admin =,
 -- admin_at =, port_offset =, bind =, policy_path =, listeners = array of { name =, address =, at =, mode = },
--- config = the model's summary as JSON, user =, group =, pid_file =, seccomp = }; or an exit code
+-- config = the model's summary as JSON, image = bytes for the workers, user =, group =, pid_file =, seccomp = }; or an
+-- exit code
 function run.main(words, streams)
   local values, err = load.options(words)
   if not values then return streams.refuse(err, run) end

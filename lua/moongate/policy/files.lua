@@ -4,6 +4,7 @@ local sources = require "moongate.config.sources"
 local files = {}
 
 local folders = {} -- array of the user's own folders, the first added is searched first
+local given = {} -- by policy: { stock =, files = array of { name =, text =, chunkname = } } of who read the config
 
 --- Adds a folder of policies, behind those added before.
 function files.add_path(folder)
@@ -32,9 +33,22 @@ local function is_own(name, module)
   return module == "policies." .. name or module:sub(1, #name + 10) == "policies." .. name .. "."
 end
 
---- Where a policy is: { find = function(module) for moongate.sandbox, stock = whether it comes with moongate }, or nil.
--- A user's policy finds its own files alone, those that come with moongate also one another's.
-function files.place(name)
+--- Policies that another process has read: their files are as they were then, whatever stands in the folders now.
+-- @param list by the policy's name, as policy.sources() has it
+function files.give(list) given = list end
+
+-- A file that was not run then, since it is required later, is read when it is.
+local function as_given(known, place)
+  local by_name = {}
+  for _, file in ipairs(known.files) do by_name[file.name] = file end
+  return { stock = known.stock, find = function(module)
+    local file = by_name[module]
+    if file then return file.text, file.chunkname end
+    return place and place.find(module)
+  end }
+end
+
+local function look(name)
   for _, folder in ipairs(folders) do
     if in_folder(folder, "policies." .. name) then
       return { stock = false, find = function(module)
@@ -43,6 +57,13 @@ function files.place(name)
     end
   end
   return in_stock("policies." .. name) and { stock = true, find = in_stock } or nil
+end
+
+--- Where a policy is: { find = function(module) for moongate.sandbox, stock = whether it comes with moongate }, or nil.
+-- A user's policy finds its own files alone, those that come with moongate also one another's.
+function files.place(name)
+  local place = look(name)
+  return given[name] and as_given(given[name], place) or place
 end
 
 --- Whether files that a sandbox has run are still the same at a place.

@@ -3,6 +3,7 @@
 -- price is the number of different lengths, not of routes. What neither can hold (regular expressions, paths in any
 -- case) is asked of every request that has found nothing of a lower rank.
 local bucket = require "moongate.router.bucket"
+local pause = require "moongate.pause"
 
 local paths = {}
 
@@ -80,6 +81,7 @@ local function buckets_of(map)
       seen[#key] = true
       lengths[#lengths + 1] = #key
     end
+    pause.here()
   end
   table.sort(lengths, function(a, b) return a > b end)
   return buckets, lengths

@@ -33,13 +33,15 @@ local OPEN = {
   units = "duration show_duration size",
 }
 
--- For policies that come with moongate: files are read when settings are, and block.
+-- For policies that come with moongate: files are read when settings are, and block; pauses are for work that is known
+-- to be part of a load.
 local STOCK = {
   ["config.lexer"] = "NAME STRING SYMBOL tokens",
   ["config.sources"] = "read",
   file = "read watch",
   inline = "compile environment",
   locations = "schema mistake add find remove",
+  pause = "here",
   ["router.hosts"] = "new",
 }
 
