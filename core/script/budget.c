@@ -28,7 +28,7 @@ static struct {
     timer_t timer;
     lua_Alloc alloc; /* LuaJIT's own */
     void *alloc_arg;
-    bool loading;            /* what runs is no lane's */
+    bool bounded;            /* what runs as a turn is no lane's */
     size_t used, base, most; /* base: what is the config's and not the policies' */
     uint64_t given;
     bool loading; /* `base` grows as the Lua state does */
@@ -186,14 +186,14 @@ static void *count_memory(void *arg, void *block, size_t old, size_t size)
     void *p;
 
     (void)arg;
-    if (size > old && (mg_budget_turn & 1) != 0 && !b.loading && b.most != 0 &&
+    if (size > old && (mg_budget_turn & 1) != 0 && !b.bounded && b.most != 0 &&
         b.used + (size - old) > b.base + b.most && !pass_bound(size - old))
         return NULL;
     p = b.alloc(b.alloc_arg, block, old, size);
     if (p != NULL || size == 0)
         b.used += size - old;
     b.given += size > old ? size - old : 0;
-    if (b.loading && size > old && (mg_budget_turn & 1) == 0)
+    if (b.loading && size > old && ((mg_budget_turn & 1) == 0 || b.bounded))
         b.base += size - old;
     return p;
 }
@@ -274,10 +274,10 @@ static int bounds_start(lua_State *L)
 
 static int bounds_enter(lua_State *L)
 {
-    b.loading = b.L != NULL && (mg_budget_turn & 1) == 0;
-    if (b.loading)
+    b.bounded = b.L != NULL && (mg_budget_turn & 1) == 0;
+    if (b.bounded)
         mg_budget_turn++;
-    lua_pushboolean(L, b.loading);
+    lua_pushboolean(L, b.bounded);
     return 1;
 }
 
@@ -285,7 +285,7 @@ static int bounds_leave(lua_State *L)
 {
     (void)L;
     mg_budget_turn++;
-    b.loading = false;
+    b.bounded = false;
     return 0;
 }
 

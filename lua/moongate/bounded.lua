@@ -45,6 +45,21 @@ local function leave(...)
   return ...
 end
 
+--- Whoever is under way stops for a while, and other code runs; pair it with go_on().
+-- @return whether somebody was
+function bounded.stop()
+  if began == false then return false end
+  core.leave()
+  began = false
+  return true
+end
+
+--- Who was under way goes on.
+function bounded.go_on()
+  core.enter()
+  began = true
+end
+
 --- As pcall.  On a request's lane the budgets of requests hold instead.
 function bounded.pcall(fn, ...)
   if not core or not core.enter() then return pcall(fn, ...) end
