@@ -170,7 +170,8 @@ void mg_budget_sample(struct mg_budget_sampler *s)
 /* ---- memory --------------------------------------------------------------------------------- */
 
 /* The lane is ended as one is that runs on: LuaJIT may crash when compiled code is refused memory
- * (github.com/LuaJIT/LuaJIT/issues/1004).  Refused is what one call of a C function asks for beyond twice the bound. */
+ * (github.com/LuaJIT/LuaJIT/issues/1004).  Refused is what one call of a C function asks for beyond twice the bound, and
+ * a block that is alone as large as the bound: to fill it would take long. */
 static bool pass_bound(size_t more)
 {
     if (b.over != mg_budget_turn) {
@@ -178,7 +179,7 @@ static bool pass_bound(size_t more)
         lua_sethook(b.L, stop, LUA_MASKCOUNT, 1);
         b.profiler.sa_handler(SIGPROF);
     }
-    return b.used + more <= b.base + 2 * b.most;
+    return more < b.most && b.used + more <= b.base + 2 * b.most;
 }
 
 static void *count_memory(void *arg, void *block, size_t old, size_t size)
