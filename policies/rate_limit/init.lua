@@ -10,6 +10,7 @@
 -- Place it after what it counts by: jwt, api_key.
 local key = require "policies.rate_limit.key"
 local metrics = require "moongate.metrics"
+local server = require "policies.rate_limit.server"
 local store = require "policies.rate_limit.store"
 local rate_limit = {}
 
@@ -26,14 +27,7 @@ rate_limit.schema = {
   { "name", type = "string", pattern = "^[%w._-]+$", default = "default", doc = "Its name for clients and metrics." },
   { "headers", type = "boolean", default = true, doc = "Whether clients are told by RateLimit and RateLimit-Policy." },
   { "legacy_headers", type = "boolean", default = false, doc = "Whether they are told by x-ratelimit-* too." },
-  { "redis", type = "record", doc = "The Redis server that counts for all gateways.", fields = {
-    { "address", type = "string", required = true, pattern = "^.+:%d+$", doc = "host:port" },
-    { "username", type = "string", doc = "Whom to log in as." },
-    { "password", type = "string", secret = true, doc = "With which password." },
-    { "database", type = "integer", min = 0, default = 0, doc = "Number of the database." },
-    { "timeout", type = "duration", min = 1, max = 60000, default = "100ms", doc = "Longest wait for an answer." },
-    { "prefix", type = "string", default = "moongate:", doc = "What its keys begin with." },
-  } },
+  { "redis", type = "record", doc = "The Redis server that counts for all gateways.", fields = server.schema },
   { "on_redis_error", type = "string", one_of = { "local", "allow", "deny" }, default = "local",
     doc = "While Redis does not answer: count within this gateway, let all pass, or answer 503." },
 }
@@ -48,6 +42,8 @@ function rate_limit.check(conf)
     local why = key.mistake(word)
     if why then return nil, ("key.%d: %s"):format(i, why) end
   end
+  local why = conf.redis and server.mistake(conf.redis)
+  if why then return nil, "redis." .. why end
 end
 
 -- w is in whole seconds: a time that is not so is left out.

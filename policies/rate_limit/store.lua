@@ -3,7 +3,7 @@
 local hash = require "moongate.hash"
 local log = require "moongate.log"
 local rate = require "moongate.rate"
-local redis = require "moongate.redis"
+local server = require "policies.rate_limit.server"
 local shared = require "moongate.shared"
 local time = require "moongate.time"
 local store = {}
@@ -41,16 +41,6 @@ local allowed, left, more, full, state = take(redis.call("GET", KEYS[1]) or "", 
 if allowed == 1 then redis.call("SET", KEYS[1], state, "PX", math.ceil(full / 1000) + 1) end
 return { allowed, left, math.ceil(more), math.ceil(full) }]]
 
-local clients = setmetatable({}, { __mode = "v" }) -- by their settings: uses that name the same share connections
-
-local function client_of(o)
-  local name = table.concat({ o.address, o.username or "", o.password or "", o.database, o.timeout }, "\0")
-  local client = clients[name] or redis.new { address = o.address, username = o.username, password = o.password,
-    database = o.database > 0 and o.database or nil, timeout = o.timeout }
-  clients[name] = client
-  return client
-end
-
 -- One round trip; a second one where the script is not known yet.
 local function evaluate(client, script, sha, ...)
   local reply, why = client:call("EVALSHA", sha, 1, ...)
@@ -73,7 +63,7 @@ end
 function store.redis(conf, own, failed)
   local o, state = conf.redis, { name = conf.name, trouble = false }
   local script = SCRIPT:format(rate.sources[conf.algorithm])
-  local client, sha = client_of(o), hash.hex(hash.sha1(script))
+  local client, sha = server.client(o), hash.hex(hash.sha1(script))
   return function(key)
     local reply, why = evaluate(client, script, sha, o.prefix .. key, conf.limit, conf.per * 1000, conf.burst)
     tell(state, why)

@@ -1,5 +1,6 @@
 --- Policy rate_limit with the real redis-server: two gateways of two workers count as one, also while it is killed,
 -- comes back, and hangs.
+local certs = require "spec.support.certs"
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local loop = require "spec.support.loop"
@@ -149,6 +150,27 @@ describe("policy rate_limit with Redis", function()
     local response = http.ask_until(gw.ports.web, {}, function(r) return r.status == 200 end, 15)
     assert.equal('"default";r=7;t=3', response.headers.ratelimit)
     gw:stop()
+  end)
+
+  it("asks by TLS, and nobody whose certificate is not the right one", function()
+    local folder = certs.make(gateway.folder())
+    local secret = redis.new { "--port", "0", "--tls-port", "$port", "--tls-auth-clients", "no",
+      "--tls-cert-file", folder .. "/a.test.crt", "--tls-key-file", folder .. "/a.test.key",
+      "--tls-ca-cert-file", folder .. "/ca.crt" }
+    local gw = gateway.start { values = { redis = secret.address, folder = folder }, config = [[
+      local function limited(host, tls)
+        return { hosts = { host }, policies = { { "rate_limit", limit = 1, per = "1h", on_redis_error = "deny",
+          name = host, redis = { address = "$redis", timeout = "3s", tls = tls } }, { "respond", body = "ok" } } }
+      end
+      return { listeners = { web = { address = "127.0.0.1:$web" } },
+        routes = { limited("well.test", { ca = "$folder/ca.crt", name = "a.test" }),
+          limited("name.test", { ca = "$folder/ca.crt", name = "b.test" }),
+          limited("ca.test", { ca = "$folder/other.crt", name = "a.test" }) } }]] }
+    local function asked(host) return assert(gw:ask { host = host }).status end
+    assert.same({ 200, 429 }, { asked "well.test", asked "well.test" })
+    assert.same({ 503, 503 }, { asked "name.test", asked "ca.test" })
+    gw:stop()
+    secret:stop()
   end)
 
   it("waits no longer than it should for a server that hangs", function()

@@ -7,7 +7,7 @@ local redis = {}
 local methods = {}
 
 --- Starts one, and waits until it answers.
--- @param words more of its options, or nil
+-- @param words more of its options, in which "$port" is its port; or nil
 -- @return { port =, address = } with the methods below
 function redis.new(words)
   local port = net.free_port()
@@ -21,7 +21,7 @@ end
 function methods:start()
   local argv = { "redis-server", "--port", tostring(self.port), "--bind", "127.0.0.1", "--save", "",
     "--appendonly", "no" }
-  for _, word in ipairs(self.words) do argv[#argv + 1] = word end
+  for _, word in ipairs(self.words) do argv[#argv + 1] = (word:gsub("%$port", self.port)) end
   self.process = process.start(argv, self.out)
   local ready = loop.poll(function() return net.accepts(self.port) or nil end)
   assert(ready, "redis-server did not start: " .. (process.file(self.out) or ""))
