@@ -22,13 +22,10 @@ local NOT_OF_BACKENDS = { "request_body", "try", "tried", "response_body", "log"
 local NOT_OF_LISTENERS = { "request_body", "try", "tried", "response", "response_body", "log" }
 local MOST_LISTENERS = 1024 -- MG_PLAN_LISTENERS of the core
 
-local WAY = { { "cpu_budget", type = "duration", min = 10 },
-  { "on_error", type = "string", one_of = { "deny", "skip" } } }
-
 -- What the use says of itself.  To go on without a policy that failed is safe where it could only have looked on.
 local function check_way(use, module, path, report)
   local said = { cpu_budget = use.cpu_budget, on_error = use.on_error }
-  local way = schema.check(WAY, said, join(path, "conf"), report)
+  local way = schema.check(policy.OF_A_USE, said, join(path, "conf"), report)
   use.cpu_budget, use.on_error = way.cpu_budget, way.on_error
   if use.on_error ~= "skip" or module.decides == false then return end
   local text = "\"skip\" is for policies that declare decides = false, which '%s' does not"

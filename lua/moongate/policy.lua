@@ -15,11 +15,19 @@ policy.stock = {
   "traceparent",
 }
 
+--- What each use may say of itself, beside the policy's own settings.
+policy.OF_A_USE = {
+  { "cpu_budget", type = "duration", min = 10, doc = "CPU time of one call; absent: `budgets.cpu`." },
+  { "on_error", type = "string", one_of = { "deny", "skip" },
+    doc = "Where it raises: 500, or (of a policy that never decides) the request goes on." },
+  { "shadow", type = "boolean", doc = "Whether it changes nothing, and is only counted." },
+}
+
 local FIELDS = {
   schema = "table", prepare = "function", check = "function", body = "any", request = "function",
   request_body = "function", response = "function", response_body = "function", log = "function",
   explain = "function", state = "table", migrate = "function", try = "function", tried = "function",
-  decides = "boolean",
+  decides = "boolean", slower_than = "function", slow = "function",
 }
 local PHASES = { "request", "request_body", "try", "tried", "response", "response_body", "log" }
 

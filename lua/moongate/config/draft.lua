@@ -1,4 +1,5 @@
 --- draft: turns a checked Lua config into the draft of a model, and remembers which part came from where.
+local policy = require "moongate.policy"
 local schema = require "moongate.schema"
 local suggest = require "moongate.suggest"
 
@@ -65,7 +66,8 @@ local function listener_tls(context, from, path)
 end
 
 -- What a use says of itself; everything else beside its name is the policy's own setting.
-local OF_A_USE = { on_error = true, cpu_budget = true, shadow = true }
+local OF_A_USE = {}
+for _, field in ipairs(policy.OF_A_USE) do OF_A_USE[field[1]] = true end
 
 local function uses(context, from, path)
   local list = {}

@@ -55,9 +55,10 @@ end
 
 -- A use of one policy, with its settings or by its name alone.
 local function use_of(name)
-  local settings = record_of(assert(policy.load(name)).schema)
-  settings.properties.at = settings.properties.at or nil
-  settings.properties.shadow = { type = "boolean", description = "Whether it changes nothing, and is only counted." }
+  local module = assert(policy.load(name))
+  local settings = record_of(module.schema)
+  for _, field in ipairs(policy.OF_A_USE) do settings.properties[field[1]] = schema_of(field) end
+  if module.decides ~= false then settings.properties.on_error.enum = { "deny" } end
   return { type = "object", required = { "policy" }, additionalProperties = false,
     properties = { policy = { const = name }, settings = settings, at = { type = "string" } } }
 end
