@@ -5,6 +5,7 @@ local bounded = require "moongate.bounded"
 local cost = require "moongate.cost"
 local guard = require "moongate.guard"
 local policy = require "moongate.policy"
+local watch = require "moongate.watch"
 
 local chain = {}
 
@@ -26,13 +27,18 @@ local function generate(lines, functions, confs, uses, name)
   return makers[code](functions, confs, uses.names, cost.decided)
 end
 
+local function function_of(uses, i, phase)
+  local fn, at = uses[i].policy[phase], uses.offset + i
+  return watch.watched(uses.watchers, at, uses.names[at], phase, uses[i].guards and guard(fn) or fn)
+end
+
 -- In the lines "$i" is a policy's position in the chain, "$n" the one by which its notes are known.
 local function each(uses, phase, line, first, last, step)
   local functions, confs, lines = {}, {}, {}
   for i = first, last, step do
     local use = uses[i]
     if use.policy[phase] then
-      functions[i], confs[i] = use.guards and guard(use.policy[phase]) or use.policy[phase], use.prepared
+      functions[i], confs[i] = function_of(uses, i, phase), use.prepared
       lines[#lines + 1] = line:gsub("%$%a", { ["$i"] = i, ["$n"] = uses.offset + i })
     end
   end
@@ -92,8 +98,7 @@ local function body_phase(uses, side)
         whole, limit = true, math.min(limit or math.huge, body.limit)
       end
       if use.policy[phase] then
-        local run = use.guards and guard(use.policy[phase]) or use.policy[phase]
-        local step = { i = uses.offset + i, fn = run, conf = use.prepared }
+        local step = { i = uses.offset + i, fn = function_of(uses, i, phase), conf = use.prepared }
         table.insert(steps, side == "response" and 1 or #steps + 1, step)
       end
     end
@@ -164,6 +169,7 @@ function chain.new(uses, known, offset)
     prepared[i] = known[use]
     prepared.names[prepared.offset + i], prepared.budgets[prepared.offset + i] = use.name, use.cpu_budget
   end
+  prepared.watchers = watch.watchers(prepared)
   local self = build(prepared)
   self.timed = false
   return self
@@ -171,7 +177,7 @@ end
 
 -- The same uses, each of whose phases tells how long it took.
 local function timed_uses(uses)
-  local timed = { offset = uses.offset, names = uses.names, budgets = uses.budgets }
+  local timed = { offset = uses.offset, names = uses.names, budgets = uses.budgets, watchers = uses.watchers }
   for i, use in ipairs(uses) do
     local module = {}
     for name, value in pairs(use.policy) do module[name] = value end

@@ -1,8 +1,9 @@
 --- traceparent: takes part in traces (W3C Trace Context), and tells a collector about its spans (OTLP/HTTP, JSON).
 -- A request that belongs to a trace stays in it, sampled or not as its caller says; any other begins one, of which
 -- `ratio` are sampled.  An invalid traceparent counts as none, and takes tracestate with it.  The service gets a
--- traceparent of its own for each try.  Of what is sampled there is a span for the request and one for each try, with
--- the attributes of OpenTelemetry's conventions; queries of URLs are left out.  They are sent in batches when there is
+-- traceparent of its own for each try.  Of what is sampled there is a span for the request, one for each try and,
+-- with `slow_policy`, one for each call of a policy of the same list that takes so long, waits included.  They have the
+-- attributes of OpenTelemetry's conventions; queries of URLs are left out.  They are sent in batches when there is
 -- a `url` or a `service`, never in a request's way: what does not fit into the queue is dropped and counted, and what
 -- waits when a worker ends is lost.  The policies below find ctx.shared.trace: { trace_id, span_id, sampled }.
 -- Phases: request, try, tried, log.
@@ -25,6 +26,7 @@ traceparent.schema = {
   { "ratio", type = "number", min = 0, max = 1, default = 1, doc = "Share of the traces begun here that is sampled." },
   { "incoming", type = "string", one_of = { "continue", "restart" }, default = "continue",
     doc = "Whether a caller's trace counts, or every request begins one: at the edge, where anybody calls." },
+  { "slow_policy", type = "duration", min = 1, doc = "How long a policy takes that gets a span; absent: none does." },
   { "queue", type = "integer", min = 1, max = 100000, default = 2048, doc = "Spans that may wait, per worker." },
   { "batch", type = "integer", min = 1, max = 10000, default = 256, doc = "Spans sent at once, at most." },
   { "interval", type = "duration", min = 100, max = 600000, default = "5s", doc = "How long spans wait for others." },
@@ -87,6 +89,13 @@ function traceparent.tried(conf, ctx, failure)
   own.try.ended = time.now()
   conf.exporter:add(span.client(ctx, own.try, failure))
   own.try = nil
+end
+
+function traceparent.slower_than(conf) return conf.exporter and conf.slow_policy end
+
+function traceparent.slow(conf, ctx, call)
+  local server = ctx.own.span
+  if server then conf.exporter:add(span.policy(server, new_id(8), call)) end
 end
 
 function traceparent.log(conf, ctx)

@@ -2,7 +2,7 @@
 local json = require "moongate.json"
 local span = {}
 
-local SERVER, CLIENT, ERROR = 2, 3, 2 -- opentelemetry.proto.trace.v1: SpanKind, StatusCode
+local INTERNAL, SERVER, CLIENT, ERROR = 1, 2, 3, 2 -- opentelemetry.proto.trace.v1: SpanKind, StatusCode
 local LONGEST = 1024 -- bytes of a text
 
 -- RFC 9110 and PATCH; what else a client sends would make names without end.
@@ -63,6 +63,16 @@ function span.server(ctx, s)
   s.began = ctx.start_time
   s.ended = s.began + ctx.duration
   return encode(s, SERVER, list)
+end
+
+--- The span of a policy's call in a request's span.
+-- @param call policy, phase, began, ended
+function span.policy(server, id, call)
+  local list = {}
+  add(list, "moongate.policy", call.policy)
+  add(list, "moongate.phase", call.phase)
+  return encode({ trace = server.trace, id = id, parent = server.id, name = "policy " .. call.policy,
+    began = call.began, ended = call.ended }, INTERNAL, list)
 end
 
 --- The span of one try upstream.

@@ -43,6 +43,9 @@ describe("policy traceparent on real sockets", function()
             { attempts = 2, on = { "503" }, back_off = "1ms" }),
           traced("/service", { service = "collector", name = "inner" }),
           traced("/edge", { incoming = "restart", ratio = 0 }),
+          { name = "slow", match = { path = { prefix = "/slow" } }, policies = {
+            { "traceparent", service = "collector", interval = "100ms", slow_policy = "150ms" },
+            { "fault", delay = { fixed = "200ms", percent = 100 } }, { "respond", body = "ok" } } },
           traced("/gone", { url = "http://127.0.0.1:$gone/v1/traces", queue = 3 }),
         },
       }]] }
@@ -94,6 +97,20 @@ describe("policy traceparent on real sockets", function()
     assert.same({ "/v1/traces", "application/json", "t" }, { collector:last().target,
       collector:last().headers["content-type"], collector:last().headers["x-token"] })
     assert.equal(TRACE, gw:logged "/shop/cart?token=secret trace=")
+  end)
+
+  it("puts a span of each policy that was slow into that of the request", function()
+    assert.equal(200, assert(gw:ask { path = "/slow" }).status)
+    assert.truthy(loop.poll(function()
+      for _, span in ipairs(spans) do if span.kind == 2 then return true end end
+    end))
+    local slow, server
+    for _, span in ipairs(spans) do
+      if span.name == "policy fault" then slow = span elseif span.kind == 2 then server = span end
+    end
+    assert.same({ server.traceId, server.spanId, 1, "fault", "request" }, { slow.traceId, slow.parentSpanId, slow.kind,
+      slow.attribute["moongate.policy"], slow.attribute["moongate.phase"] })
+    assert.is_true(tonumber(slow.endTimeUnixNano) - tonumber(slow.startTimeUnixNano) >= 150e6)
   end)
 
   it("begins a trace where none, or no valid one, comes in", function()

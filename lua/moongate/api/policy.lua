@@ -16,6 +16,8 @@
 ---@field migrate? fun(old: table): table The state of this version, of the one before's, where its shape has changed.
 ---@field decides? boolean false: it only looks on, so its uses may say on_error = "skip".
 ---@field explain? fun(conf: table, ctx: moongate.Ctx, answer: moongate.Response?): table? After request, when somebody asks why: lines, or { text =, at =, rule = }.
+---@field slower_than? fun(conf: table): number? Of the settings that the phases get: from how many ms on it is told of calls of the chain's other policies, waits included; nil: of none.
+---@field slow? fun(conf: table, ctx: moongate.Ctx, call: { policy: string, phase: string, began: number, ended: number }) Such a call has come back; times in seconds since 1970.
 ---@field body? moongate.Body How much of the bodies it wants; absent: none.
 
 --- A setting of a policy: its name stands first in the table, without a key.
