@@ -100,23 +100,27 @@ static uint64_t print_of(uint64_t h, const char *path)
     return mix(mix(h, (uint64_t)s.st_ctim.tv_sec), (uint64_t)s.st_ctim.tv_nsec);
 }
 
-#define each_path(f, path)                                                                         \
-    for (const char *path = (f)->paths; path != NULL && path < (f)->paths + (f)->size;             \
-         path += strlen(path) + 1)
+/* The path after `path` (NULL: the first one), or NULL. */
+static const char *next_path(const struct mg_files *f, const char *path)
+{
+    const char *next = path == NULL ? f->paths : path + strlen(path) + 1;
+
+    return next != NULL && next < f->paths + f->size ? next : NULL;
+}
 
 static uint64_t take_fingerprint(const struct mg_files *f)
 {
     uint64_t h = 1;
 
-    each_path(f, path) h = print_of(h, path);
+    for (const char *path = next_path(f, NULL); path != NULL; path = next_path(f, path))
+        h = print_of(h, path);
     return h;
 }
 
 /* A folder's time says nothing: a log may have been made in it. */
 static bool has_changed_since(const struct mg_files *f, uint64_t began)
 {
-    each_path(f, path)
-    {
+    for (const char *path = next_path(f, NULL); path != NULL; path = next_path(f, path)) {
         struct stat s;
 
         if (stat(path, &s) == 0 && !S_ISDIR(s.st_mode) &&
@@ -236,8 +240,7 @@ static void watch_all(struct mg_files *f)
         f->blind = true;
         return;
     }
-    each_path(f, path)
-    {
+    for (const char *path = next_path(f, NULL); path != NULL; path = next_path(f, path)) {
         snprintf(full, sizeof(full), "%s/%s", path[0] == '/' ? "" : here, path);
         if (!is_neighbour(f, full))
             watch_path(f, full, LINKS);
@@ -295,7 +298,8 @@ int mg_files_set(struct mg_files *f, const char *paths, size_t size, uint64_t be
     f->paths = copy;
     f->size = size;
     f->npaths = 0;
-    each_path(f, path) f->npaths++;
+    for (const char *path = next_path(f, NULL); path != NULL; path = next_path(f, path))
+        f->npaths++;
     watch_all(f);
     f->fingerprint = take_fingerprint(f);
     f->again = f->again || has_changed_since(f, began);

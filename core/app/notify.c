@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+#include "app/process.h"
 
 void mg_notify(const char *text)
 {
@@ -53,7 +54,7 @@ uint64_t mg_notify_period(void)
     const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
     uint64_t ms;
 
-    if (usec == NULL || (pid != NULL && atol(pid) != (long)getpid()))
+    if (usec == NULL || (pid != NULL && !mg_process_is_id(pid, getpid())))
         return 0;
     ms = strtoull(usec, NULL, 10) / 2000;
     return ms > 0 ? ms : 1;

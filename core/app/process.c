@@ -182,6 +182,13 @@ int mg_process_write_id(const char *path)
     return -1;
 }
 
+bool mg_process_is_id(const char *text, pid_t id)
+{
+    char *end;
+
+    return text != NULL && strtol(text, &end, 10) == (long)id && end != text;
+}
+
 void mg_process_remove_id(const char *path)
 {
     FILE *file = path == NULL ? NULL : fopen(path, "re");
@@ -189,7 +196,7 @@ void mg_process_remove_id(const char *path)
 
     if (file == NULL)
         return;
-    if (fgets(text, sizeof(text), file) != NULL && atol(text) == (long)getpid())
+    if (fgets(text, sizeof(text), file) != NULL && mg_process_is_id(text, getpid()))
         unlink(path);
     fclose(file);
 }

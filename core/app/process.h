@@ -7,6 +7,8 @@
  */
 #ifndef MG_PROCESS_H
 #define MG_PROCESS_H
+#include <stdbool.h>
+#include <sys/types.h>
 
 /* As many sockets as the system lets us have: the usual limit of 1,024 is for those who use select(). */
 void mg_process_raise_files(void);
@@ -18,6 +20,8 @@ void mg_process_no_new_privileges(void);
 /* For ever: the system refuses (EPERM) what no worker does, such as starting programs, mounting and tracing.
  * Does nothing where the system, or the build, has no filters. */
 void mg_process_confine(void);
+/* Whether a text that others wrote (NULL: none) begins with this process id. */
+bool mg_process_is_id(const char *text, pid_t id);
 /* Writes a file with this process's id, in place of one that is there; NULL: none is wanted. */
 int mg_process_write_id(const char *path);
 /* Removes it, where it is still ours. */

@@ -125,7 +125,7 @@ int mg_profiling_begin(struct mg_profiling *p, mg_str query, void *owner)
     if (!read_query(p, query))
         return MG_EINVAL;
     p->owner = owner;
-    want(p->board, mg_clock_ns() / 1000000 + p->seconds * 1000);
+    want(p->board, mg_clock_ns() / 1000000 + (uint64_t)p->seconds * 1000);
     mg_timer_set(p->loop, &p->timer, LOOK_MS);
     return MG_OK;
 }

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "app/process.h"
 #include "base/log.h"
 
 static const char FDS[] = "MOONGATE_FDS", OLD[] = "MOONGATE_OLD_PID";
@@ -97,16 +98,18 @@ uint32_t mg_upgrade_inherit(int *fds, uint32_t most)
     uint32_t n = 0;
     char *end;
 
-    if (list != NULL && parent != NULL && atol(parent) == (long)getppid()) {
+    if (list != NULL && mg_process_is_id(parent, getppid())) {
         old = getppid();
         for (long fd = strtol(list, &end, 10); end != list && n < most;
              fd = strtol(list, &end, 10)) {
             n = take((int)fd, fds, n);
             list = end;
         }
-    } else if (count != NULL && pid != NULL && atol(pid) == (long)getpid()) {
-        for (long i = 0; i < atol(count) && n < most; i++)
-            n = take(FIRST_LISTEN_FD + (int)i, fds, n);
+    } else if (count != NULL && mg_process_is_id(pid, getpid())) {
+        long last = FIRST_LISTEN_FD + strtol(count, NULL, 10);
+
+        for (int fd = FIRST_LISTEN_FD; fd < last && n < most; fd++)
+            n = take(fd, fds, n);
     }
     unsetenv(FDS);
     unsetenv(OLD);

@@ -106,14 +106,14 @@ static void report(struct mg_worker *w)
 static uint64_t group_memory(void)
 {
     FILE *file = fopen("/sys/fs/cgroup/memory.max", "re");
-    unsigned long long bytes = 0;
+    char text[32] = "";
 
     if (file == NULL)
         return 0;
-    if (fscanf(file, "%llu", &bytes) != 1)
-        bytes = 0; /* "max" */
+    if (fgets(text, sizeof(text), file) == NULL)
+        text[0] = '\0';
     fclose(file);
-    return bytes;
+    return strtoull(text, NULL, 10); /* "max": 0 */
 }
 
 /* Three quarters of what there is, shared by the workers. */

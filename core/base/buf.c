@@ -20,7 +20,7 @@ static void grow(struct mg_buf *b, size_t need)
     data = malloc(cap);
     if (data == NULL)
         mg_err_no_memory();
-    if (len > 0)
+    if (b->data != NULL)
         memcpy(data, b->data + b->start, len);
     free(b->data);
     *b = (struct mg_buf){.data = data, .start = 0, .end = len, .cap = cap};

@@ -68,14 +68,15 @@ static int init_dict(struct mg_shm *shm, void *piece, size_t size)
     (void)shm;
     size -= sizeof(*d);
     d->seed = mg_hash_seed_new();
-    d->nshards = size < 2 * SHARD_SIZE ? 1 : (uint32_t)(size / SHARD_SIZE);
+    d->nshards = size < (size_t)2 * SHARD_SIZE ? 1 : (uint32_t)(size / SHARD_SIZE);
     if (size / SHARD_SIZE > MAX_SHARDS)
         d->nshards = MAX_SHARDS;
     share = size / d->nshards / CELL;
     if (share > INT32_MAX)
         share = INT32_MAX;
-    for (d->nbuckets = 16; d->nbuckets < share / 4; d->nbuckets *= 2)
-        continue;
+    d->nbuckets = 16;
+    while (d->nbuckets < share / 4)
+        d->nbuckets *= 2;
     d->ncells = (uint32_t)(share - d->nbuckets * sizeof(uint32_t) / CELL);
     for (uint32_t i = 0; i < d->nshards; i++, at += share * CELL) {
         d->shards[i].cells = (struct cell *)at;

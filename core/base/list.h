@@ -13,7 +13,13 @@ struct mg_list {
     struct mg_list *next, *prev;
 };
 
+#ifdef __clang_analyzer__
+/* It cannot see that a node which was removed is in its ring no more, and finds it there, freed. */
+char *mg_list_some(const void *node);
+#define MG_LIST_OF(node, type, member) ((type *)(mg_list_some(node) - offsetof(type, member)))
+#else
 #define MG_LIST_OF(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
+#endif
 
 static inline void mg_list_init(struct mg_list *l)
 {

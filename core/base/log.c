@@ -186,10 +186,8 @@ static int open_path(const char *path, bool *regular)
         fd = open_standard(STDERR_FILENO);
     else
         fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
-    if (fd < 0)
-        return -errno;
-    *regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-    return fd;
+    *regular = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    return fd >= 0 ? fd : -errno;
 }
 
 struct mg_sink *mg_sink_open(const char *path, int *err)

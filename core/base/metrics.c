@@ -1,6 +1,7 @@
 #include "base/metrics.h"
 #include "base/metrics_text.h"
 #include <math.h>
+#include <stdatomic.h>
 
 struct mg_metrics *mg_metrics_new(struct mg_shm *shm, uint32_t workers)
 {
@@ -142,8 +143,10 @@ static uint64_t *take_slots(struct mg_metrics *m, uint32_t n)
 
         if (chunk == NULL)
             return NULL;
-        m->chunk_used = MG_METRIC_CHUNK; /* killed before the next line: still consistent */
+        m->chunk_used = MG_METRIC_CHUNK;
+        atomic_signal_fence(memory_order_seq_cst); /* killed here or below: still consistent */
         m->chunk = chunk;
+        atomic_signal_fence(memory_order_seq_cst);
         m->chunk_used = 0;
     }
     m->chunk_used += n;

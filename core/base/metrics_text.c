@@ -27,7 +27,7 @@ static size_t escape(char *out, const char *ptr, size_t len, bool quote)
             to += 3;
         } else if (ptr[i] == '\\' || ptr[i] == '\n' || (quote && ptr[i] == '"')) {
             *to++ = '\\';
-            *to++ = ptr[i] == '\n' ? 'n' : ptr[i];
+            *to++ = (char)(ptr[i] == '\n' ? 'n' : ptr[i]);
         } else {
             memcpy(to, ptr + i, n);
             to += n;

@@ -17,7 +17,7 @@ static inline mg_str mg_str_of(const char *ptr, size_t len)
 
 static inline char mg_lower(char c)
 {
-    return (c >= 'A' && c <= 'Z') ? (char)(c | 0x20) : c;
+    return (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
 }
 
 static inline bool mg_str_eq(mg_str a, mg_str b)

@@ -82,6 +82,7 @@ static bool offer_body(struct mg_client *c, mg_str rest)
 /* `rest` is what follows the head; returns how much of it was used. */
 static size_t on_head(struct mg_client *c, mg_str rest)
 {
+    const struct mg_stream_events *events = c->stream.events;
     struct mg_message *m = c->stream.in;
     uint64_t length = m->length;
     bool offered;
@@ -93,7 +94,7 @@ static size_t on_head(struct mg_client *c, mg_str rest)
     offered = offer_body(c, rest);
     /* Known before anybody can release it. */
     c->surplus = c->state == CLIENT_WHOLE && rest.len > (offered ? length : 0);
-    c->stream.events->on_head(&c->stream);
+    events->on_head(&c->stream);
     if (c->stream.in != m || c->stream.events == NULL)
         return offered ? length : 0; /* released: the body was not wanted, or used */
     if (offered && c->stream.at_once.len == 0) {

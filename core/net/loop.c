@@ -24,7 +24,7 @@ static uint64_t next_tick(const struct mg_loop *loop)
         if (i == 0)
             word &= ~UINT64_C(0) << shift;
         if (word != 0)
-            return loop->wheel_at - shift + i * 64 + (unsigned)__builtin_ctzll(word);
+            return loop->wheel_at - shift + (uint64_t)i * 64 + (unsigned)__builtin_ctzll(word);
     }
     return UINT64_MAX;
 }

@@ -187,7 +187,7 @@ static int addresses_size(uint8_t family)
 static int read_v2(const char *bytes, size_t len, struct mg_proxy_ends *out, bool *known)
 {
     const char *at = bytes + V2_FIXED;
-    size_t whole;
+    size_t whole, fixed;
     int size;
 
     if (len < V2_FIXED)
@@ -200,10 +200,11 @@ static int read_v2(const char *bytes, size_t len, struct mg_proxy_ends *out, boo
         return 0;
     if (bytes[12] == 0x20) /* LOCAL: the rest is to be left unread (2.2) */
         return (int)whole;
-    if (whole < (size_t)(V2_FIXED + size))
+    fixed = V2_FIXED + (size_t)size;
+    if (whole < fixed)
         return MG_EPROTO;
     /* Those of a family that is not known are not told from extensions. */
-    if (size > 0 && !read_extensions(bytes, whole, (size_t)(V2_FIXED + size)))
+    if (size > 0 && !read_extensions(bytes, whole, fixed))
         return MG_EPROTO;
     *known = bytes[13] == 0x11 || bytes[13] == 0x21;
     if (bytes[13] == 0x11) {

@@ -165,7 +165,7 @@ static bool set_literal(struct mg_name *name, const char *host, uint16_t port)
 
     if (is_path(host)) {
         to->ss_family = AF_UNIX;
-        strcpy(((struct sockaddr_un *)to)->sun_path, host);
+        memcpy(((struct sockaddr_un *)to)->sun_path, host, strlen(host) + 1);
     } else if (uv_ip4_addr(host, port, (struct sockaddr_in *)to) != 0 &&
                uv_ip6_addr(host, port, (struct sockaddr_in6 *)to) != 0)
         return false;
@@ -198,14 +198,15 @@ static struct entry *new_entry(struct mg_loop *loop, const char *host, uint16_t 
 {
     struct sockaddr_in6 any;
     bool six = uv_ip6_addr(host, port, &any) == 0;
+    size_t size = strlen(host) + 1;
     struct entry *e;
 
     if (!six && !is_host(host) && !is_path(host))
         return NULL;
-    e = calloc(1, sizeof(*e) + strlen(host) + 1);
+    e = calloc(1, sizeof(*e) + size);
     if (e == NULL)
         return NULL;
-    strcpy(e->host, host);
+    memcpy(e->host, host, size);
     e->name.host = e->host;
     e->name.port = port;
     e->loop = loop;

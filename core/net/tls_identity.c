@@ -193,7 +193,7 @@ static void fingerprint(struct mg_peer *peer, const mbedtls_x509_crt *crt)
 
     mg_crypto_digest(MG_SHA256, crt->raw.p, crt->raw.len, digest, &len);
     for (uint32_t i = 0; i < len; i++)
-        snprintf(peer->fingerprint + 2 * i, 3, "%02x", digest[i]);
+        snprintf(peer->fingerprint + (size_t)2 * i, 3, "%02x", digest[i]);
 }
 
 int mg_tls_identity_fill(struct mg_peer *peer, char **memory, const mbedtls_x509_crt *crt)

@@ -166,7 +166,7 @@ static void accepted(struct mg_listener *l, struct mg_conn *conn, uint64_t clien
         mg_listener_release(l, client);
 }
 
-static void refused(struct mg_listener *l)
+static void client_refused(struct mg_listener *l)
 {
     struct mg_front *f = mg_listener_owner(l);
 
@@ -227,7 +227,7 @@ int mg_front_open(struct mg_proxy *p, const char *name, uint32_t index, int fd,
 {
     struct mg_front *f = mg_front_new(p, name, index);
     struct mg_listener_opts opts = {
-        .fd = fd, .on_accept = accepted, .on_refused = refused, .owner = f};
+        .fd = fd, .on_accept = accepted, .on_refused = client_refused, .owner = f};
     int rc;
 
     *out = NULL;
@@ -315,6 +315,8 @@ uint32_t mg_proxy_shed(struct mg_proxy *p, const struct mg_front *only, uint32_t
     uint32_t found = 0;
 
     most = most < SHED_MOST ? most : SHED_MOST;
+    if (most == 0)
+        return 0;
     for (struct mg_list *n = p->downstreams.next; n != &p->downstreams; n = n->next) {
         struct mg_downstream *d = MG_LIST_OF(n, struct mg_downstream, link);
         struct oldest one = {mg_server_idle_since(d->server), d->server};

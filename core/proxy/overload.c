@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -64,16 +65,17 @@ static void count(uint64_t *slot, uint64_t n)
 /* What is this process's alone, and not a file's: the second number of statm less the third. */
 static uint64_t measure(const struct mg_overload *o)
 {
-    unsigned long long size, resident, shared;
-    char text[128];
+    uint64_t resident, shared;
+    char text[128], *at;
     ssize_t n = pread(o->statm, text, sizeof(text) - 1, 0);
 
     if (n <= 0)
         return 0;
     text[n] = '\0';
-    if (sscanf(text, "%llu %llu %llu", &size, &resident, &shared) != 3 || shared > resident)
-        return 0;
-    return (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
+    strtoull(text, &at, 10); /* the whole program's */
+    resident = strtoull(at, &at, 10);
+    shared = strtoull(at, &at, 10);
+    return shared > resident ? 0 : (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 /* Memory that was freed does not leave the process by itself. */

@@ -51,9 +51,8 @@ static bool are_same(const struct mg_headers *a, const struct mg_headers *b)
 {
     uint32_t ia = 0, ib = 0;
     mg_str name[2], value[2];
-    int more;
 
-    while ((more = mg_headers_next(a, &ia, &name[0], &value[0])) == MG_OK) {
+    while (mg_headers_next(a, &ia, &name[0], &value[0]) == MG_OK) {
         if (mg_headers_next(b, &ib, &name[1], &value[1]) != MG_OK)
             return false;
         if (!is_same(name[0], name[1]) || !is_same(value[0], value[1]))

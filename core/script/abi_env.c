@@ -125,7 +125,6 @@ struct mg_tls *mg_tls_server(const struct mg_tls_pem *certs, uint32_t ncerts, mg
     const char *protocols[MAX_ALPN + 1];
     char buffer[128];
     struct mg_tls_server_opts opts = {
-        .certs = list,
         .ncerts = ncerts,
         .client_ca = client_ca,
         .auth = (enum mg_tls_auth)auth,
@@ -141,6 +140,7 @@ struct mg_tls *mg_tls_server(const struct mg_tls_pem *certs, uint32_t ncerts, mg
     }
     for (uint32_t i = 0; i < ncerts; i++)
         list[i] = (struct mg_tls_cert){certs[i].cert, certs[i].key, certs[i].name.ptr};
+    opts.certs = list;
     return tls_result(mg_tls_server_new(&opts, err, sizeof(err)), err, why);
 }
 

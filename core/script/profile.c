@@ -64,7 +64,7 @@ static size_t shorten(char *to, size_t size, const char *dump, size_t len)
         if (used + name.len + 1 > size)
             break;
         for (uint32_t i = 0; i < name.len; i++)
-            to[used++] = (unsigned char)name.ptr[i] < ' ' ? '_' : name.ptr[i];
+            to[used++] = (char)((unsigned char)name.ptr[i] < ' ' ? '_' : name.ptr[i]);
         to[used++] = ';';
         at += n + 1;
     }

@@ -90,7 +90,7 @@ static bool module_path(const char *module, int form, char *path, size_t cap)
     if ((!policy && strncmp(module, "moongate.", 9) != 0) || len >= sizeof(name))
         return false;
     for (size_t i = 0; i <= len; i++)
-        name[i] = module[i] == '.' ? '/' : module[i];
+        name[i] = (char)(module[i] == '.' ? '/' : module[i]);
     snprintf(path, cap, form == 0 ? "%s%s.lua" : "%s%s/init.lua", policy ? "" : "lua/", name);
     return true;
 }

@@ -71,10 +71,10 @@ uint32_t mg_yaml_marks_line(const struct mg_yaml_marks *m, uint32_t at, const ch
     return at == 0 ? 0 : m->list[at].line;
 }
 
-/* The collection itself is step 0. */
-static uint32_t find_item(const struct mg_yaml_marks *m, uint32_t at, double step)
+/* The collection itself is item 0. */
+static uint32_t find_item(const struct mg_yaml_marks *m, uint32_t at, double index)
 {
-    for (; at != 0 && step > 0; step--)
+    for (uint32_t step = 1; at != 0 && step <= index; step++)
         at = m->list[at].next;
     return at != 0 && m->list[at].key == NULL ? at : 0;
 }

@@ -30,10 +30,10 @@ static void feed(struct reading *r, const char *bytes, size_t len)
 {
     size_t at = 0, used;
     mg_str data;
-    int rc = MG_OK;
 
     while (r->end == OPEN && at < len) {
-        rc = mg_body_next(&r->body, bytes + at, len - at, &used, &data);
+        int rc = mg_body_next(&r->body, bytes + at, len - at, &used, &data);
+
         FUZZ_HOLDS(used <= len - at && (rc != MG_OK || used > 0));
         FUZZ_HOLDS(rc >= 0 || rc == MG_EPROTO || rc == MG_ELIMIT);
         at += used;

@@ -43,14 +43,14 @@ static void *allocate(void *arg, void *old, size_t old_size, size_t size)
 
 static lua_State *start(void)
 {
-    lua_State *L = lua_newstate(allocate, NULL);
+    lua_State *fresh = lua_newstate(allocate, NULL);
 
-    luaL_openlibs(L);
-    lua_pushcfunction(L, luaopen_moongate_yaml);
-    lua_call(L, 0, 1);
-    if (luaL_loadstring(L, CHECK) != 0)
+    luaL_openlibs(fresh);
+    lua_pushcfunction(fresh, luaopen_moongate_yaml);
+    lua_call(fresh, 0, 1);
+    if (luaL_loadstring(fresh, CHECK) != 0)
         abort();
-    return L;
+    return fresh;
 }
 
 static lua_State *L;

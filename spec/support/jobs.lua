@@ -17,6 +17,7 @@ end
 local function style(list)
   list[#list + 1] = { name = "clang-format", reads = "status",
     command = "find core spec -name '*.[ch]' -o -name '*.cc' | xargs clang-format --dry-run -Werror" }
+  list[#list + 1] = { name = "lint", reads = "counts", command = "sh spec/lint core" }
   list[#list + 1] = { name = "luacheck", reads = "status", command = "luacheck -q --no-color ." }
   list[#list + 1] = { name = "layers", reads = "counts", command = "luajit spec/support/layers.lua" }
 end

@@ -45,10 +45,10 @@ static struct mg_files *watching(bool poll)
 /* How often a change is told within `ms`. */
 static int told(struct mg_files *f, uint64_t ms)
 {
-    uint64_t end = now_ms() + ms;
+    uint64_t last = now_ms() + ms;
     int count = 0;
 
-    while (now_ms() < end) {
+    while (now_ms() < last) {
         struct pollfd fd = {.fd = mg_files_fd(f), .events = POLLIN};
 
         if (poll(&fd, 1, 10) > 0)

@@ -17,6 +17,7 @@ static const char *taken(void)
     size_t len = mg_buf_len(&out);
 
     CHECK(len < sizeof(text));
+    len = len < sizeof(text) ? len : 0;
     memcpy(text, mg_buf_bytes(&out), len);
     text[len] = '\0';
     mg_buf_free(&out);

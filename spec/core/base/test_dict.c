@@ -17,14 +17,14 @@ static struct mg_dict *begin(size_t size)
     return d;
 }
 
-static mg_str text(const char *s)
+static mg_str span(const char *s)
 {
     return mg_str_of(s, strlen(s));
 }
 
 static int set(struct mg_dict *d, const char *key, const char *value)
 {
-    return mg_dict_set(d, text(key), text(value), 1000, 0, false);
+    return mg_dict_set(d, span(key), span(value), 1000, 0, false);
 }
 
 static mg_str get(struct mg_dict *d, const char *key, uint64_t now_ms)
@@ -32,14 +32,16 @@ static mg_str get(struct mg_dict *d, const char *key, uint64_t now_ms)
     static char out[1 << 20];
     size_t len = 0;
 
-    if (mg_dict_get(d, text(key), now_ms, out, sizeof(out), &len) != MG_OK)
+    if (mg_dict_get(d, span(key), now_ms, out, sizeof(out), &len) != MG_OK)
         return MG_STR("(none)");
     return mg_str_of(out, len);
 }
 
 static int swap(struct mg_dict *d, const char *old, const char *value, uint64_t now_ms)
 {
-    return mg_dict_swap(d, MG_STR("k"), old == NULL ? (mg_str){0} : text(old), text(value), now_ms,
+    mg_str nothing = {0};
+
+    return mg_dict_swap(d, MG_STR("k"), old == NULL ? nothing : span(old), span(value), now_ms,
                         100);
 }
 
@@ -78,12 +80,12 @@ static void what_is_set_can_be_got_replaced_and_deleted(void)
           MG_OK);
     CHECK_STR(get(d, "a", 0),
               "a value that needs more than one cell, for it has seventy bytes or more");
-    CHECK(mg_dict_get(d, text("a"), 0, part, 3, &len) == MG_OK && len == 71);
+    CHECK(mg_dict_get(d, span("a"), 0, part, 3, &len) == MG_OK && len == 71);
     CHECK(memcmp(part, "a v", 3) == 0);
-    CHECK(mg_dict_set(d, text("a"), text("x"), 0, 0, true) == MG_EPHASE);
-    CHECK(mg_dict_set(d, text("c"), text("x"), 0, 0, true) == MG_OK);
-    CHECK(mg_dict_delete(d, text("a")) == MG_OK);
-    CHECK(mg_dict_delete(d, text("a")) == MG_ENOENT);
+    CHECK(mg_dict_set(d, span("a"), span("x"), 0, 0, true) == MG_EPHASE);
+    CHECK(mg_dict_set(d, span("c"), span("x"), 0, 0, true) == MG_OK);
+    CHECK(mg_dict_delete(d, span("a")) == MG_OK);
+    CHECK(mg_dict_delete(d, span("a")) == MG_ENOENT);
     CHECK_STR(get(d, "a", 0), "(none)");
     CHECK(mg_dict_open(shm, MG_STR("d"), 1) == d);
     mg_shm_free(shm);
@@ -120,17 +122,17 @@ static void an_entry_lives_as_long_as_its_ttl(void)
     struct mg_dict *d = begin(1 << 18);
     uint64_t ttl;
 
-    CHECK(mg_dict_set(d, text("a"), text("x"), 1000, 500, false) == MG_OK);
-    CHECK(mg_dict_ttl(d, text("a"), 1200, &ttl) == MG_OK && ttl == 300);
+    CHECK(mg_dict_set(d, span("a"), span("x"), 1000, 500, false) == MG_OK);
+    CHECK(mg_dict_ttl(d, span("a"), 1200, &ttl) == MG_OK && ttl == 300);
     CHECK_STR(get(d, "a", 1499), "x");
     CHECK_STR(get(d, "a", 1500), "(none)");
-    CHECK(mg_dict_ttl(d, text("a"), 1500, &ttl) == MG_ENOENT);
+    CHECK(mg_dict_ttl(d, span("a"), 1500, &ttl) == MG_ENOENT);
     CHECK(set(d, "a", "y") == MG_OK);
-    CHECK(mg_dict_ttl(d, text("a"), 9999999, &ttl) == MG_OK && ttl == 0);
-    CHECK(mg_dict_set(d, text("b"), text("x"), 1000, UINT64_MAX, false) == MG_OK);
+    CHECK(mg_dict_ttl(d, span("a"), 9999999, &ttl) == MG_OK && ttl == 0);
+    CHECK(mg_dict_set(d, span("b"), span("x"), 1000, UINT64_MAX, false) == MG_OK);
     CHECK_STR(get(d, "b", UINT64_MAX / 2), "x");
-    CHECK(mg_dict_set(d, text("c"), text("x"), 1000, 5, false) == MG_OK);
-    CHECK(mg_dict_set(d, text("c"), text("y"), 1005, 5, true) == MG_OK);
+    CHECK(mg_dict_set(d, span("c"), span("x"), 1000, 5, false) == MG_OK);
+    CHECK(mg_dict_set(d, span("c"), span("y"), 1005, 5, true) == MG_OK);
     mg_shm_free(shm);
 }
 
@@ -140,17 +142,17 @@ static void incr_counts_and_keeps_the_expiry(void)
     double n = 0;
     uint64_t ttl;
 
-    CHECK(mg_dict_incr(d, text("n"), 2, 10, 1000, 500, &n) == MG_OK && n == 12);
-    CHECK(mg_dict_incr(d, text("n"), 0.5, 10, 1400, 500, &n) == MG_OK && n == 12.5);
+    CHECK(mg_dict_incr(d, span("n"), 2, 10, 1000, 500, &n) == MG_OK && n == 12);
+    CHECK(mg_dict_incr(d, span("n"), 0.5, 10, 1400, 500, &n) == MG_OK && n == 12.5);
     CHECK_STR(get(d, "n", 1400), "12.5");
-    CHECK(mg_dict_ttl(d, text("n"), 1400, &ttl) == MG_OK && ttl == 100);
-    CHECK(mg_dict_incr(d, text("n"), 1, 0, 1500, 500, &n) == MG_OK && n == 1);
+    CHECK(mg_dict_ttl(d, span("n"), 1400, &ttl) == MG_OK && ttl == 100);
+    CHECK(mg_dict_incr(d, span("n"), 1, 0, 1500, 500, &n) == MG_OK && n == 1);
     CHECK(set(d, "t", "text") == MG_OK && set(d, "e", "") == MG_OK && set(d, "s", "41") == MG_OK);
-    CHECK(mg_dict_incr(d, text("t"), 1, 0, 0, 0, &n) == MG_EINVAL);
-    CHECK(mg_dict_incr(d, text("e"), 1, 0, 0, 0, &n) == MG_EINVAL);
-    CHECK(mg_dict_incr(d, text("s"), INFINITY, 0, 0, 0, &n) == MG_EINVAL);
-    CHECK(mg_dict_incr(d, text("s"), NAN, 0, 0, 0, &n) == MG_EINVAL);
-    CHECK(mg_dict_incr(d, text("s"), 1, 0, 0, 0, &n) == MG_OK && n == 42);
+    CHECK(mg_dict_incr(d, span("t"), 1, 0, 0, 0, &n) == MG_EINVAL);
+    CHECK(mg_dict_incr(d, span("e"), 1, 0, 0, 0, &n) == MG_EINVAL);
+    CHECK(mg_dict_incr(d, span("s"), INFINITY, 0, 0, 0, &n) == MG_EINVAL);
+    CHECK(mg_dict_incr(d, span("s"), NAN, 0, 0, 0, &n) == MG_EINVAL);
+    CHECK(mg_dict_incr(d, span("s"), 1, 0, 0, 0, &n) == MG_OK && n == 42);
     CHECK_STR(get(d, "t", 0), "text");
     mg_shm_free(shm);
 }
@@ -178,13 +180,13 @@ static void the_entry_used_longest_ago_goes_first(void)
 static void an_expired_one_goes_before_the_oldest(void)
 {
     struct mg_dict *d = begin(1 << 14);
-    uint64_t entries, used, evicted;
+    uint64_t entries, used, evicted = 0;
     char key[32];
     int n;
 
     set(d, "oldest", "x");
-    mg_dict_set(d, text("expired"), text("x"), 0, 10, false);
-    for (n = 0, used = 0; used < (d->ncells - 1) * CELL; n++) {
+    mg_dict_set(d, span("expired"), span("x"), 0, 10, false);
+    for (n = 0, used = 0; used < (uint64_t)(d->ncells - 1) * CELL; n++) {
         snprintf(key, sizeof(key), "k%d", n);
         set(d, key, "x");
         mg_dict_stats(d, &entries, &used, &evicted);
@@ -208,7 +210,7 @@ static void what_is_too_large_is_refused_and_the_old_value_stays(void)
     set(d, "a", "small");
     CHECK(set(d, "a", large) == MG_ELIMIT);
     CHECK(set(d, large, "a") == MG_ELIMIT);
-    CHECK(mg_dict_incr(d, text(large), 1, 0, 0, 0, &n) == MG_ELIMIT);
+    CHECK(mg_dict_incr(d, span(large), 1, 0, 0, 0, &n) == MG_ELIMIT);
     CHECK_STR(get(d, "a", 0), "small");
     large[60000] = '\0';
     CHECK(set(d, "a", large) == MG_OK);
@@ -259,7 +261,7 @@ static void two_processes_count_exactly(void)
             double n;
 
             for (int i = 0; i < 200000; i++)
-                mg_dict_incr(d, text("hits"), 1, 0, 0, 0, &n);
+                mg_dict_incr(d, span("hits"), 1, 0, 0, 0, &n);
             _exit(0);
         }
     }

@@ -174,7 +174,7 @@ static void lines_of_several_processes_stay_whole(void)
     int lines = 0, torn = 0, status;
 
     snprintf(path, sizeof(path), "%s", path_of("shared"));
-    for (char c = 'a'; c < 'e'; c++) {
+    for (int c = 'a'; c < 'e'; c++) {
         if (fork() == 0) {
             struct mg_sink *s = mg_sink_open(path, &status);
             char line[64];

@@ -350,7 +350,7 @@ static void a_large_scrape_comes_in_bounded_pieces(void)
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
     printf("# 50000 series of 4 workers: %zu bytes, %.1f ms\n", bytes,
            (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6);
-    CHECK(bytes > 50000 * 100);
+    CHECK(bytes > (size_t)50000 * 100);
     CHECK(mg_metrics_write(w.m, stop, &calls) == MG_EGONE && calls == 1);
     mg_shm_free(w.shm);
 }

@@ -1,4 +1,5 @@
 /* test_parse.c -- Heads and bodies: what is refused, how the rest is read, at every split. */
+#include <assert.h>
 #include <stdlib.h>
 #include "http/body.h"
 #include "test.h"
@@ -398,9 +399,11 @@ static int feed(const char *text, size_t len, size_t step)
     got_len = body_used = 0;
     for (size_t at = 0; rc == MG_OK && at < len;) {
         size_t n = len - at < step ? len - at : step, used;
-        char *piece = malloc(n);
+        char *piece;
         mg_str data;
 
+        assert(n > 0);
+        piece = malloc(n);
         memcpy(piece, text + at, n);
         rc = mg_body_next(&b, piece, n, &used, &data);
         if (data.len > 0 && got_len + data.len <= sizeof(got))

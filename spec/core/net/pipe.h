@@ -45,6 +45,7 @@ static void pipe_hand_out(struct pipe_end *e)
 static void pipe_turn(struct mg_deferred *d)
 {
     struct pipe_end *e = MG_LIST_OF(d, struct pipe_end, turn);
+    bool has_bytes;
 
     e->busy = true;
     if (e->reset && !e->told_eof) {
@@ -62,11 +63,9 @@ static void pipe_turn(struct mg_deferred *d)
     e->busy = false;
     if (e->peer != NULL && e->peer->owes_drain && mg_buf_len(&e->inbox) == 0)
         mg_loop_defer(e->conn.loop, &e->peer->turn);
+    has_bytes = e->reading && mg_buf_len(&e->inbox) > 0;
     if (!e->closed &&
-        (e->owes_drain ? e->peer == NULL
-                       : e->reading && (mg_buf_len(&e->inbox) > 0 || (e->fin && !e->told_eof))))
-        mg_loop_defer(e->conn.loop, &e->turn);
-    else if (!e->closed && e->reading && mg_buf_len(&e->inbox) > 0)
+        (has_bytes || (e->owes_drain ? e->peer == NULL : e->reading && e->fin && !e->told_eof)))
         mg_loop_defer(e->conn.loop, &e->turn);
     pipe_free_if_done(e);
 }

@@ -14,11 +14,11 @@
 
 static int port_of(int fd)
 {
-    struct sockaddr_storage at;
+    struct sockaddr_in at = {0}; /* IPv6 has the port at the same place */
     socklen_t len = sizeof(at);
 
     CHECK(getsockname(fd, (struct sockaddr *)&at, &len) == 0);
-    return ntohs(((struct sockaddr_in *)&at)->sin_port); /* IPv6 has it at the same place */
+    return ntohs(at.sin_port);
 }
 
 static void test_refuses_what_is_no_address(void)
@@ -66,13 +66,13 @@ static void test_is_dual_stack(void)
 
 /* ---- paths ----------------------------------------------------------------------------- */
 
-static char folder[] = "/tmp/moongate-bind-XXXXXX", address[64];
-static const char *path = address + 5;
+static char folder[] = "/tmp/moongate-bind-XXXXXX", unix_address[64];
+static const char *path = unix_address + 5;
 
 static void make_folder(void)
 {
     CHECK(mkdtemp(folder) != NULL);
-    snprintf(address, sizeof(address), "unix:%s/s", folder);
+    snprintf(unix_address, sizeof(unix_address), "unix:%s/s", folder);
 }
 
 static mode_t mode_of(void)
@@ -88,7 +88,7 @@ static bool connects(void)
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     bool ok;
 
-    strcpy(at.sun_path, path);
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
     ok = connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
     close(fd);
     return ok;
@@ -99,18 +99,18 @@ static void test_path(void)
     int fd, other;
 
     make_folder();
-    CHECK(mg_bind_is_unix(address) && !mg_bind_is_unix("127.0.0.1:80"));
-    fd = mg_bind_open(address, 8, 0640);
+    CHECK(mg_bind_is_unix(unix_address) && !mg_bind_is_unix("127.0.0.1:80"));
+    fd = mg_bind_open(unix_address, 8, 0640);
     CHECK(fd >= 0 && mode_of() == 0640 && connects());
-    CHECK(mg_bind_probe(address) == -EADDRINUSE);
-    CHECK(mg_bind_open(address, 8, 0) == -EADDRINUSE); /* and the first one lives on: */
+    CHECK(mg_bind_probe(unix_address) == -EADDRINUSE);
+    CHECK(mg_bind_open(unix_address, 8, 0) == -EADDRINUSE); /* and the first one lives on: */
     CHECK(connects());
     close(fd);
     CHECK(!connects() && mode_of() == 0640); /* left behind, as by a process that was killed */
-    CHECK(mg_bind_probe(address) == 0);
-    other = mg_bind_open(address, 8, 0600);
+    CHECK(mg_bind_probe(unix_address) == 0);
+    other = mg_bind_open(unix_address, 8, 0600);
     CHECK(other >= 0 && mode_of() == 0600 && connects());
-    mg_bind_unlink(address);
+    mg_bind_unlink(unix_address);
     CHECK(mode_of() == 0);
     close(other);
 }
@@ -121,15 +121,15 @@ static void test_path_of_a_file(void)
     int fd = open(path, O_CREAT | O_WRONLY, 0600);
 
     close(fd);
-    CHECK(mg_bind_probe(address) == -EEXIST);
-    CHECK(mg_bind_open(address, 8, 0) == -EEXIST);
+    CHECK(mg_bind_probe(unix_address) == -EEXIST);
+    CHECK(mg_bind_open(unix_address, 8, 0) == -EEXIST);
     CHECK(mode_of() == 0600);
     unlink(path);
     CHECK(symlink("/nowhere", path) == 0);
-    CHECK(mg_bind_open(address, 8, 0) == -EEXIST);
+    CHECK(mg_bind_open(unix_address, 8, 0) == -EEXIST);
     unlink(path);
     rmdir(folder);
-    CHECK(mg_bind_open(address, 8, 0) == -ENOENT);
+    CHECK(mg_bind_open(unix_address, 8, 0) == -ENOENT);
 }
 
 static void test_path_that_is_too_long(void)

@@ -124,7 +124,7 @@ static void test_connect_timeout(void)
     CHECK(listen(fd, 0) == 0);
     for (int i = 0; i < 8; i++) {
         fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        connect(fillers[i], (struct sockaddr *)&at, sizeof(at));
+        (void)connect(fillers[i], (struct sockaddr *)&at, sizeof(at));
     }
     CHECK(dial(&at, 30) == 0);
     TURN_UNTIL(a.connects == 1);

@@ -10,7 +10,7 @@ static bool is_hex(const uint8_t *bytes, uint32_t len, const char *hex)
     char text[2 * MG_DIGEST_MAX + 1] = "";
 
     for (uint32_t i = 0; i < len; i++)
-        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+        snprintf(text + (size_t)2 * i, 3, "%02x", bytes[i]);
     return strcmp(text, hex) == 0;
 }
 

@@ -119,11 +119,11 @@ static void on_refused(struct mg_listener *l)
 
 static int port_of(int fd)
 {
-    struct sockaddr_storage at;
+    struct sockaddr_in at = {0}; /* IPv6 has the port at the same place */
     socklen_t len = sizeof(at);
 
     CHECK(getsockname(fd, (struct sockaddr *)&at, &len) == 0);
-    return ntohs(((struct sockaddr_in *)&at)->sin_port); /* IPv6 has it at the same place */
+    return ntohs(at.sin_port);
 }
 
 static void open_listener(uint32_t max, bool secure, bool permissive)

@@ -253,14 +253,14 @@ static void test_deferred_runs_once_before_the_loop_waits(void)
 {
     struct mg_loop loop;
     struct probe p;
-    struct late one = {.deferred.fn = on_late}, again = {.deferred.fn = on_late, .again = 2},
+    struct late one = {.deferred.fn = on_late},
+                again = {.deferred.fn = on_late, .loop = &loop, .again = 2},
                 back = {.deferred.fn = on_late};
 
     CHECK(mg_loop_init(&loop) == 0);
     mg_list_init(&one.deferred.link);
     mg_list_init(&again.deferred.link);
     mg_list_init(&back.deferred.link);
-    again.loop = &loop;
     mg_loop_defer(&loop, &one.deferred);
     mg_loop_defer(&loop, &one.deferred);
     mg_loop_defer(&loop, &again.deferred);

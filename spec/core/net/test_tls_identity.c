@@ -305,7 +305,7 @@ static void test_when_a_certificate_is_good(void)
     time_t now = time(NULL), from, until;
 
     CHECK(mg_tls_validity(pem("shop.crt"), &from, &until) == MG_OK);
-    CHECK(from <= now && until - now > 29 * 86400 && until - now <= 30 * 86400);
+    CHECK(from <= now && until - now > 29L * 86400 && until - now <= 30L * 86400);
     CHECK(mg_tls_validity(pem("old.crt"), &from, &until) == MG_OK);
     CHECK(until < now);
     CHECK(mg_tls_validity(pem("log"), &from, &until) == MG_EINVAL);

@@ -61,7 +61,7 @@ static void test_a_resumed_client_is_the_same_client(void)
     char fingerprint[65];
 
     CHECK(!resumes(one, ct, "shop.example", NULL));
-    strcpy(fingerprint, mg_conn_peer(server.conn)->fingerprint);
+    snprintf(fingerprint, sizeof(fingerprint), "%s", mg_conn_peer(server.conn)->fingerprint);
     close_pair();
     CHECK(resumes(two, ct, "shop.example", NULL) == RESUMES_CLIENTS);
     CHECK(mg_conn_peer(server.conn)->certified);

@@ -432,7 +432,7 @@ static void an_early_refusal_stops_a_body_that_policies_read(void)
 static void an_early_success_does_not(void)
 {
     int fd = pump_one();
-    mg_str piece;
+    mg_str piece = {0};
 
     answer(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
     UNTIL(x->responded);

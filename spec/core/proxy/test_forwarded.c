@@ -113,7 +113,7 @@ static void test_a_long_list_takes_no_more_than_it_needs(void)
         say("X-Forwarded-For", value);
     add(outer(0));
     CHECK(said("X-Forwarded-For").len == 100 * 302 + 9);
-    CHECK(x.arena.total < 3 * 100 * 302);
+    CHECK(x.arena.total < (size_t)3 * 100 * 302);
 }
 
 static void test_an_inner_hop_passes_the_list_on(void)
