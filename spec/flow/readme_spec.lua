@@ -65,6 +65,23 @@ local function names_in(files, ...)
   return found
 end
 
+-- The value of a constant in the source of C ("NAME = 64 << 20", also in a list) or Lua ("local A, NAME = 1, 2").
+local function constant(file, name)
+  local source = "\n" .. assert(process.file(file), file)
+  local text = source:match("[^%w_]" .. name:gsub("%p", "%%%0") .. " = ([%w <*()]+)")
+  for names, values in source:gmatch "\nlocal ([%u_, ]+) = ([%d, ]+)" do
+    local list = {}
+    for value in values:gmatch "%d+" do list[#list + 1] = value end
+    local i = 0
+    for one in names:gmatch "[%u_]+" do
+      i = i + 1
+      if one == name then text = list[i] end
+    end
+  end
+  assert(text, file .. " has no " .. name)
+  return assert(load("return " .. text:gsub("(%d+) << (%d+)", "%1 * 2 ^ %2")))()
+end
+
 -- ---- running its commands -------------------------------------------------------------------
 
 -- A folder that looks like the tree, with the build under test, so that commands run as they are written.
@@ -207,6 +224,34 @@ describe("README", function()
     compare("services.NAME.pool", defaults.pool)
     compare("routes[].retries", retries)
     compare("budgets", defaults.budgets)
+  end)
+
+  it("has every limit in one table, as the config and the code have it", function()
+    local config = {
+      ["listeners.NAME.limits"] = defaults.limits, ["services.NAME.pool"] = defaults.pool, budgets = defaults.budgets,
+      ["services.NAME.circuit_breaker"] = defaults.circuit_breaker, ["routes[].retries"] = defaults.retries,
+    }
+    local UNITS = { [""] = 1, KiB = 1024, MiB = 1048576, ms = 1, s = 1000, min = 60000 }
+    local seen, count = {}, 0
+    for _, row in ipairs(rows "limit |") do
+      local place, name = unpack(codes(row[3]))
+      local number, unit = row[2]:gsub(",", ""):match "^(%d+) ?(%a*)$"
+      local wanted = row[2] == "no limit" and 0 or tonumber(number) * UNITS[unit]
+      local value = name and constant(place, name)
+      if not name then
+        place, name = place:match "^(.*)%.([%w_]+)$"
+        value = config[place][name]
+      end
+      assert.equal(wanted, value, row[1])
+      seen[place .. "." .. name], count = true, count + 1
+    end
+    for place, known in pairs(config) do
+      for name in pairs(place:find "retries" and {} or known) do
+        local needed = not name:find "retry_budget"
+        assert.is_true(not needed or seen[place .. "." .. name], place .. "." .. name .. " is not there")
+      end
+    end
+    assert.is_true(count > 60)
   end)
 
   it("names every field of the config", function()
