@@ -157,6 +157,8 @@ local function complaint(log, crash)
   for _, mark in ipairs { "AddressSanitizer", "LeakSanitizer", "runtime error:", "Assertion" } do
     if log:find(mark, 1, true) then return mark end
   end
+  local found = log:match "==%d+== [^\n]+" -- spec/support/valgrind
+  if found then return found end
   return not crash and log:find("killed by signal", 1, true) and "killed by signal" or nil
 end
 

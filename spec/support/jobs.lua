@@ -62,6 +62,17 @@ local function flow(list, gateway, label, options)
   end
 end
 
+-- What the sanitizers do not see: bytes that nobody has written, in the libraries too. Few, for it is slow; any other
+-- flow spec runs with MOONGATE=spec/support/valgrind as well, but for those that look at time or memory.
+local WATCHED = { "forwarding", "proxy_protocol" }
+
+local function valgrind(list)
+  for _, name in ipairs(WATCHED) do
+    list[#list + 1] = { name = "valgrind " .. name, reads = "busted",
+      command = ("MOONGATE=spec/support/valgrind %sspec/flow/%s_spec.lua"):format(BUSTED, name) }
+  end
+end
+
 -- It knows nothing of sanitizers, so what they have to say goes to files of their own.
 local function walkthrough(list, gateway, label, build)
   local command = "rm -f '%s'/walk.*; ASAN_OPTIONS=log_path='%s/walk' %s sh examples/walkthrough/run "
@@ -92,6 +103,7 @@ function jobs.list(build, asan, words)
   all[#all + 1] = { name = "lua", reads = "busted", command = BUSTED .. "spec/lua spec/policies" }
   units(all, build, "release")
   units(all, asan, "asan")
+  valgrind(all)
   flow(all, plain, "release", "")
   flow(all, sanitized, "asan", "--exclude-tags=slow ")
   for _, job in ipairs(all) do
