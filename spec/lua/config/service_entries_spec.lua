@@ -138,14 +138,33 @@ spec:
     assert.equal("api.test:80", model.services[model.routes[1].backends[1].service].endpoints[1].address)
   end)
 
+  it("may name a Unix socket", function()
+    assert.equal("unix:/run/api.sock", addresses((target(route_to "{host: api.test}", entry("{hosts: [api.test], "
+      .. "ports: [{number: 80, name: http, protocol: HTTP}], resolution: STATIC, "
+      .. "endpoints: [{address: 'unix:///run/api.sock'}]}")))))
+  end)
+
   it("refuse what cannot stand, and say who cannot be called", function()
     local function said(spec) return refused(route_to "{host: api.test}", entry(spec)) end
     assert.matches("spec.endpoints: resolution STATIC needs", said("{hosts: [api.test], " .. PORTS
       .. ", resolution: STATIC}"), 1, true)
     assert.matches("expected an IP address with resolution STATIC", said("{hosts: [api.test], " .. PORTS
       .. ", resolution: STATIC, endpoints: [{address: a.test}]}"))
-    assert.matches("is a Unix socket", said("{hosts: [api.test], " .. PORTS
-      .. ", resolution: STATIC, endpoints: [{address: 'unix:///tmp/s'}]}"))
+    for endpoint, why in pairs {
+      ["{address: 'unix://tmp/s'}"] = "expected the whole path of a Unix socket",
+      ["{address: 'unix:///tmp/'}"] = "expected the whole path of a Unix socket",
+      ["{address: 'unix://@s'}"] = "is an abstract Unix socket",
+      ["{address: 'unix:/tmp/s'}"] = "expected an IP address with resolution STATIC",
+      ["{address: 'unix:///tmp/s', ports: {http: 80}}"] = "a Unix socket has no ports",
+    } do
+      assert.matches(why, said("{hosts: [api.test], ports: [{number: 80, name: http, protocol: HTTP}], "
+        .. "resolution: STATIC, endpoints: [" .. endpoint .. "]}"), 1, true)
+    end
+    assert.matches("expected one port, as an endpoint is a Unix socket", said("{hosts: [api.test], ports: ["
+      .. "{number: 80, name: http, protocol: HTTP}, {number: 81, name: more, protocol: HTTP}], "
+      .. "resolution: STATIC, endpoints: [{address: 'unix:///tmp/s'}]}"))
+    assert.matches("expected an IP address or a host name", said("{hosts: [api.test], " .. PORTS
+      .. ", resolution: DNS, endpoints: [{address: 'unix:///tmp/s'}]}"))
     assert.matches("expected one of endpoints and workloadSelector", said("{hosts: [api.test], " .. PORTS
       .. ", resolution: STATIC, endpoints: [{address: 127.0.0.2}], workloadSelector: {labels: {a: b}}}"))
     for more, why in pairs {

@@ -29,13 +29,30 @@ local function check_hosts(entry)
   end
 end
 
+-- The path of "unix:///path" (ValidateUnixAddress of Istio's pkg/config/validation); nil: it is no such address.
+local function path_of(host) return host:match "^unix://(.*)$" end
+
+local function check_unix(entry, i, endpoint)
+  local file = path_of(endpoint.address)
+  local whole = address.parse_unix("unix:" .. file)
+  if file:find "^@" then
+    entry:refuse({ "spec", "endpoints", i, "address" }, "is an abstract Unix socket, which is not supported yet")
+  elseif not whole or file:find "/$" then
+    entry:refuse({ "spec", "endpoints", i, "address" }, "expected the whole path of a Unix socket behind unix://")
+  elseif next(endpoint.ports) then
+    entry:refuse({ "spec", "endpoints", i, "ports" }, "a Unix socket has no ports")
+  elseif #(entry.spec.ports or {}) ~= 1 then
+    entry:refuse({ "spec", "ports" }, "expected one port, as an endpoint is a Unix socket")
+  end
+end
+
 local function check_endpoint(entry, i, endpoint, resolution)
   local path = { "spec", "endpoints", i, "address" }
   local host = endpoint.address
   if not host then
     entry:refuse({ "spec", "endpoints", i }, "'address' is missing; expected an address")
-  elseif host:find("^unix:") then
-    entry:refuse(path, "is a Unix socket, which is not supported yet")
+  elseif path_of(host) and resolution == "STATIC" then
+    check_unix(entry, i, endpoint)
   elseif resolution == "STATIC" and not address.is_ip(host) then
     entry:refuse(path, ("expected an IP address with resolution STATIC, got %q"):format(host))
   elseif resolution ~= "STATIC" and not address.is_ip(host) and not address.is_name(host) then
@@ -110,7 +127,9 @@ local function written(entry, service, port)
   for i, endpoint in ipairs(entry.spec.endpoints or {}) do
     if endpoint.address then
       local number = endpoint.ports[port.name] or port.targetPort or port.number
-      local made = { address = endpoints.join(endpoint.address, number), labels = endpoint.labels,
+      local file = path_of(endpoint.address)
+      local made = { address = file and "unix:" .. file or endpoints.join(endpoint.address, number),
+        labels = endpoint.labels,
         weight = endpoint.weight > 0 and endpoint.weight or 1, at = entry:place { "spec", "endpoints", i, "address" } }
       list[i] = made
       if service.behind[i] then
