@@ -37,6 +37,11 @@ struct mg_plan {
 /* Runs the command; a signal that it is to send (`reload`, `upgrade`) is sent.  -1: it was `run` and *plan is what to do; else the exit code, and *plan has the
  * sources only. */
 int mg_plan_make(int argc, char **argv, struct mg_plan *plan);
+
+/* ---- plan_file.c ---- */
+
+/* An unnamed file that holds `bytes`, closed on exec; or -1. */
+int mg_plan_save(const char *bytes, size_t size);
 /* Puts a plan into a file, and takes it out again in another process; 0, or -1: what is there is no
  * whole plan, and *plan is empty. */
 int mg_plan_write(const struct mg_plan *plan, FILE *file);

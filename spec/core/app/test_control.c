@@ -78,6 +78,20 @@ static void test_long_names(void)
     passes(250, 300);
 }
 
+static void test_an_image_beside_all_sockets(void)
+{
+    open_pair();
+    fill(MG_PLAN_LISTENERS, 5);
+    mg_control_add(&sent, MG_CONTROL_IMAGE, sent.fds[3]);
+    mg_control_add(&sent, "one too many", sent.fds[3]);
+    CHECK(mg_control_send(pair[0], &sent) == 0 && mg_control_receive(pair[1], &got) == 0);
+    CHECK(inode(mg_control_find(&got, MG_CONTROL_IMAGE)) == inode(sent.fds[3]));
+    CHECK(mg_control_find(&got, "one too many") == -1);
+    mg_control_close(&got);
+    CHECK(got.nfds == 0);
+    close_pair();
+}
+
 static void test_a_message_without_sockets(void)
 {
     struct mg_control drain = {.type = MG_CONTROL_DRAIN};
@@ -142,5 +156,6 @@ static void test_a_reader_that_does_not_read(void)
 }
 
 TEST_MAIN(TEST(test_any_number_of_sockets), TEST(test_long_names),
-          TEST(test_a_message_without_sockets), TEST(test_a_side_that_is_gone),
-          TEST(test_a_message_that_ends_early), TEST(test_a_reader_that_does_not_read))
+          TEST(test_an_image_beside_all_sockets), TEST(test_a_message_without_sockets),
+          TEST(test_a_side_that_is_gone), TEST(test_a_message_that_ends_early),
+          TEST(test_a_reader_that_does_not_read))
