@@ -4,6 +4,7 @@ local call = require "policies.envoy_lua.call"
 local fields = require "policies.envoy_lua.fields"
 local info = require "policies.envoy_lua.info"
 local log = require "moongate.log"
+local signature = require "policies.envoy_lua.signature"
 local time = require "moongate.time"
 
 local handle = {}
@@ -106,6 +107,14 @@ for name, level in pairs { Trace = "debug", Debug = "debug", Info = "info", Warn
 end
 
 function methods.base64Escape(_, bytes) return base64.encode(bytes) end
+
+--- A public key, as DER; get() of it is nil for one that cannot be used.
+function methods.importPublicKey(_, der, length) return signature.import(der:sub(1, length)) end
+
+--- Whether `text` is the signature of the data: true, or false and why.
+function methods:verifySignature(name, key, text, length, data, data_length)
+  return signature.verify(self.ctx, name, key, text:sub(1, length), data:sub(1, data_length))
+end
 
 --- Milliseconds since 1970.
 function methods.timestamp(_) return math.floor(time.now() * 1000) end

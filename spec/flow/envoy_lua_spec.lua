@@ -3,6 +3,7 @@ local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local loop = require "spec.support.loop"
 local net = require "spec.support.net"
+local process = require "spec.support.process"
 local upstream = require "spec.support.upstream"
 
 local SCRIPTS = {
@@ -162,6 +163,15 @@ end]],
 function envoy_on_request(handle)
   pcall(function() handle:respond({ [":status"] = "401" }, "first") end)
 end]],
+  signed = [[
+function envoy_on_request(handle)
+  local base64, headers = require "moongate.base64", handle:headers()
+  local der, signature = base64.decode(headers:get "x-key"), base64.decode(headers:get "x-signature")
+  local key = handle:importPublicKey(der, #der):get()
+  if not key then return handle:respond({ [":status"] = "400" }, "no key") end
+  local ok, why = handle:verifySignature(headers:get "x-hash", key, signature, #signature, "the data and more", 8)
+  handle:respond({ [":status"] = ok and "200" or "403" }, why)
+end]],
   counts = [[
 local count = 0
 function envoy_on_request(handle)
@@ -313,6 +323,32 @@ describe("scripts for Envoy's Lua filter", function()
   it("keep what they know from request to request", function()
     assert.equal("request 1", ask { path = "/counts" }.body)
     assert.equal("request 2", ask { path = "/counts" }.body)
+  end)
+
+  it("check signatures by public keys", function()
+    local folder = gateway.folder()
+    local function openssl(command) return process.read(("cd '%s' && { %s; } 2>/dev/null"):format(folder, command)) end
+    local function signed_by(kind, options, hash)
+      local key = openssl(("openssl genpkey -algorithm %s -pkeyopt %s -out k && "
+        .. "openssl pkey -in k -pubout -outform DER | base64 -w0"):format(kind, options))
+      local text = openssl(("printf 'the data' | openssl dgst -%s -sign k | base64 -w0"):format(hash))
+      return function(name, other_key, other_text)
+        local response = ask { path = "/signed", headers = { ["x-hash"] = name or hash:upper(),
+          ["x-key"] = other_key or key, ["x-signature"] = other_text or text } }
+        return ("%d %s"):format(response.status, response.body)
+      end, key, text
+    end
+    local rsa, _, other_text = signed_by("RSA", "rsa_keygen_bits:2048", "sha256")
+    assert.equal("200 ", rsa())
+    assert.equal("403 Failed to verify digital signature", rsa "sha512")
+    assert.equal("403 md5 is not supported", rsa "md5")
+    for curve, hash in pairs { ["P-256"] = "sha256", ["P-384"] = "sha384", ["P-521"] = "sha512" } do
+      local ec, key = signed_by("EC", "ec_paramgen_curve:" .. curve, hash)
+      for _ = 1, 2 do assert.equal("200 ", ec(), curve) end
+      assert.equal("403 Failed to verify digital signature", ec(nil, nil, other_text))
+      assert.equal("403 Failed to verify digital signature", rsa("sha256", nil, "AAAA"))
+      assert.equal("400 no key", ec(nil, key:sub(1, 40)))
+    end
   end)
 
   it("are refused with file and line for what is not here", function()
