@@ -30,6 +30,7 @@ static struct {
     void *alloc_arg;
     bool bounded;            /* what runs as a turn is no lane's */
     size_t used, base, most; /* base: what is the config's and not the policies' */
+    size_t slack;            /* garbage that is no cause for a look, because the config is large */
     uint64_t given;
     bool loading; /* `base` grows as the Lua state does */
 } b;
@@ -179,7 +180,7 @@ static bool pass_bound(size_t more)
         lua_sethook(b.L, stop, LUA_MASKCOUNT, 1);
         b.profiler.sa_handler(SIGPROF);
     }
-    return more < b.most && b.used + more <= b.base + 2 * b.most;
+    return more < b.most && b.used + more <= b.base + b.slack + 2 * b.most;
 }
 
 static void *count_memory(void *arg, void *block, size_t old, size_t size)
@@ -188,7 +189,7 @@ static void *count_memory(void *arg, void *block, size_t old, size_t size)
 
     (void)arg;
     if (size > old && (mg_budget_turn & 1) != 0 && !b.bounded && b.most != 0 &&
-        b.used + (size - old) > b.base + b.most && !pass_bound(size - old))
+        b.used + (size - old) > b.base + b.slack + b.most && !pass_bound(size - old))
         return NULL;
     p = b.alloc(b.alloc_arg, block, old, size);
     if (p != NULL || size == 0)
@@ -210,6 +211,8 @@ void mg_budget_end_load(size_t most, size_t held)
     b.loading = false;
     b.most = most;
     b.base = b.used - (held < b.used ? held : b.used);
+    /* The collector lets garbage grow to what there is besides, and while it is at it to twice that and more. */
+    b.slack = 2 * b.base > most / 2 ? 2 * b.base - most / 2 : 0;
 }
 
 size_t mg_budget_held(void)
@@ -225,7 +228,7 @@ uint64_t mg_budget_given(void)
 /* Past 7/8 it looks how much of that is garbage; were the two bounds one, it might have to look each time. */
 bool mg_budget_is_spent(void)
 {
-    if (b.L == NULL || b.most == 0 || mg_budget_held() < b.most - b.most / 8)
+    if (b.L == NULL || b.most == 0 || mg_budget_held() < b.slack + b.most - b.most / 8)
         return false;
     lua_gc(b.L, LUA_GCCOLLECT, 0);
     return mg_budget_held() >= b.most - b.most / 4;
