@@ -140,10 +140,11 @@ void mg_loop_defer_to_next(struct mg_loop *loop, struct mg_deferred *d)
         mg_list_append(&loop->next, &d->link);
 }
 
-static void run_sends(struct mg_loop *loop)
+void mg_loop_send_now(struct mg_loop *loop)
 {
-    loop->sends_put_off = 0;
     run_all(&loop->sends);
+    loop->sends_put_off = 0;
+    loop->staged = 0;
 }
 
 void mg_loop_defer_send(struct mg_loop *loop, struct mg_deferred *d)
@@ -152,7 +153,7 @@ void mg_loop_defer_send(struct mg_loop *loop, struct mg_deferred *d)
         return;
     mg_list_append(&loop->sends, &d->link);
     if (++loop->sends_put_off == MG_SENDS)
-        run_sends(loop);
+        mg_loop_send_now(loop);
 }
 
 /* Only what was there before: what is put off again waits for one more turn. */
@@ -267,7 +268,7 @@ int mg_loop_init(struct mg_loop *loop)
     mg_list_init(&loop->deferred);
     mg_list_init(&loop->next);
     mg_list_init(&loop->sends);
-    loop->sends_put_off = 0;
+    loop->sends_put_off = loop->staged = 0;
     read_clock(loop);
     loop->wheel_at = loop->now;
     loop->wheel_due = UINT64_MAX;
@@ -310,13 +311,13 @@ static bool is_alive(const struct mg_loop *loop)
 bool mg_loop_turn(struct mg_loop *loop, bool wait)
 {
     run_all(&loop->deferred);
-    run_sends(loop);
+    mg_loop_send_now(loop);
     poll_events(loop,
                 wait && mg_list_empty(&loop->next) && is_alive(loop) ? time_to_wait(loop) : 0);
     run_next(loop);
     run_wheel(loop);
     run_all(&loop->deferred);
-    run_sends(loop);
+    mg_loop_send_now(loop);
     return is_alive(loop);
 }
 

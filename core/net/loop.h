@@ -21,7 +21,8 @@ enum {
     MG_SCRATCH = 96 * 1024, /* a head and 64 KiB of body come in one read */
     MG_WHEEL = 4096 /* slots of 1 ms */,
     MG_BATCH = 256 /* events a turn */,
-    MG_SENDS = 64 /* put off at most */
+    MG_SENDS = 64 /* put off at most */,
+    MG_STAGE = 32 * 1024
 };
 
 struct mg_timer {
@@ -51,13 +52,15 @@ struct mg_loop {
     bool stopped;
     uint32_t watches; /* started; uv_ready is not counted */
     struct epoll_event batch[MG_BATCH];
-    int batch_at, batch_len;            /* those from `batch_at` on are still to be told */
-    struct mg_list deferred, next;      /* for the end of this turn; for the next one */
-    struct mg_list sends;               /* for the very end of this turn */
-    uint32_t sends_put_off;             /* since they were last done */
-    uint64_t now;                       /* ms; read once a turn */
-    uint64_t wheel_at;                  /* next tick to look at; no timer has an earlier slot */
-    uint64_t wheel_due;                 /* tick to wake up for; UINT64_MAX: none */
+    int batch_at, batch_len;       /* those from `batch_at` on are still to be told */
+    struct mg_list deferred, next; /* for the end of this turn; for the next one */
+    struct mg_list sends;          /* for the very end of this turn */
+    uint32_t sends_put_off;        /* since they were last done */
+    uint32_t staged;
+    char stage[MG_STAGE]; /* what those are to send, `staged` bytes; empty between two turns */
+    uint64_t now;         /* ms; read once a turn */
+    uint64_t wheel_at;    /* next tick to look at; no timer has an earlier slot */
+    uint64_t wheel_due;   /* tick to wake up for; UINT64_MAX: none */
     uint64_t wheel_bits[MG_WHEEL / 64]; /* slots that hold a timer */
     struct mg_list wheel[MG_WHEEL];
     uint32_t lingering; /* connections that only wait for their last bytes to go out: net/conn.c */
@@ -96,6 +99,8 @@ void mg_loop_defer(struct mg_loop *loop, struct mg_deferred *d);
 /* Calls d->fn once when all else in this turn is done, or as soon as MG_SENDS are put off: so the first
  * waits for 63 others at most.  It may call nobody's events. */
 void mg_loop_defer_send(struct mg_loop *loop, struct mg_deferred *d);
+/* Does at once what was put off so. */
+void mg_loop_send_now(struct mg_loop *loop);
 /* The same as mg_loop_defer(), in the next turn, after the events that have come by then. */
 void mg_loop_defer_to_next(struct mg_loop *loop, struct mg_deferred *d);
 

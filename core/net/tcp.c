@@ -249,7 +249,7 @@ static void on_ready(struct mg_watch *watch, uint32_t events)
     if (t->flags & TCP_CONNECTING)
         on_connected(t);
     if ((events & ~(uint32_t)EPOLLIN) && mg_buf_len(&t->out) > 0 &&
-        !(t->flags & (TCP_CLOSED | TCP_ENDED | TCP_CORKED)))
+        !(t->flags & (TCP_CLOSED | TCP_ENDED)))
         mg_tcp_send_queued(t);
     read_some(t);
 }

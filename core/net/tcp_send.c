@@ -1,5 +1,6 @@
 #include "net/tcp_state.h"
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 enum { SMALL = 2048 };
@@ -56,32 +57,47 @@ static ssize_t send_spans(struct mg_tcp *t, const struct iovec *iov, int n)
  * for many: a small request costs 6 to 15 % less, most where the peers sleep in between. */
 static bool cork(struct mg_tcp *t, const struct iovec *iov, int n, size_t total)
 {
-    if (!(t->flags & TCP_CORKED) && (mg_buf_len(&t->out) > 0 || (t->flags & TCP_CONNECTING)))
+    struct mg_loop *loop = t->conn.loop;
+
+    if (total > SMALL)
         return false;
-    if (t->err != 0 || mg_buf_len(&t->out) + total > SMALL)
+    if (total > MG_STAGE - loop->staged)
+        mg_loop_send_now(loop);
+    /* A second message must lie right behind the first. */
+    if ((t->flags & TCP_CORKED) && t->corked_at + t->corked != loop->staged)
+        mg_tcp_uncork(t);
+    if (t->err != 0 || mg_buf_len(&t->out) > 0 || (t->flags & TCP_CONNECTING))
         return false;
-    append_rest(&t->out, iov, n, 0);
+    if (!(t->flags & TCP_CORKED)) {
+        t->corked_at = (uint16_t)loop->staged;
+        t->corked = 0;
+    }
+    for (int i = 0; i < n; i++) {
+        memcpy(loop->stage + loop->staged, iov[i].iov_base, iov[i].iov_len);
+        loop->staged += (uint32_t)iov[i].iov_len;
+    }
+    t->corked += (uint16_t)total;
     t->flags |= TCP_CORKED;
-    mg_loop_defer_send(t->conn.loop, &t->sending);
+    mg_loop_defer_send(loop, &t->sending);
     return true;
 }
 
 void mg_tcp_uncork(struct mg_tcp *t)
 {
+    const char *bytes = t->conn.loop->stage + t->corked_at;
     ssize_t n;
 
     if (!(t->flags & TCP_CORKED))
         return;
     t->flags &= ~(uint32_t)TCP_CORKED;
     mg_list_remove(&t->sending.link);
-    n = send_bytes(t, mg_buf_bytes(&t->out), mg_buf_len(&t->out));
+    n = send_bytes(t, bytes, t->corked);
     if (n >= 0) {
-        mg_buf_consume(&t->out, (size_t)n);
+        mg_buf_append(&t->out, bytes + n, t->corked - (size_t)n);
         return;
     }
     t->err = (int)n;
     t->flags |= TCP_READABLE | TCP_HUNG_UP | TCP_UNTOLD;
-    mg_buf_free(&t->out);
     mg_loop_defer_to_next(t->conn.loop, &t->later);
 }
 
@@ -135,9 +151,7 @@ int mg_tcp_write(struct mg_conn *c, const struct iovec *iov, int n)
 
 size_t mg_tcp_queued(const struct mg_conn *c)
 {
-    const struct mg_tcp *t = of_conn(c);
-
-    return t->flags & TCP_CORKED ? 0 : mg_buf_len(&t->out);
+    return mg_buf_len(&of_conn(c)->out);
 }
 
 void mg_tcp_shutdown(struct mg_conn *c)

@@ -1,8 +1,8 @@
 /* tcp_state.h -- What tcp.c (reading, connecting, closing) and tcp_send.c (writing) share: one connection.
  *
  * Ownership:  private to those files.
- * Invariant:  `out` is empty unless the socket was too full for it, the connection does not stand yet,
- *             or TCP_CORKED is set.
+ * Invariant:  `out` is empty unless the socket was too full for it or the connection does not stand yet;
+ *             while TCP_CORKED is set neither is so.
  */
 #ifndef MG_TCP_STATE_H
 #define MG_TCP_STATE_H
@@ -17,7 +17,7 @@ enum mg_tcp_flags {
     TCP_ENDED = 16,    /* the peer's FIN, or an error, was told */
     TCP_READABLE = 32, /* the socket may have bytes, or its end, for us */
     TCP_HUNG_UP = 64,  /* ... its end, or an error: epoll will not say so again */
-    TCP_CORKED = 128,  /* the queue is to be sent at the end of the turn */
+    TCP_CORKED = 128,  /* bytes in the loop's stage are to be sent at the end of the turn */
     TCP_UNTOLD = 256   /* `err` is not known to the owner yet */
 };
 
@@ -30,12 +30,13 @@ struct mg_tcp {
     struct mg_watch watch;
     struct mg_deferred later;   /* reads on, tells an error, or frees */
     struct mg_deferred sending; /* uncorks */
-    struct mg_buf out;          /* what the socket did not take, or was not given yet */
+    struct mg_buf out;          /* what the socket did not take */
     struct dial *dial;          /* NULL: connected */
     struct mg_proxy_ends *ends; /* NULL: those of the socket */
     int fd;
     int err; /* 0, or why nothing can be sent any more */
     uint32_t flags;
+    uint16_t corked_at, corked; /* where in the stage; bytes */
 };
 _Static_assert(sizeof(struct mg_tcp) <= 160, "an idle connection is this large");
 
