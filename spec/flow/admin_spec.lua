@@ -51,6 +51,19 @@ describe("the admin address", function()
     assert.equal(count, (gw:metric("moongate_request_duration_seconds_bucket", { le = "+Inf" })))
   end)
 
+  it("serves more than a socket takes at once", function()
+    local many = gateway.start { args = { "--policy-path", "spec/bench/moongate/policies" }, config = [[
+      return {
+        listeners = { many = { address = "127.0.0.1:$many" } },
+        admin = { address = "127.0.0.1:$admin_of_many" },
+        routes = { { name = "all", policies = { { "bench_series", count = 20000 }, { "respond" } } } },
+      }]] }
+    local response = http.get(many.ports.admin_of_many, "/stats/prometheus")
+    assert.equal(response.headers["content-length"], tostring(#response.body))
+    assert.equal(20000, select(2, response.body:gsub("\nbench_%d+_total{", "")))
+    assert.equal("ready\n", http.get(many.ports.admin_of_many, "/healthz/ready").body)
+  end)
+
   it("knows no other page, no other method, and is no listener for traffic", function()
     local before = #up.requests
     assert.equal(404, assert(http.ask(gw.ports.admin, { path = "/" })).status)

@@ -17,6 +17,7 @@ int close(int fd);
 
 local C = ffi.C
 local AF_UNIX, AF_INET, STREAM_CLOEXEC, SOL_SOCKET, RCVTIMEO, NOSIGNAL = 1, 2, 524289, 1, 20, 16384
+local BUFFER = 65536 -- bytes
 local LOWEST, HIGHEST = 10240, 32000 -- not one of those that the kernel gives to clients
 
 local urandom = assert(io.open("/dev/urandom", "rb"))
@@ -91,18 +92,32 @@ function net.accepts(port)
   return fd ~= nil
 end
 
---- Sends `question` and returns all that comes until the peer closes, or nil.
-function net.ask(port, question)
+-- Calls take(buffer, length) for all that comes until the peer closes; false: nothing accepts.
+local function exchange(port, question, take)
   local fd = connected(port)
-  if not fd then return nil end
+  if not fd then return false end
   C.send(fd, question, #question, NOSIGNAL)
-  local buffer, parts = ffi.new("char[65536]"), {}
+  local buffer = ffi.new("char[?]", BUFFER)
   repeat
-    local n = tonumber(C.recv(fd, buffer, 65536, 0))
-    if n > 0 then parts[#parts + 1] = ffi.string(buffer, n) end
+    local n = tonumber(C.recv(fd, buffer, BUFFER, 0))
+    if n > 0 then take(buffer, n) end
   until n <= 0
   C.close(fd)
+  return true
+end
+
+--- Sends `question` and returns all that comes until the peer closes, or nil.
+function net.ask(port, question)
+  local parts = {}
+  if not exchange(port, question, function(buffer, n) parts[#parts + 1] = ffi.string(buffer, n) end) then return nil end
   return table.concat(parts)
+end
+
+--- Sends `question` and returns how many bytes come until the peer closes.
+function net.swallow(port, question)
+  local all = 0
+  exchange(port, question, function(_, n) all = all + n end)
+  return all
 end
 
 return net
