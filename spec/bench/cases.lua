@@ -4,6 +4,8 @@
 -- send the same number of different requests, spread over all rules or routes.
 local VARIETY = 64
 
+local cases = {}
+
 local function get(size, ...) return table.concat({ 200, size, "GET", "/b/" .. size, ... }, "\t") end
 
 local function spread(count, line)
@@ -20,7 +22,8 @@ local function rules(count)
   }
 end
 
-local function routes(count)
+--- The case of so many routes.
+function cases.routes(count)
   return {
     id = count .. " routes", servers = { "moongate " .. count .. " routes" },
     requests = spread(count, function(i)
@@ -46,8 +49,6 @@ end
 
 local plain = { "relay", "haproxy plain", "nginx plain", "moongate plain" }
 
-local cases = {}
-
 cases.all = {
   { id = "plain", requests = { get(100) }, servers = { "backend", unpack(plain) } },
   { id = "chain", requests = { get(100, "x-user: amy") }, header = "x-bench", split = true,
@@ -56,7 +57,7 @@ cases.all = {
       "moongate chain, all metrics", "moongate chain by YAML" } },
   { id = "64 KiB", requests = { get(65536) }, servers = plain },
   { id = "1 MiB", requests = { get(1048576) }, servers = plain },
-  rules(10), rules(10000), routes(10), routes(10000), manifests(10), manifests(10000),
+  rules(10), rules(10000), cases.routes(10), cases.routes(10000), manifests(10), manifests(10000),
 }
 
 --- CPU time of the first over that of the second, { case, server } each, at most `limit`.

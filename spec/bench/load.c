@@ -4,16 +4,18 @@
  *
  * Sends the requests of the file REQUESTS (requests.h) in turn to 127.0.0.1:PORT, one at a time on
  * each connection, until SECONDS have passed or so many were sent, and waits for the answers still
- * due.  With -r so many requests a second leave, evenly spaced, and a latency counts from the
- * moment its request was due: one that had to wait for a free connection is not flattered.
- * With -x every answer must bear that header.  With -H each connection sends one request and is
- * then held open until standard input ends.
+ * due; SIGTERM ends it as if its time had passed.  With -r so many requests a second leave, evenly
+ * spaced and on each connection in turn, and a latency counts from the moment its request was due:
+ * one that had to wait for a free connection is not flattered.  With -x every answer must bear that
+ * header.  With -H each connection sends one request and is then held open until standard input
+ * ends.
  *
  * Prints one JSON object.  An answer of another status or length than expected, a connection that
- * breaks and an answer that never comes are errors.  Answers need a Content-Length.
+ * breaks and an answer that never comes are errors.  "closed" counts all connections that ended
+ * before the run did, also those that ended well.  Answers need a Content-Length.
  * Exit: 0 when the run took place, whatever was answered; 1 when it could not; 2 for bad usage.
  *
- * Invariant:  a connection is either in flight or in the stack of idle ones, never both (held ones
+ * Invariant:  a connection is either in flight or in the ring of idle ones, never both (held ones
  *             are in neither).
  */
 #include "hist.h"
@@ -68,8 +70,9 @@ static struct {
 static int epoll;
 static struct requests requests;
 static struct conn **idle;
-static size_t idle_count, in_flight;
-static uint64_t issued, answered, errors, next_due, begun, ended, last_answer;
+static size_t idle_first, idle_count, in_flight;
+static volatile sig_atomic_t stopping;
+static uint64_t issued, answered, errors, closed, next_due, begun, ended, last_answer;
 static uint64_t statuses[STATUS_MAX];
 static struct name names[NAMES_MAX];
 static const char *first_error;
@@ -93,6 +96,7 @@ static void count_error(const char *why)
 
 static void drop(struct conn *c)
 {
+    closed += c->fd >= 0;
     if (c->fd >= 0)
         close(c->fd);
     c->fd = -1;
@@ -104,7 +108,16 @@ static void settle(struct conn *c)
     in_flight--;
     last_answer = now_ns();
     if (!opt.hold)
-        idle[idle_count++] = c;
+        idle[(idle_first + idle_count++) % opt.connections] = c;
+}
+
+static struct conn *take_idle(void)
+{
+    struct conn *c = idle[idle_first];
+
+    idle_first = (idle_first + 1) % opt.connections;
+    idle_count--;
+    return c;
 }
 
 static void fail(struct conn *c, const char *why)
@@ -159,7 +172,7 @@ static void start(struct conn *c, uint64_t due)
 
 static bool may_issue(uint64_t now)
 {
-    return (opt.duration == 0 || now < begun + opt.duration) &&
+    return !stopping && (opt.duration == 0 || now < begun + opt.duration) &&
            (opt.limit == 0 || issued < opt.limit) && errors < ERRORS_MAX;
 }
 
@@ -172,7 +185,7 @@ static void pump(uint64_t now)
         if (due > now)
             return;
         next_due += opt.interval;
-        start(idle[--idle_count], due);
+        start(take_idle(), due);
     }
 }
 
@@ -363,15 +376,21 @@ static void print_counts(void)
 
 static void report(void)
 {
-    printf("{\"requests\":%llu,\"errors\":%llu,\"first_error\":\"%s\",\"seconds\":%.6f,",
-           (unsigned long long)answered, (unsigned long long)errors,
-           first_error == NULL ? "" : first_error,
+    printf("{\"requests\":%llu,\"errors\":%llu,\"closed\":%llu,", (unsigned long long)answered,
+           (unsigned long long)errors, (unsigned long long)closed);
+    printf("\"first_error\":\"%s\",\"seconds\":%.6f,", first_error == NULL ? "" : first_error,
            ended > begun ? (double)(ended - begun) / 1e9 : 0.0);
     printf("\"latency_us\":{\"p50\":%.1f,\"p99\":%.1f,\"p99.9\":%.1f,\"max\":%.1f},", us(0.5),
            us(0.99), us(0.999), (double)latency.max / 1e3);
     print_counts();
     printf("}\n");
     fflush(stdout);
+}
+
+static void on_term(int signal)
+{
+    (void)signal;
+    stopping = 1;
 }
 
 static int usage(void)
@@ -437,6 +456,7 @@ int main(int argc, char **argv)
     opt.port = sock_port(argv[optind]);
     requests = requests_load(argv[optind + 1]);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGTERM, on_term);
     sock_raise_limit();
     if (!prepare()) {
         perror("load");
