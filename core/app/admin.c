@@ -10,13 +10,22 @@
 #include "http/server.h"
 #include "net/listener.h"
 
-enum { ADMIN_CONNECTIONS = 64, ADMIN_NICE = 10, PIECE = 65536 };
+enum {
+    ADMIN_CONNECTIONS = 64,
+    ADMIN_NICE = 10,
+    PIECE = 65536,
+    DRAIN_MS = 5000, /* for pages that are being made and sent */
+    DRAIN_LOOK_MS = 10
+};
 
 struct admin {
     const struct mg_admin_opts *opts;
     struct mg_loop loop;
     struct mg_listener *listener;
+    struct mg_list clients;
     struct mg_watch control;
+    struct mg_timer drain;
+    uint64_t drain_until; /* 0: it does not drain */
     struct mg_limits limits;
     struct mg_profiling profiling;
 };
@@ -24,6 +33,7 @@ struct admin {
 /* One connection and the request on it. */
 struct client {
     struct admin *admin;
+    struct mg_list link;
     struct mg_server *server;
     struct mg_stream *stream; /* of a request in progress */
     struct mg_arena arena;
@@ -236,6 +246,7 @@ static void on_closed(struct mg_server *server)
     struct client *c = mg_server_owner(server);
 
     mg_listener_release(c->admin->listener, MG_CLIENTS_NOBODY);
+    mg_list_remove(&c->link);
     mg_arena_free(&c->arena);
     free(c);
 }
@@ -281,9 +292,36 @@ static void on_accept(struct mg_listener *l, struct mg_conn *conn, uint64_t clie
         return;
     }
     c->admin = a;
+    mg_list_append(&a->clients, &c->link);
     mg_arena_init(&c->arena);
     mg_list_init(&c->more.link);
     c->more.fn = on_more;
+}
+
+/* ---- the end ------------------------------------------------------------------------------ */
+
+static void on_drain_look(struct mg_timer *t)
+{
+    struct admin *a = MG_LIST_OF(t, struct admin, drain);
+    bool done = mg_list_empty(&a->clients) && a->loop.lingering == 0;
+
+    if (done || mg_loop_now(&a->loop) >= a->drain_until)
+        mg_loop_stop(&a->loop);
+    else
+        mg_timer_set(&a->loop, &a->drain, DRAIN_LOOK_MS);
+}
+
+/* Who was accepted is answered; who waits in the socket's queue is the successor's, which begins when this process has
+ * ended. */
+static void drain(struct admin *a)
+{
+    if (a->drain_until != 0)
+        return;
+    for (struct mg_list *at = a->clients.next; at != &a->clients; at = at->next)
+        mg_server_drain(MG_LIST_OF(at, struct client, link)->server);
+    mg_listener_close(a->listener);
+    a->drain_until = mg_loop_now(&a->loop) + DRAIN_MS;
+    on_drain_look(&a->drain);
 }
 
 /* ---- the process -------------------------------------------------------------------------- */
@@ -294,8 +332,10 @@ static void on_control(struct mg_watch *watch, uint32_t events)
     static struct mg_control message;
 
     (void)events;
-    if (mg_control_receive(a->opts->control, &message) != 0 || message.type == MG_CONTROL_DRAIN)
-        mg_loop_stop(&a->loop);
+    if (mg_control_receive(a->opts->control, &message) != 0)
+        mg_loop_stop(&a->loop); /* the master has gone */
+    else if (message.type == MG_CONTROL_DRAIN)
+        drain(a);
 }
 
 int mg_admin_run(const struct mg_admin_opts *o)
@@ -311,6 +351,8 @@ int mg_admin_run(const struct mg_admin_opts *o)
         return 1;
     a->opts = o;
     mg_limits_default(&a->limits);
+    mg_list_init(&a->clients);
+    mg_timer_init(&a->drain, on_drain_look);
     a->profiling.loop = &a->loop;
     a->profiling.board = o->shared->profile;
     a->profiling.done = on_profiled;

@@ -1,21 +1,24 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
+local loop = require "spec.support.loop"
 local process = require "spec.support.process"
 local upstream = require "spec.support.upstream"
+
+local CONFIG = [[
+  return {
+    listeners = { web = { address = "127.0.0.1:$web" } },
+    admin = { address = "127.0.0.1:$admin" },
+    services = { up = { endpoints = { { address = "$up" } } } },
+    policies = { { "metrics", istio = { {} } } },
+    routes = { { name = "all", backends = { { service = "up" } } } },
+  }]]
 
 describe("the admin address", function()
   local gw, up
 
   setup(function()
     up = upstream.start()
-    gw = gateway.start { values = { up = up.address }, workers = 2, config = [[
-      return {
-        listeners = { web = { address = "127.0.0.1:$web" } },
-        admin = { address = "127.0.0.1:$admin" },
-        services = { up = { endpoints = { { address = "$up" } } } },
-        policies = { { "metrics", istio = { {} } } },
-        routes = { { name = "all", backends = { { service = "up" } } } },
-      }]] }
+    gw = gateway.start { values = { up = up.address }, workers = 2, config = CONFIG }
   end)
 
   teardown(gateway.stop_all)
@@ -23,6 +26,23 @@ describe("the admin address", function()
   it("says that the gateway lives and is ready", function()
     assert.equal("ready\n", http.get(gw.ports.admin, "/healthz/ready").body)
     assert.equal("live\n", http.get(gw.ports.admin, "/healthz/live").body)
+  end)
+
+  it("answers whoever asks while another config is taken", function()
+    local stop, asked, ended = false, 0, 0
+    for _ = 1, 8 do
+      loop.spawn(function()
+        while not stop do
+          assert.equal(200, assert(http.ask(gw.ports.admin, { path = "/stats/prometheus" })).status)
+          asked = asked + 1
+        end
+        ended = ended + 1
+      end)
+    end
+    for _ = 1, 20 do assert(gw:reload(CONFIG, { up = up.address })) end
+    stop = true
+    assert.truthy(loop.poll(function() return ended == 8 or nil end))
+    assert.is_true(asked > 20)
   end)
 
   it("shows what it runs, but no key", function()
