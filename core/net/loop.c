@@ -5,9 +5,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-enum { CLOSE_WAIT_MS = 5000 };
+enum { CLOSE_WAIT_MS = 5000, JOB_NICE = 5 };
 
 /* ---- the wheel ---------------------------------------------------------------------- */
 
@@ -380,10 +381,21 @@ bool mg_loop_busy(const struct mg_loop *loop)
 
 /* ---- jobs ---------------------------------------------------------------------------- */
 
+/* It has one connection's work, the loop's thread everybody's.  (0 is this thread, not the process: sched(7).) */
+static void give_way(void)
+{
+    static _Thread_local bool given;
+
+    if (!given)
+        setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + JOB_NICE);
+    given = true;
+}
+
 static void run_job(uv_work_t *req)
 {
     struct mg_job *job = MG_LIST_OF(req, struct mg_job, req);
 
+    give_way();
     job->work(job);
 }
 

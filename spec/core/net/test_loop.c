@@ -1,6 +1,7 @@
 /* test_loop.c -- Timers never early and never lost, jobs, and a loop that closes clean. */
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "net/loop.h"
 #include "test.h"
@@ -193,7 +194,7 @@ static void test_hundred_thousand(void)
 
 struct sum {
     struct mg_job job;
-    int worked, told;
+    int worked, told, nice;
     uv_thread_t by;
 };
 
@@ -202,6 +203,7 @@ static void work(struct mg_job *job)
     struct sum *s = MG_LIST_OF(job, struct sum, job);
 
     s->by = uv_thread_self();
+    s->nice = getpriority(PRIO_PROCESS, 0);
     s->worked++;
 }
 
@@ -215,6 +217,7 @@ static void test_jobs(void)
     struct mg_loop loop;
     struct sum s[8];
     uv_thread_t self = uv_thread_self();
+    int base = getpriority(PRIO_PROCESS, 0);
 
     memset(s, 0, sizeof(s));
     CHECK(mg_loop_init(&loop) == 0);
@@ -227,6 +230,7 @@ static void test_jobs(void)
     for (int i = 0; i < 8; i++) {
         CHECK(s[i].worked == 1 && s[i].told == 1);
         CHECK(!uv_thread_equal(&s[i].by, &self));
+        CHECK(s[i].nice == (base < 14 ? base + 5 : 19));
     }
     /* One more, which closing has to wait for. */
     CHECK(mg_loop_submit(&loop, &s[0].job) == 0);
