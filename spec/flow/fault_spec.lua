@@ -323,24 +323,7 @@ describe("fault", function()
     end
   end)
 
-  -- ---- names and certificates -------------------------------------------------------------
-
-  it("a name that comes back is served as soon as it does", function()
-    if process.read("unshare -m true 2>&1"):find "%S" then pending "needs a mount namespace of its own" return end
-    local other = upstream.start(function() return { body = "found" } end)
-    local named = gateway.start { files = { hosts = "127.0.0.1 localhost\n" }, values = { port = other.port },
-      shell = 'exec unshare -m sh -c \'mount --bind "$0/hosts" /etc/hosts && exec "$@"\' "$0" "$@"', config = [[
-        return {
-          listeners = { web = { address = "127.0.0.1:$web" } },
-          services = { up = { endpoints = { "back.invalid:$port" } } },
-          routes = { { backends = { { service = "up" } } } },
-        }]] }
-    finally(gateway.stop_all)
-    assert.equal(503, assert(named:ask {}).status)
-    gateway.write(named.folder .. "/hosts", "127.0.0.1 localhost back.invalid\n")
-    local response = http.ask_until(named.ports.web, {}, function(answer) return answer.status == 200 end, 20)
-    assert.equal("found", assert(response).body)
-  end)
+  -- ---- certificates (names: spec/flow/names_spec.lua) --------------------------------------
 
   it("an upstream whose certificate has run out is not asked", function()
     local folder = gateway.folder()

@@ -55,10 +55,12 @@ local function corpus(list, gateway, label, runs)
   end
 end
 
+local SLEEPS = { ["spec/flow/names_spec.lua"] = true }
+
 local function flow(list, gateway, label, options)
   for _, file in ipairs(lines "ls spec/flow/*_spec.lua") do
     local command = gateway .. " " .. BUSTED .. options .. file
-    list[#list + 1] = { name = label .. " " .. file, reads = "busted", command = command }
+    list[#list + 1] = { name = label .. " " .. file, reads = "busted", command = command, waits = SLEEPS[file] }
   end
 end
 
@@ -85,6 +87,8 @@ end
 local function soak(list, label, build)
   list[#list + 1] = { name = label .. " soak", reads = "counts", waits = true,
     command = ("sh spec/soak/run 60 60 '%s'"):format(build) }
+  list[#list + 1] = { name = label .. " reloads", reads = "counts", waits = true,
+    command = ("sh spec/soak/reload 10 300 '%s'"):format(build) }
 end
 
 --- All jobs, the ones that wait longest first.
