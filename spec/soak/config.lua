@@ -7,7 +7,9 @@ local function route(path, backends, ...)
 end
 local up = { { service = "up" } }
 local tls = { certs = { { cert = "$folder/a.test.crt", key = "$folder/a.test.key" } } }
-local limits = { requests_per_connection = 200, body_bytes = "1MiB", header_bytes = "8KiB", body_timeout = "60s" }
+local limits = { requests_per_connection = 200, body_bytes = "1MiB", header_bytes = "8KiB",
+  header_timeout = "60s", body_timeout = "60s" } -- a machine that is slow makes no error
+local pool = { idle_timeout = "2s", connect_timeout = "60s" }
 local silent, split = route("/silent", up), route("/split", { { service = "up", weight = 3 }, { service = "named" } })
 silent.timeout = "300ms"
 split.retries = { attempts = 1 }
@@ -19,10 +21,10 @@ return {
   },
   admin = { address = "127.0.0.1:$admin" },
   services = {
-    up = { endpoints = { ENDPOINTS }, pool = { idle_timeout = "2s" }, outlier_detection = { consecutive_5xx = 0 } },
-    named = { endpoints = { "localhost:$port" }, pool = { idle_timeout = "2s" } },
-    odd = { endpoints = { "$odd" }, pool = { idle_timeout = "2s" } },
-    secure = { endpoints = { "127.0.0.1:$far" }, pool = { idle_timeout = "2s" },
+    up = { endpoints = { ENDPOINTS }, pool = pool, outlier_detection = { consecutive_5xx = 0 } },
+    named = { endpoints = { "localhost:$port" }, pool = pool },
+    odd = { endpoints = { "$odd" }, pool = pool },
+    secure = { endpoints = { "127.0.0.1:$far" }, pool = pool,
       tls = { ca = "$folder/ca.crt", sni = "a.test" } },
     dead = { endpoints = { "127.0.0.1:$dead" } },
   },
@@ -89,7 +91,7 @@ function config.policies(edition)
       function asks.request(_, ctx)
         ctx:sleep(2)
         local answer, err = http.request { service = "up", path = "/bytes/100",
-          headers = { ["x-id"] = ctx.req.headers["x-id"] } }
+          headers = { ["x-id"] = ctx.req.headers["x-id"] }, timeout = 60000 }
         if not answer then return ctx:respond(503, err) end
         return ctx:respond(200, answer.body)
       end

@@ -26,7 +26,7 @@ end
 --- How many descriptors a process has.
 function procs.descriptors(pid) return #links(pid) end
 
---- The pids of the workers: those children of the master that listen on `port`, in the order of their starts.
+--- The pids of the workers: those children of the master that listen on `port`, in ascending order.
 function procs.workers(gw, port)
   local all, pids = sockets(), {}
   for _, pid in ipairs(gw:children()) do

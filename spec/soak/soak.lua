@@ -70,8 +70,10 @@ end
 -- It is stopped before it is killed, so that what it holds then is what it holds when it dies.
 local function kill(gw)
   local pids = procs.workers(gw, gw.ports.web)
-  local victim = pids[2 + seen.kills % (WORKERS - 1)]
-  if not victim or #pids < WORKERS then return ledger:failed(("there are %d workers"):format(#pids)) end
+  if #pids < WORKERS then return ledger:failed(("there are %d workers"):format(#pids)) end
+  local others = {}
+  for _, pid in ipairs(pids) do if pid ~= seen.survivor then others[#others + 1] = pid end end
+  local victim = others[1 + seen.kills % #others]
   process.signal(victim, SIGSTOP)
   ledger:kill(procs.clients(victim, { [gw.ports.web] = true, [gw.ports.tls] = true }))
   local began = loop.now()

@@ -50,7 +50,7 @@ function summary.say(ledger, seen, build)
   holds(ledger.total > 0 and ledger.wrong_answers == 0, "%d wrong answers", ledger.wrong_answers)
   holds(ledger.unexpected == 0, "%d unexpected errors; %d on the %d connections of killed workers", ledger.unexpected,
     ledger.excused, ledger.killed)
-  holds(seen.after.worker <= seen.before.worker and seen.after.master <= seen.before.master,
+  holds(seen.after.worker > 0 and seen.after.worker <= seen.before.worker and seen.after.master <= seen.before.master,
     "descriptors, nobody connected: worker %d, then %d; master %d, then %d", seen.before.worker, seen.after.worker,
     seen.before.master, seen.after.master)
   say_line("slowest return of a killed worker: %.0f ms", seen.slowest_return * 1000)
@@ -62,7 +62,7 @@ function summary.say(ledger, seen, build)
   local text = "memory, resident%s:\n" .. worker_text:gsub("%%", "%%%%") .. "\n" .. master_text:gsub("%%", "%%%%")
     .. "\n" .. all_text:gsub("%%", "%%%%")
   if judged then
-    holds(worker <= FLAT and master <= FLAT, text, "")
+    holds(seen.after.worker > 0 and worker <= FLAT and master <= FLAT, text, "")
   else
     say_line(text, sanitized and " (not judged: the sanitizer keeps what is freed, and looks for leaks itself)"
       or " (not judged: too short)")

@@ -86,7 +86,7 @@ end
 -- So few requests a second that the others have the machine: it is there for what the sanitizers say.
 local function soak(list, label, build)
   list[#list + 1] = { name = label .. " soak", reads = "counts", waits = true,
-    command = ("sh spec/soak/run 60 60 '%s'"):format(build) }
+    command = ("sh spec/soak/run 60 40 '%s'"):format(build) }
   list[#list + 1] = { name = label .. " reloads", reads = "counts", waits = true,
     command = ("sh spec/soak/reload 10 300 '%s'"):format(build) }
 end
