@@ -287,7 +287,10 @@ static enum progress go_on(struct mg_worker *w)
 static void on_load(struct mg_deferred *d)
 {
     struct mg_worker *w = MG_LIST_OF(d, struct mg_worker, load);
-    enum progress at = go_on(w);
+    enum progress at;
+
+    mg_loop_send_now(&w->loop); /* what is ready does not wait for a piece of the load */
+    at = go_on(w);
 
     if (at == SERVES || at == REFUSED)
         tell(w, at == SERVES ? MG_CONTROL_READY : MG_CONTROL_FAILED);
