@@ -187,8 +187,10 @@ static void undo(struct mg_sockets *s, struct change *c)
     for (uint32_t i = 0; i < c->plan->nlisteners; i++)
         if (c->made[i].address != NULL)
             close_set(&c->made[i], s->slots);
-    if (c->admin >= 0)
+    if (c->admin >= 0) {
         close(c->admin);
+        mg_bind_unlink(c->plan->admin);
+    }
 }
 
 static void change_admin(struct mg_sockets *s, struct change *c)
@@ -199,6 +201,7 @@ static void change_admin(struct mg_sockets *s, struct change *c)
         /* Not only closed: the admin process that has it too may take its time to end. */
         shutdown(s->admin, SHUT_RD);
         close(s->admin);
+        mg_bind_unlink(s->admin_address);
     }
     free(s->admin_address);
     s->admin = c->admin;
@@ -290,6 +293,8 @@ void mg_sockets_end(const struct mg_sockets *s)
 {
     for (uint32_t i = 0; i < s->n; i++)
         mg_bind_unlink(s->sets[i].address);
+    if (s->admin >= 0)
+        mg_bind_unlink(s->admin_address);
 }
 
 void mg_sockets_message(const struct mg_sockets *s, uint32_t slot, struct mg_control *message)

@@ -110,6 +110,19 @@ local function check_unix(listener, taken, path, report)
   claim(taken, "unix", file, ("listener '%s'"):format(listener.name), join(path, "address"), report)
 end
 
+local function check_admin(admin, taken, report)
+  local path = { "admin", "address" }
+  local host, port
+  if address.is_unix(admin.address) then
+    host, port = address.parse_unix(admin.address)
+    if host then return claim(taken, "unix", host, "a listener", path, report) end
+  else
+    host, port = address.parse_ip(admin.address)
+    if host then return claim(taken, host, port, "a listener", path, report) end
+  end
+  report(path, ("bad address %q; %s"):format(admin.address, port))
+end
+
 local function check_listener(listener, known, taken, path, report)
   defaults.fill(listener, defaults.listener)
   listener.limits = defaults.fill(listener.limits, defaults.limits)
@@ -143,15 +156,7 @@ local function check_listeners(draft, options, report)
   if #draft.listeners > MOST_LISTENERS then
     report({ "listeners" }, ("expected at most %d listeners, got %d"):format(MOST_LISTENERS, #draft.listeners))
   end
-  if draft.admin and draft.admin.address then
-    local path = { "admin", "address" }
-    local host, port = address.parse_ip(draft.admin.address)
-    if host then
-      claim(taken, host, port, "a listener", path, report)
-    else
-      report(path, ("bad address %q; %s"):format(draft.admin.address, port))
-    end
-  end
+  if draft.admin and draft.admin.address then check_admin(draft.admin, taken, report) end
   return known
 end
 

@@ -14,6 +14,7 @@ describe("Unix sockets", function()
       behind = { address = "unix:$folder/behind", trusted_hops = 1, limits = { connections_per_client = 1 } },
       port = { address = "127.0.0.1:$port" },
     },
+    admin = { address = "unix:$folder/admin" },
     services = { up = { endpoints = { { address = "unix:$folder/up" } } },
       gone = { endpoints = { { address = "unix:$folder/nobody" } } } },
     policies = { { "access_log", path = "stdout",
@@ -45,6 +46,22 @@ describe("Unix sockets", function()
     end
     assert.equal("660 socket", mode(folder .. "/web"))
     assert.truthy(gw:logged("ACCESS [-] unix:" .. folder .. "/up"), gw:log())
+  end)
+
+  it("serve the admin pages, and go when they are served elsewhere", function()
+    assert.equal(200, http.ask("unix:" .. folder .. "/admin", { path = "/healthz/ready" }).status)
+    local config = [[return { listeners = { web = { address = "127.0.0.1:$web" } },
+      routes = { { policies = { "respond" } } }, admin = { address = "unix:$folder/%s" } }]]
+    local other = gateway.start { values = { folder = folder }, config = config:format "own" }
+    assert.equal("socket", mode(folder .. "/own"):match "%a+$")
+    assert.truthy(other:reload(config:format "moved", { folder = folder }))
+    assert.equal(200, http.ask_until("unix:" .. folder .. "/moved", { path = "/healthz/ready" },
+      function(answer) return answer.status == 200 end, 20).status)
+    assert.equal("", mode(folder .. "/own"):match "socket" or "")
+    other:stop()
+    assert.equal("", mode(folder .. "/moved"):match "socket" or "")
+    local code, text = gateway.run("run", "--admin", "unix:here", gw.path)
+    assert.same({ 2, true }, { code, text:find("--admin: expected a whole path", 1, true) ~= nil })
   end)
 
   it("say nothing of a client's address, and no rule takes it for one", function()

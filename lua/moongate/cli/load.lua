@@ -43,8 +43,8 @@ local function value_error(values)
     if err then return err end
   end
   if values.admin then
-    local host, err = address.parse_ip(values.admin)
-    if not host then return ("--admin: %s, got %q"):format(err, values.admin) end
+    local place, err = (address.is_unix(values.admin) and address.parse_unix or address.parse_ip)(values.admin)
+    if not place then return ("--admin: %s, got %q"):format(err, values.admin) end
   end
   local bind = values.bind and (values.bind:match("^%[(.*)%]$") or values.bind)
   if bind and not address.is_ip(bind) then
