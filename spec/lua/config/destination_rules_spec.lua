@@ -410,6 +410,18 @@ data: {ca.crt: CA}
     assert.matches("maglev.tableSize: expected a prime, got 100",
       refused "trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true, maglev: {tableSize: 100}}}}")
     assert.matches("'*' stands alone", refused("exportTo: ['*', default]"):gsub('"', "'"), 1, true)
+    for more, why in pairs {
+      ["exportTo: [default, '.']"] = "spec.exportTo[1]: . is there twice",
+      ["exportTo: ['~']"] = "spec.exportTo[0]: expected",
+      ["workloadSelector: {matchLabels: {a: b}}, exportTo: [other]"] = "spec.exportTo: expected '.' beside",
+      ["subsets: [{name: a}, {name: a}]"] = "spec.subsets[1].name: subset a is there twice",
+      ["trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: ''}}}"] = "httpHeaderName: expected a length",
+      ["trafficPolicy: {outlierDetection: {consecutiveLocalOriginFailures: 5}}"] =
+        "outlierDetection.consecutiveLocalOriginFailures: needs splitExternalLocalOriginErrors",
+      ["subsets: [{name: a, labels: {v: ~}}]"] = "spec.subsets[0].labels.v: expected a value, found null",
+    } do
+      assert.matches(why, refused(more), 1, true)
+    end
     assert.matches("connectTimeout: expected", refused "trafficPolicy: {connectionPool: {tcp: {connectTimeout: 0s}}}")
     assert.matches("spec.host: expected '*' alone", texts(select(2, load(rule "{host: 'a.*.test'}"))), 1, true)
     assert.matches("portLevelSettings[0]: 'port' is missing",

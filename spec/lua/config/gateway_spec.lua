@@ -104,6 +104,12 @@ describe("Istio's Gateways", function()
     end
   end)
 
+  it("read certificates from Secrets or from files, not from both", function()
+    local mode = tls_of "SIMPLE, credentialName: own, serverCertificate: /a, privateKey: /b"
+    assert.matches("tls: expected certificates from Secrets or from files, found both",
+      refused(gateway(server(443, "HTTPS", '"*"', mode)) .. secret "own"))
+  end)
+
   it("read certificates from files too", function()
     local path = os.tmpname()
     local file = assert(io.open(path, "w"))

@@ -348,6 +348,8 @@ local BAD = {
     "18: AuthorizationPolicy web-api-rbac: spec.rules[0].to[0].operation.methods: expected a list, found a mapping" },
   { "20-web-api-rbac", "methods: [\"GET\"]", "methods: [~]",
     "18: AuthorizationPolicy web-api-rbac: spec.rules[0].to[0].operation.methods[0]: expected a value, found null" },
+  { "20-web-api-rbac", "app: web-api", "app: ~",
+    "10: AuthorizationPolicy web-api-rbac: spec.selector.matchLabels.app: expected a value, found null" },
   { "20-web-api-rbac", "methods: [\"GET\"]", "methods: [on]",
     "18: not YAML: 'on' is a boolean to YAML 1.1 and a string to 1.2: quote it, or write true or false" },
   { "20-web-api-rbac", "methods: [\"GET\"]", "ports: [\"http\"]",

@@ -134,6 +134,8 @@ describe("PeerAuthentications", function()
       ["{" .. SHOP .. ", portLevelMtls: {}}"] = "spec.portLevelMtls: expected at least one port",
       ["{" .. SHOP .. ", portLevelMtls: {http: {mode: STRICT}}}"] =
         'spec.portLevelMtls.http: expected a port from 1 to 65535, found "http"',
+      ["{selector: {matchLabels: {app: '*'}}, mtls: {mode: STRICT}}"] =
+        "spec.selector.matchLabels.app: expected a label and its whole value",
       ["{mtls: {mode: STRCT}}"] = "spec.mtls.mode: expected one of 'UNSET', 'DISABLE', 'PERMISSIVE', ",
       ["{mtls: {mod: STRICT}}"] = "spec.mtls.mod: unknown key 'mod'; did you mean 'mode'?",
     } do

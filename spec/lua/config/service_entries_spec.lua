@@ -170,6 +170,9 @@ spec:
     for more, why in pairs {
       [", workloadSelector: {labels: {a: '*'}}"] = "spec.workloadSelector.labels.a: expected a label without '*'",
       [", resolution: DNS, addresses: [10.0.0.1, 10.0.0.0/8]"] = "spec.addresses[1]: a block stands with",
+      [", exportTo: ['*', a]"] = 'spec.exportTo[0]: "*" stands alone',
+      [", resolution: STATIC, endpoints: [{address: 127.0.0.1, ports: {web: 80}}]"] =
+        "spec.endpoints[0].ports.web: is no name of one of the ports",
       [", addresses: [10.0.0.0/33]"] = "spec.addresses[0]: expected an IP address or a block",
       [", resolution: DNS_ROUND_ROBIN, endpoints: [{address: a.test}, {address: b.test}]"] =
         "spec.endpoints: expected at most one with resolution DNS_ROUND_ROBIN",

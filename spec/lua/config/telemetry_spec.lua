@@ -175,6 +175,9 @@ describe("Telemetries and the mesh's settings", function()
         "spec.metrics[0].overrides[0].tagOverrides.a-b: expected the name of a label",
       [telemetry("prod", "{metrics: [{overrides: [{tagOverrides: {a: {operation: REMOVE, value: request.host}}}]}]}")] =
         "spec.metrics[0].overrides[0].tagOverrides.a.value: stands without operation REMOVE",
+      [telemetry("prod", "{selector: {matchLabels: {a: '*'}}}")] = "spec.selector.matchLabels.a: expected a label",
+      [telemetry("prod", "{selector: {matchLabels: {a: b}}, targetRefs: [{kind: Service, name: s}]}")] =
+        "spec.targetRefs: expected one of selector, targetRefs and targetRef",
       [telemetry("prod", "{metrics: [{overrides: [{tagOverrides: {a: {}}}]}]}")] =
         "spec.metrics[0].overrides[0].tagOverrides.a.value: expected a value",
       [mesh_config(FILES:gsub("RESPONSE_CODE", "NOPE"))] =

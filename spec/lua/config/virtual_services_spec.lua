@@ -222,6 +222,9 @@ describe("VirtualServices match", function()
     for match, message in pairs {
       ["uri: {exact: /a, prefix: /b}"] = "uri: expected one of exact, prefix and regex, found several",
       ["uri: {}"] = "uri: expected exact, prefix or regex",
+      ["headers: {a: {prefix: ''}}"] = "headers.a.prefix: expected a text; {} means that it is there",
+      ["method: {prefix: ''}"] = "method.prefix: expected a text; {} means that it is there",
+      ["headers: {a: ~}"] = "headers.a: expected a value, found null",
       ["uri: {regex: '(?=a)'}"] = 'uri.regex: bad regular expression "(?=a)"; invalid perl operator: (?=',
       ["queryParams: {q: {regex: '*a'}}"] = 'queryParams.q.regex: bad regular expression "*a"; '
         .. "no argument for repetition operator: *",
@@ -282,6 +285,9 @@ describe("VirtualServices answer", function()
       ["  - redirect: {uri: a}\n"] = ".redirect.uri: expected a path that starts with '/', got \"a\"",
       ["  - redirect: {uri: /a, prefixRewrite: /b}\n"] = ".redirect.prefixRewrite: expected one of uri and "
         .. "prefixRewrite, found both",
+      ["  - redirect: {}\n"] = ".redirect: expected uri, prefixRewrite, authority, scheme or port",
+      ["  - match: [{uri: {exact: /a}}]\n    redirect: {prefixRewrite: /b}\n"] =
+        ".redirect.prefixRewrite: needs matches whose uri is a prefix",
       ["  - redirect: {port: 81, derivePort: FROM_REQUEST_PORT}\n"] = ".redirect.derivePort: expected one of port and "
         .. "derivePort, found both",
       ["  - redirect: {redirectCode: 304}\n"] = ".redirect.redirectCode: expected one of '0', '301', '302'",
@@ -340,6 +346,7 @@ describe("VirtualServices rewrite", function()
       ["{uri: /a, uriRegexRewrite: {match: a, rewrite: b}}"] = "expected one of uri and uriRegexRewrite, found both",
       ["{uriRegexRewrite: {match: '(', rewrite: b}}"] = 'uriRegexRewrite.match: bad regular expression "("',
       [ [[{uriRegexRewrite: {match: 'a', rewrite: '\1'}}]] ] = "regex.rewrite: ",
+      ["{authority: a}\n    headers: {request: {set: {host: b}}}"] = "names the authority of its requests more than",
     } do
       assert.truthy(refusal("  - rewrite: " .. rewrite .. ROUTE):find(message, 1, true), message)
     end
@@ -415,7 +422,10 @@ describe("VirtualServices send", function()
     end
     assert.same({ "connect-failure", "unavailable", "cancelled" }, retries " timeout: 0s".on)
     assert.equal(2, retries " timeout: 0s".attempts)
-    assert.same({}, { retries " retries: {attempts: 0, perTryTimeout: 1s}" })
+    assert.same({}, { retries " retries: {attempts: 0}" })
+    assert.truthy(refusal("  - retries: {attempts: 0, perTryTimeout: 1s}" .. ROUTE)
+      :find("retries.attempts: is 0, so there are no retries", 1, true))
+    assert.truthy(refusal("  - retries: {retryOn: 5xx}" .. ROUTE):find("retries.attempts: is 0", 1, true))
     local made, per_try = retries(" retries: {attempts: 3, perTryTimeout: 2s, backoff: 40ms, retryIgnorePreviousHosts: "
       .. "false, retryRemoteLocalities: true, retryOn: 'gateway-error, 503,refused-stream,internal,"
       .. "reset-before-request'}")
@@ -456,6 +466,8 @@ describe("VirtualServices send", function()
       ["{abort: {http2Error: x}}"] = "http2Error: is not supported yet",
       ["{delay: {fixedDelay: 1s, exponentialDelay: 1s}}"] = "exponentialDelay: is not supported yet",
       ["{}"] = "expected delay or abort",
+      ["{abort: {httpStatus: 500, percentage: {value: 0.00001}}}"] = "abort.percentage.value: expected 0, or at least",
+      ["{delay: {fixedDelay: 0s}}"] = "delay.fixedDelay: expected at least 1ms",
     } do
       assert.truthy(refusal("  - fault: " .. fault .. ROUTE):find(message, 1, true), message)
     end
@@ -480,6 +492,13 @@ describe("VirtualServices send", function()
     assert.is_nil(preflight "https://d.test.evil")
     http = "  - corsPolicy: {allowOrigin: ['https://a.test'], unmatchedPreflights: IGNORE}" .. ROUTE
     assert.equal(200, preflight("https://e.test").status)
+    for cors, message in pairs {
+      ["{allowMethods: [PUTT]}"] = "allowMethods[0]: PUTT is no method",
+      ["{maxAge: 1500ms}"] = "maxAge: expected whole",
+      ["{allowOrigins: [{prefix: ''}]}"] = "allowOrigins[0].prefix: expected a text",
+    } do
+      assert.truthy(refusal("  - corsPolicy: " .. cors .. ROUTE):find(message, 1, true), message)
+    end
   end)
 end)
 

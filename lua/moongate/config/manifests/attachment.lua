@@ -82,7 +82,8 @@ local function check_refs(policy)
   end
 end
 
-local function check_selector(policy)
+--- Refuses labels that select nothing.
+function attachment.check_selector(policy)
   for name, value in pairs(policy.spec.selector and policy.spec.selector.matchLabels or {}) do
     if value:find("*", 1, true) or name:find("*", 1, true) or name == "" then
       policy:refuse({ "spec", "selector", "matchLabels", name }, "expected a label and its whole value")
@@ -93,7 +94,7 @@ end
 --- Refuses a selector and references that a policy cannot have.
 function attachment.check(policy)
   check_refs(policy)
-  check_selector(policy)
+  attachment.check_selector(policy)
 end
 
 return attachment

@@ -67,6 +67,9 @@ local function add_certificates(self, spec)
   if spec.credentialName and #(spec.credentialNames or {}) > 0 then
     self.gateway:refuse(path_to(self.path, "credentialNames"), "expected one of credentialName and credentialNames")
   end
+  if found and (spec.serverCertificate or spec.tlsCertificates) then
+    self.gateway:refuse(self.path, "expected certificates from Secrets or from files, found both")
+  end
   if spec.credentialName then add_secret(self, path_to(self.path, "credentialName"), spec.credentialName) end
   for i, name in ipairs(spec.credentialNames or {}) do
     add_secret(self, path_to(self.path, "credentialNames", i), name)

@@ -2,6 +2,7 @@
 --
 -- The narrowest one that says anything counts: of the port, of the workload, of its namespace, of the mesh.  Of
 -- several of one kind the oldest counts alone.
+local attachment = require "moongate.config.manifests.attachment"
 local names = require "moongate.config.manifests.names"
 
 local peer_authentication = {}
@@ -17,6 +18,7 @@ local function labels_of(object)
 end
 
 local function check(object)
+  attachment.check_selector(object)
   local ports, selects = object.spec.portLevelMtls, labels_of(object)
   if not ports then return end
   local path = { "spec", "portLevelMtls" }

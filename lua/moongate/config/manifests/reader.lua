@@ -7,15 +7,27 @@ local object = require "moongate.config.manifests.object"
 
 local reader = {}
 
---- A null field is an absent one, as the API server has it; a null in a list stands for nothing.
-local function drop_nulls(obj, value, path)
+local NOTHING = {}
+
+-- What is known of the child `key` of a value that `field` describes.
+local function child_of(field, key)
+  if field.items or field.values then return field.items or field.values end
+  for _, one in ipairs(field.fields or NOTHING) do
+    if one[1] == key then return one end
+  end
+  return NOTHING
+end
+
+-- A null field is an absent one, as the API server has it. A null in a list or a map (of labels, say) stands for
+-- nothing: without it the rest would say something else.
+local function drop_nulls(obj, value, path, field)
   for key, item in pairs(value) do
     path[#path + 1] = key
     if item == yaml.null then
-      if yaml.is_list(value) then obj:refuse(path, "expected a value, found null") end
+      if yaml.is_list(value) or field.type == "map" then obj:refuse(path, "expected a value, found null") end
       value[key] = nil
     elseif type(item) == "table" then
-      drop_nulls(obj, item, path)
+      drop_nulls(obj, item, path, child_of(field, key))
     end
     path[#path] = nil
   end
@@ -62,7 +74,7 @@ local function check_object(obj, raw)
   if not definition then return obj:refuse({ step }, why) end
 
   local before = #obj.notes.errors
-  if obj.nulls then drop_nulls(obj, raw, {}) end
+  if obj.nulls then drop_nulls(obj, raw, {}, definition) end
   local checked = schema.check(definition.fields, raw, {}, function(path, message) obj:refuse(path, message) end,
     looker(obj))
   if #obj.notes.errors > before then return end

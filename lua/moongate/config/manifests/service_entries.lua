@@ -1,6 +1,7 @@
 --- ServiceEntries: services that Kubernetes does not know, in the form of services.lua; each host is one.
 local address = require "moongate.model.address"
 local endpoints = require "moongate.config.manifests.endpoints"
+local exports = require "moongate.config.manifests.exports"
 local workloads = require "moongate.config.manifests.workloads"
 
 local service_entries = {}
@@ -46,9 +47,20 @@ local function check_unix(entry, i, endpoint)
   end
 end
 
+local function check_ports(entry, i, endpoint)
+  local known = {}
+  for _, port in ipairs(entry.spec.ports or {}) do known[port.name] = true end
+  for name in pairs(endpoint.ports) do
+    if not known[name] then
+      entry:refuse({ "spec", "endpoints", i, "ports", name }, "is no name of one of the ports")
+    end
+  end
+end
+
 local function check_endpoint(entry, i, endpoint, resolution)
   local path = { "spec", "endpoints", i, "address" }
   local host = endpoint.address
+  if not (host and path_of(host)) then check_ports(entry, i, endpoint) end
   if not host then
     entry:refuse({ "spec", "endpoints", i }, "'address' is missing; expected an address")
   elseif path_of(host) and resolution == "STATIC" then
@@ -88,6 +100,7 @@ end
 local function check(entry)
   local spec = entry.spec
   local list = spec.endpoints or {}
+  exports.check(entry, true)
   check_hosts(entry)
   check_addresses(entry)
   check_selector(entry)
@@ -202,12 +215,7 @@ end
 
 --- Whether rules of a namespace may name a service.
 function service_entries.is_visible(service, namespace)
-  local list = service.is_entry and service.object.spec.exportTo or {}
-  if #list == 0 then return true end
-  for _, to in ipairs(list) do
-    if to == "*" or to == namespace or to == "." and service.object.namespace == namespace then return true end
-  end
-  return false
+  return not service.is_entry or exports.is_visible(service.object, namespace)
 end
 
 --- The service of a host that rules of a namespace mean: Kubernetes's, else the ServiceEntry of their own namespace,

@@ -17,6 +17,7 @@ end
 function telemetries.new(store)
   local self = { all = store:all(KIND), root = store.mesh.root_namespace, wide = {}, narrow = {} }
   for _, object in ipairs(self.all) do
+    attachment.check(object)
     local first = self.wide[object.namespace]
     if not is_wide(object) then
       table.insert(self.narrow, object)

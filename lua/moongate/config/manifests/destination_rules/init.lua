@@ -1,6 +1,7 @@
 --- DestinationRules: which of them count for a service and a caller, and what they say together.
 -- Rules: Istio looks in the caller's namespace, then the service's, then the root namespace, each time for the most
 -- specific host; several rules of one namespace for the same host count together.
+local exports = require "moongate.config.manifests.exports"
 local names = require "moongate.config.manifests.names"
 local path_of = require "moongate.config.manifests.path"
 local policy = require "moongate.config.manifests.destination_rules.policy"
@@ -13,27 +14,22 @@ local KIND = "networking.istio.io/DestinationRule"
 
 -- ---- which rules count ----------------------------------------------------------------------
 
-local function is_exported(rule, namespace)
-  local list = rule.spec.exportTo
-  if not list or #list == 0 then return true end
-  for _, to in ipairs(list) do
-    if to == "*" or to == namespace or to == "." and rule.namespace == namespace then return true end
-  end
-  return false
-end
-
+-- Rules for some callers are their own namespace's.
 local function check_export(rule)
-  for i, to in ipairs(rule.spec.exportTo or {}) do
-    if to ~= "*" and to ~= "." and to ~= "~" and not to:find("^[%w][%w-]*$") then
-      rule:refuse({ "spec", "exportTo", i }, ("expected '*', '.' or a namespace, got %q"):format(to))
-    elseif #rule.spec.exportTo > 1 and (to == "*" or to == "~") then
-      rule:refuse({ "spec", "exportTo", i }, ("%q stands alone"):format(to))
-    end
+  exports.check(rule)
+  local to = rule.spec.exportTo or {}
+  if rule.spec.workloadSelector and #to > 0 and (#to > 1 or to[1] ~= "." and to[1] ~= rule.namespace) then
+    rule:refuse({ "spec", "exportTo" }, "expected '.' beside workloadSelector")
   end
 end
 
 local function check_subsets(rule)
+  local seen = {}
   for i, subset in ipairs(rule.spec.subsets or {}) do
+    if seen[subset.name] then
+      rule:refuse({ "spec", "subsets", i, "name" }, ("subset %s is there twice"):format(subset.name))
+    end
+    seen[subset.name] = true
     for name, value in pairs(subset.labels) do
       if name == "" or value:find("[^%w._-]") then
         rule:refuse({ "spec", "subsets", i, "labels", name }, "expected a label and its value")
@@ -77,7 +73,7 @@ local BY_LABEL, EXACT = 1e6, 1e5 -- more than any length of a host
 -- How well a rule fits, or nil: it does not count.
 local function rank_of(rule, service, client)
   local counts, by_label = selects(rule, client)
-  if not counts or not is_exported(rule, client and client.namespace or service.object.namespace)
+  if not counts or not exports.is_visible(rule, client and client.namespace or service.object.namespace)
     or not names.host_matches(rule.host, service.fqdn) then
     return nil
   end

@@ -216,12 +216,16 @@ end
 
 local function ejection_of(block)
   if not block then return nil end
-  local settings = block.value
+  local settings, local_failures = block.value, block.value.consecutiveLocalOriginFailures or 0
+  if local_failures > 0 and not settings.splitExternalLocalOriginErrors then
+    block.rule:refuse(path_of(block.path, "consecutiveLocalOriginFailures"),
+      "needs splitExternalLocalOriginErrors: true")
+  end
   return {
     consecutive_5xx = settings.consecutive5xxErrors,
     consecutive_gateway_errors = settings.consecutiveGatewayErrors or settings.consecutiveErrors,
     split_local_failures = settings.splitExternalLocalOriginErrors,
-    consecutive_local_failures = some(settings.consecutiveLocalOriginFailures),
+    consecutive_local_failures = some(local_failures),
     interval = settings.interval, base_ejection_time = settings.baseEjectionTime,
     max_ejection_percent = some(settings.maxEjectionPercent), min_health_percent = settings.minHealthPercent,
     error_codes = settings.outlierDetectionHttpErrorCodes and #settings.outlierDetectionHttpErrorCodes > 0

@@ -31,10 +31,10 @@ local http_cookie = {
 }
 
 local consistent_hash = {
-  { "httpHeaderName", type = "string", doc = "Header whose value is the key." },
+  { "httpHeaderName", type = "string", min = 1, doc = "Header whose value is the key." },
   record("httpCookie", http_cookie, "Cookie whose value is the key."),
   { "useSourceIp", type = "boolean", doc = "The client's address is the key." },
-  { "httpQueryParameterName", type = "string", doc = "Query parameter whose value is the key." },
+  { "httpQueryParameterName", type = "string", min = 1, doc = "Query parameter whose value is the key." },
   record("ringHash", { count("minimumRingSize", "Points on the ring, at least; 1024 when absent.") }, "A ring."),
   record("maglev", { count("tableSize", "A prime; 65537 when absent.") }, "A Maglev table."),
   count("minimumRingSize", "Old place of ringHash.minimumRingSize."),
@@ -59,7 +59,7 @@ local load_balancer = {
   record("warmup", {
     { "duration", type = "duration", min = 1, required = true, doc = "Until a new endpoint gets its whole share." },
     percent("minimumPercent", "Of its share, at first; 10 when absent."),
-    { "aggression", type = "number", min = 0.01, max = 100, doc = "1, when absent: the share grows evenly." } },
+    { "aggression", type = "number", min = 1, max = 100, doc = "1, when absent: the share grows evenly." } },
     "A new endpoint gets less at first."),
 }
 

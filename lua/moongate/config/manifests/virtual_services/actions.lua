@@ -8,6 +8,9 @@ local pattern = require "moongate.config.manifests.pattern"
 local actions = {}
 
 local PREFIX = "%PREFIX()%"
+local LEAST_PERCENT = 0.0001 -- one in a million
+local METHODS = { DELETE = true, GET = true, HEAD = true, OPTIONS = true, PATCH = true, POST = true, PUT = true,
+  CONNECT = true, TRACE = true, ["*"] = true }
 local USUAL = { http = 80, https = 443 }
 local GRPC = { OK = 0, CANCELLED = 1, UNKNOWN = 2, INVALID_ARGUMENT = 3, DEADLINE_EXCEEDED = 4, NOT_FOUND = 5,
   ALREADY_EXISTS = 6, PERMISSION_DENIED = 7, RESOURCE_EXHAUSTED = 8, FAILED_PRECONDITION = 9, ABORTED = 10,
@@ -36,6 +39,9 @@ end
 local function redirect_path(object, path, match, said, conf)
   local uri, prefix = said.uri or "", said.prefixRewrite
   local at = path_to(path, prefix and "prefixRewrite" or "uri")
+  if prefix and match.path and not match.path.starts_with then
+    return object:refuse(at, "needs matches whose uri is a prefix")
+  end
   if prefix and uri ~= "" then return object:refuse(at, "expected one of uri and prefixRewrite, found both") end
   if uri:sub(1, #PREFIX) == PREFIX then prefix = uri:sub(#PREFIX + 1) end
   if prefix then return new_path(object, at, match, prefix, conf) end
@@ -63,6 +69,10 @@ end
 function actions.redirect(object, path, said, match, from)
   local conf = { host = said.authority ~= "" and said.authority or nil, scheme = said.scheme, client_port = true,
     status = said.redirectCode ~= 0 and said.redirectCode or 301 }
+  local new = (said.uri or "") ~= "" or (said.prefixRewrite or "") ~= "" or conf.host or said.scheme or said.port
+  if not new and not said.derivePort then
+    object:refuse(path, "expected uri, prefixRewrite, authority, scheme or port")
+  end
   if said.port and said.derivePort then
     object:refuse(path_to(path, "derivePort"), "expected one of port and derivePort, found both")
   end
@@ -109,6 +119,9 @@ end
 -- Absent, it is none of the requests, and not all.
 local function share(object, path, part)
   local percent = part and (part.percentage and part.percentage.value or part.percent) or 0
+  if percent > 0 and percent < LEAST_PERCENT then
+    object:refuse(path_to(path, "percentage", "value"), "expected 0, or at least 0.0001")
+  end
   if part and percent == 0 then
     object:warn(path, "has no effect: its percentage is 0, as it is where none is written")
   end
@@ -129,6 +142,9 @@ end
 function actions.fault(object, path, said)
   local delay, abort = said.delay, said.abort
   if not delay and not abort then return object:refuse(path, "expected delay or abort") end
+  if delay and delay.fixedDelay == 0 then
+    object:refuse(path_to(path, "delay", "fixedDelay"), "expected at least 1ms")
+  end
   local delayed = share(object, path_to(path, "delay"), delay)
   local conf = {
     delay = delayed > 0 and delay.fixedDelay > 0 and { fixed = delay.fixedDelay / 1000, percent = delayed } or nil,
@@ -138,8 +154,23 @@ function actions.fault(object, path, said)
   return next(conf) and use(object, path, "fault", conf) or nil
 end
 
+local function check_cors(object, path, said)
+  for i, method in ipairs(said.allowMethods or {}) do
+    if not METHODS[method] then
+      object:refuse(path_to(path, "allowMethods", i), ("%s is no method that may stand here"):format(method))
+    end
+  end
+  if said.maxAge and said.maxAge % 1000 ~= 0 then object:refuse(path_to(path, "maxAge"), "expected whole seconds") end
+  for i, origin in ipairs(said.allowOrigins or {}) do
+    for _, kind in ipairs { "exact", "prefix", "regex" } do
+      if origin[kind] == "" then object:refuse(path_to(path, "allowOrigins", i, kind), "expected a text") end
+    end
+  end
+end
+
 --- The use that answers browsers.
 function actions.cors(object, path, said)
+  check_cors(object, path, said)
   local list = {}
   for i, spec in ipairs(said.allowOrigins or {}) do list[i] = spec end
   if #list > 0 and #(said.allowOrigin or {}) > 0 then

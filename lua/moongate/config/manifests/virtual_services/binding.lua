@@ -1,5 +1,6 @@
 --- binding: where a VirtualService counts: which gateways it names, who sees it, whose hosts are its.
 -- Rules: VirtualService.hosts, gateways and exportTo (networking.istio.io).
+local exports = require "moongate.config.manifests.exports"
 local names = require "moongate.config.manifests.names"
 
 local binding = {}
@@ -40,14 +41,8 @@ function binding.names_gateway(object, namespace, name)
   return false
 end
 
---- Whether proxies of a namespace see an object (exportTo; absent: all do).
-function binding.is_visible(object, namespace)
-  local list = object.spec.exportTo or {}
-  for _, text in ipairs(list) do
-    if text == "*" or text == namespace or text == "." and namespace == object.namespace then return true end
-  end
-  return #list == 0
-end
+--- Whether proxies of a namespace see an object.
+binding.is_visible = exports.is_visible
 
 --- Whether a host of a VirtualService means a service.
 function binding.has_host(object, service)
@@ -76,14 +71,6 @@ local function check_hosts(object)
   end
 end
 
-local function check_export(object)
-  for i, text in ipairs(object.spec.exportTo or {}) do
-    if text ~= "*" and text ~= "." and text ~= "~" and not text:find("^[%w][%w-]*$") then
-      object:refuse({ "spec", "exportTo", i }, ("expected \".\", \"*\" or a namespace, found %q"):format(text))
-    end
-  end
-end
-
 local function check_sections(object)
   for _, field in ipairs { "tls", "tcp" } do
     if object.spec[field] and #object.spec[field] > 0 then
@@ -107,7 +94,7 @@ end
 --- Refuses what no VirtualService may say of itself as a whole, and warns of what is not served.
 function binding.check(object)
   check_hosts(object)
-  check_export(object)
+  exports.check(object)
   check_sections(object)
   if binding.is_delegate(object) then check_delegate(object) end
 end

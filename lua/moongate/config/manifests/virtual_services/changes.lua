@@ -93,10 +93,21 @@ local function warn_of(object, path, headers)
   warn_of_internal(object, path_to(path, "response"), headers.response or {}, false)
 end
 
---- The authority that a level's request headers set, or nil; set goes before add.
+--- The authority that a level's request headers name, or nil.
 function changes.authority(headers)
   local request = headers and headers.request or {}
   return authority_in(request.set) or authority_in(request.add)
+end
+
+--- Refuses several authorities for the requests of a route (an HTTPRoute).
+function changes.check_authority(object, path, http)
+  local request, count = http.headers and http.headers.request or {}, 0
+  for _, kind in ipairs { "set", "add" } do
+    for name in pairs(request[kind] or {}) do count = count + (is_authority(name) and 1 or 0) end
+  end
+  if count + ((http.rewrite and http.rewrite.authority or "") ~= "" and 1 or 0) > 1 then
+    object:refuse(path, "names the authority of its requests more than once")
+  end
 end
 
 --- The changes of a route with one destination, or none: the uses of both levels.

@@ -80,6 +80,7 @@ end
 
 -- Uses of a route that sends requests on, and its backends.
 local function sending(object, path, http, from, made, uses)
+  changes.check_authority(object, path, http)
   local authority, own = changes.authority(http.headers), nil
   if #http.route == 1 then
     append(uses, changes.single(object, path, http.headers, http.route[1].headers))

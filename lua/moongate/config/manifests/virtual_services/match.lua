@@ -19,7 +19,12 @@ end
 
 -- { exact = }, { prefix = } or { regex = } of a StringMatch; { present = true } of an empty one, or of the regex "*",
 -- where that may stand.
-local function string_match(object, path, spec, may_be_empty)
+-- @param may_be_empty whether {} may stand there; @param any_start whether an empty prefix may: elsewhere it would
+-- match what has no such value, too
+local function string_match(object, path, spec, may_be_empty, any_start)
+  if spec.prefix == "" and not any_start then
+    return object:refuse(path_to(path, "prefix"), "expected a text; {} means that it is there")
+  end
   local count = (spec.exact and 1 or 0) + (spec.prefix and 1 or 0) + (spec.regex and 1 or 0)
   if count > 1 then
     return object:refuse(path, "expected one of exact, prefix and regex, found several")
@@ -64,7 +69,7 @@ local function query_matches(object, path, map)
 end
 
 local function uri_match(object, path, spec)
-  local value = spec.uri and string_match(object, path_to(path, "uri"), spec.uri)
+  local value = spec.uri and string_match(object, path_to(path, "uri"), spec.uri, false, true)
   if not value then return nil end
   -- A prefix is one of the text here, not of path elements as in an HTTPRoute.
   return { exact = value.exact, starts_with = value.prefix, regex = value.regex,

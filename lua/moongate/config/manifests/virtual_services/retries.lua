@@ -53,6 +53,10 @@ function retries.convert(object, path, said)
   if not said then return retries.default() end
   local text = (said.retryOn or "") ~= "" and said.retryOn or DEFAULT.on
   local on = conditions(object, path_to(path, "retryOn"), text)
+  if said.attempts == 0 and (said.perTryTimeout or (said.retryOn or "") ~= "") then
+    object:refuse(path_to(path, "attempts"),
+      "is 0, so there are no retries; expected a number beside what is said of them")
+  end
   if said.attempts == 0 then return nil end -- and no time limit of a try, which is part of Envoy's retry policy
   if #on == 0 then return nil, said.perTryTimeout end
   local made = plan(said.attempts, on, said.backoff or DEFAULT.back_off)
