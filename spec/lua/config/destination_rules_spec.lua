@@ -253,6 +253,25 @@ describe("DestinationRules", function()
     assert.equal("round_robin", services[name].balance.kind)
   end)
 
+  it("of the root namespace count for its gateways behind a service's own, unless they are for these alone", function()
+    local edge = "apiVersion: v1\nkind: Pod\nmetadata: {name: root, namespace: istio-system, labels: {istio: root}}\n"
+      .. "---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: root, namespace: default}\n"
+      .. "spec: {selector: {istio: root}, servers: [{port: {number: 8081, name: http, protocol: HTTP}, "
+      .. "hosts: ['*']}]}\n---\n"
+      .. virtual_service("root", "root", "'*'", "{host: inner}")
+    local host = "inner.default.svc.cluster.local"
+    local function kind(more)
+      local services = loaded(edge, rule("{host: inner, trafficPolicy: {loadBalancer: {simple: RANDOM}}}", "a"),
+        rule("{host: " .. host .. ", trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}" .. more .. "}", "b",
+          "istio-system"))
+      for name, service in pairs(services) do
+        if name:find("^inner.* from istio%-system/") then return service.balance.kind end
+      end
+    end
+    assert.equal("random", kind "")
+    assert.equal("round_robin", kind ", exportTo: ['.']")
+  end)
+
   it("give subsets to a gateway", function()
     local edge = virtual_service("edge", "edge", "'*'", "{host: shop, port: {number: 80}, subset: v1}")
     local services = loaded(edge, rule("{host: shop, trafficPolicy: {outlierDetection: {}}, " .. SUBSETS .. "}"))

@@ -80,13 +80,20 @@ local function rank_of(rule, service, client)
   return by_label * BY_LABEL + (rule.host == service.fqdn and EXACT or #rule.host)
 end
 
+-- Whether a rule says that it is for its own namespace alone.
+local function is_private(rule)
+  local to = rule.spec.exportTo or {}
+  return #to == 1 and (to[1] == "." or to[1] == rule.namespace)
+end
+
 -- The rules of a namespace with the most specific host, in order of appearance.
-local function best_in(self, namespace, service, client)
+-- @param private_only whether those for all callers do not count
+local function best_in(self, namespace, service, client, private_only)
   local best, found = nil, {}
   local of_namespace = self.by_namespace[namespace] or { by_host = {}, wild = {} }
   for _, rules in ipairs { of_namespace.by_host[service.fqdn] or {}, of_namespace.wild } do
     for _, rule in ipairs(rules) do
-      local rank = rank_of(rule, service, client)
+      local rank = (not private_only or is_private(rule)) and rank_of(rule, service, client)
       if rank and (not best or rank >= best) then
         if rank ~= best then best, found = rank, {} end
         if rank < BY_LABEL or #found == 0 then found[#found + 1] = rule end -- those with a selector do not merge
@@ -128,9 +135,10 @@ function destination_rules:of(service, client)
   local key = ("%s %s %s"):format(service.fqdn, service.object.namespace, client and client.key or "")
   if self.merged[key] then return self.merged[key] end
   local found = NONE
-  for _, namespace in ipairs { client and client.namespace or service.object.namespace, service.object.namespace,
-    self.store.mesh.root_namespace } do
-    local rules = best_in(self, namespace, service, client)
+  local own, root = client and client.namespace or service.object.namespace, self.store.mesh.root_namespace
+  for i, namespace in ipairs { own, service.object.namespace, root } do
+    -- What the root namespace says is for everybody: for its own callers, too, a service's own rules go first.
+    local rules = best_in(self, namespace, service, client, i == 1 and own == root)
     if #rules > 0 then
       found = merge(rules, service)
       for _, rule in ipairs(rules) do
