@@ -413,9 +413,6 @@ local BAD = {
   { "00-services", "    port: 8080", "    port: http", "12: Service web-api: spec.ports[0].port: expected an int" },
   { "00-workloads", "serviceAccountName: sleep", "serviceAccountName: slep",
     "33: Deployment sleep: spec.template.spec.serviceAccountName: there is no ServiceAccount slep" },
-  { "00-workloads", "apiVersion: v1", "apiVersion: v1\nkind: Pod\nmetadata: {name: alone}\n"
-    .. "spec: {serviceAccountName: slep}\n---\napiVersion: v1",
-    "5: Pod alone: spec.serviceAccountName: there is no ServiceAccount slep in the namespace default" },
   { "00-ingress", "protocol: HTTP", "protocol: HTTPS", "35: Gateway web-api-gateway: spec.servers[0]: HTTPS needs" },
   { "00-ingress", "protocol: HTTP", "protocol: HTTPS\n    tls: {mode: SIMPLE, credentialName: shop}",
     "39: Gateway web-api-gateway: spec.servers[0].tls.credentialName: there is no Secret shop in the namespace "

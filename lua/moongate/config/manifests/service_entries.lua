@@ -1,5 +1,4 @@
 --- ServiceEntries: services that Kubernetes does not know, in the form of services.lua; each host is one.
-local address = require "moongate.model.address"
 local endpoints = require "moongate.config.manifests.endpoints"
 local exports = require "moongate.config.manifests.exports"
 local service_entry_check = require "moongate.config.manifests.service_entry_check"

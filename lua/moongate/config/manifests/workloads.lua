@@ -27,11 +27,6 @@ function workloads.make(store, workload)
   return workload
 end
 
-local function check_account(store, object, path, account)
-  if account == "default" or store:get("/ServiceAccount", object.namespace, account) then return end
-  object:refuse(path, ("there is no ServiceAccount %s in the namespace %s"):format(account, object.namespace))
-end
-
 local function workload_of(store, deployment)
   local template = deployment.spec.template
   local labels = template.metadata.labels or {}
@@ -42,7 +37,6 @@ local function workload_of(store, deployment)
     end
   end
   local account = template.spec.serviceAccountName or template.spec.serviceAccount or "default"
-  check_account(store, deployment, { "spec", "template", "spec", "serviceAccountName" }, account)
   return workloads.make(store, { name = deployment.name, namespace = deployment.namespace, labels = labels,
     account = account, object = deployment })
 end
@@ -112,18 +106,17 @@ end
 -- may select by labels that the Deployment does not know.
 local function add_pod(store, all, pod)
   local workload = deployment_of(all, pod.name, pod.namespace)
-  local account = pod.spec.serviceAccountName or pod.spec.serviceAccount or "default"
-  check_account(store, pod, { "spec", "serviceAccountName" }, account)
   if not workload or not has_labels_of(pod, workload) then
     workload = workloads.make(store, { name = workload and workload.name or pod.name, namespace = pod.namespace,
-      labels = pod.labels, object = pod, account = account })
+      labels = pod.labels, object = pod,
+      account = pod.spec.serviceAccountName or pod.spec.serviceAccount or "default" })
     workloads.add(all, workload)
   end
   all.by_pod[pod.namespace .. "/" .. pod.name] = { workload = workload, labels = pod.labels }
   if runs(pod) then
     add_instance(all, workload, { is_pod = true, ready = is_ready(pod), host = pod.body.status.podIP,
-      named = named_ports(pod), ports = {}, labels = pod.labels, object = pod,
-      at = pod:place { "status", "podIP" } })
+      named = named_ports(pod), ports = {},
+      labels = pod.labels, object = pod, at = pod:place { "status", "podIP" } })
   end
 end
 
@@ -149,7 +142,13 @@ function workloads.all(store)
   local deployments = store:all("apps/Deployment")
   local list = { by_label = {}, by_name = {}, by_pod = {}, by_address = {}, deployments = #deployments }
   for _, deployment in ipairs(deployments) do
-    workloads.add(list, workload_of(store, deployment))
+    local workload = workload_of(store, deployment)
+    local account = workload.account
+    if account ~= "default" and not store:get("/ServiceAccount", workload.namespace, account) then
+      deployment:refuse({ "spec", "template", "spec", "serviceAccountName" },
+        ("there is no ServiceAccount %s in the namespace %s"):format(account, workload.namespace))
+    end
+    workloads.add(list, workload)
   end
   for _, pod in ipairs(store:all("/Pod")) do add_pod(store, list, pod) end
   for _, entry in ipairs(store:all("networking.istio.io/WorkloadEntry")) do add_entry(store, list, entry) end
