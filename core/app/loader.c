@@ -5,13 +5,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
-
-enum { NICE = 10 };
 
 static _Noreturn void load(FILE *file, int argc, char **argv)
 {
@@ -20,17 +17,16 @@ static _Noreturn void load(FILE *file, int argc, char **argv)
     int code;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    setpriority(PRIO_PROCESS, 0, NICE); /* requests go before */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGINT, SIG_IGN); /* a terminal's signals are the master's */
     signal(SIGHUP, SIG_IGN);
     signal(SIGUSR1, SIG_IGN);
     mg_log_setup("moongate", MG_LOG_INFO);
-    code = mg_plan_make(argc, argv, &plan);
+    code = mg_plan_make(argc, argv, true, &plan);
     if (mg_plan_write(&plan, file) != 0)
         code = 1;
-    _exit(code == -1 ? 0 : 1);
+    _exit(code == -1 ? 0 : code);
 }
 
 int mg_loader_start(struct mg_loader *l, int argc, char **argv, uint64_t now,
@@ -41,7 +37,8 @@ int mg_loader_start(struct mg_loader *l, int argc, char **argv, uint64_t now,
     l->file = fd < 0 ? NULL : fdopen(fd, "w+");
     l->pid = l->file == NULL ? -1 : fork();
     if (l->pid == 0) {
-        in_child(arg);
+        if (in_child != NULL)
+            in_child(arg);
         load(l->file, argc, argv);
     }
     if (l->pid < 0) {
@@ -65,7 +62,25 @@ int mg_loader_finish(struct mg_loader *l, int status, struct mg_plan *plan)
     rc = mg_plan_read(plan, l->file);
     fclose(l->file);
     l->pid = 0;
-    return rc == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+    if (WIFSIGNALED(status))
+        mg_log(MG_LOG_ERROR, "the process that read the config was killed by signal %d",
+               WTERMSIG(status));
+    return rc == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 && plan->image >= 0 ? 0 : -1;
+}
+
+int mg_loader_run(int argc, char **argv, struct mg_plan *plan)
+{
+    struct mg_loader l;
+    int status = 0;
+
+    if (mg_loader_start(&l, argc, argv, 0, NULL, NULL) != 0)
+        return 1;
+    while (waitpid(l.pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (mg_loader_finish(&l, status, plan) == 0)
+        return -1;
+    mg_plan_free(plan);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
 void mg_loader_kill(struct mg_loader *l)

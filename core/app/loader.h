@@ -1,6 +1,6 @@
-/* loader.h -- A short-lived process that reads the config for a reload.
+/* loader.h -- A short-lived process that reads the config: what that takes of memory goes with it at once.
  *
- * Owner:      the master has one at a time.
+ * Owner:      main.c waits for the first, the master has one for a reload, one at a time.
  * Ownership:  the plan comes back through an unnamed file, which is the loader's own.
  * Errors:     its mistakes are printed by the process itself; what goes wrong around it is logged.
  * Invariant:  whatever a config holds, and however long it takes, the master goes on as it was.
@@ -19,7 +19,9 @@ struct mg_loader {
     uint64_t by; /* ms: when it is killed */
 };
 
-/* Starts it; `in_child` closes what the child must not hold.  0, or -1, which is logged. */
+/* Runs `moongate run`'s first load to its end: as mg_plan_make(). */
+int mg_loader_run(int argc, char **argv, struct mg_plan *plan);
+/* Starts it; `in_child` (NULL: nothing) closes what the child must not hold.  0, or -1, which is logged. */
 int mg_loader_start(struct mg_loader *l, int argc, char **argv, uint64_t now,
                     void (*in_child)(void *), void *arg);
 /* It has ended with `status` (as waitpid() has it).  0: *plan is what to do.  -1: refused; *plan has the

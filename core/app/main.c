@@ -1,6 +1,8 @@
 /* The program: check that this build is sound, run the command, and for `run` become the master. */
 #include <stdio.h>
+#include <string.h>
 
+#include "app/loader.h"
 #include "app/master.h"
 #include "base/log.h"
 #include "http/parse.h"
@@ -20,6 +22,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "moongate: no random bytes to be had\n");
         return 1;
     }
-    code = mg_plan_make(argc, argv, &plan);
+    if (argc > 1 && strcmp(argv[1], "run") == 0)
+        code = mg_loader_run(argc, argv, &plan);
+    else
+        code = mg_plan_make(argc, argv, false, &plan);
     return code == -1 ? mg_master_run(argc, argv, &plan) : code;
 }

@@ -1,4 +1,4 @@
-#include <sys/wait.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,10 +14,13 @@ uint64_t mg_master_now(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+enum { NICE = 10 };
+
 static void in_loader(void *arg)
 {
     struct master *m = arg;
 
+    setpriority(PRIO_PROCESS, 0, NICE); /* requests go before */
     close(m->signals);
     mg_sockets_keep(&m->sockets, -1);
 }
@@ -66,9 +69,6 @@ void mg_master_on_loaded(struct master *m, int status)
         mg_plan_free(&fresh);
         return;
     }
-    if (WIFSIGNALED(status))
-        mg_log(MG_LOG_ERROR, "the process that read the config was killed by signal %d",
-               WTERMSIG(status));
     mg_master_watch_sources(m, &fresh);
     if (rc != 0 || mg_sockets_change(&m->sockets, &fresh) != 0) {
         mg_log(MG_LOG_ERROR, "reload refused; the old config serves on");

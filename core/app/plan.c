@@ -139,7 +139,7 @@ static uint64_t file_time(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-int mg_plan_make(int argc, char **argv, struct mg_plan *plan)
+int mg_plan_make(int argc, char **argv, bool last, struct mg_plan *plan)
 {
     lua_State *L = mg_vm_new();
     int code = 2;
@@ -160,7 +160,8 @@ int mg_plan_make(int argc, char **argv, struct mg_plan *plan)
             }
             read_sources(L, plan);
             mg_abi_cleanup(); /* the logs that policies opened while they were tried */
-            mg_vm_close(L);
+            if (!last)
+                mg_vm_close(L);
             return code;
         }
     }

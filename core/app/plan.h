@@ -34,9 +34,10 @@ struct mg_plan {
     struct mg_plan_listener listeners[MG_PLAN_LISTENERS];
 };
 
-/* Runs the command; a signal that it is to send (`reload`, `upgrade`) is sent.  -1: it was `run` and *plan is what to do; else the exit code, and *plan has the
- * sources only. */
-int mg_plan_make(int argc, char **argv, struct mg_plan *plan);
+/* Runs the command; a signal that it is to send (`reload`, `upgrade`) is sent.  -1: it was `run` and *plan is what to
+ * do; else the exit code, and *plan has the sources only.  With `last` the process ends after it: then what a large
+ * config holds of memory is not given back piece by piece, which takes a while. */
+int mg_plan_make(int argc, char **argv, bool last, struct mg_plan *plan);
 
 /* ---- plan_file.c ---- */
 

@@ -312,9 +312,11 @@ static bool load(struct mg_worker *w)
 {
     enum progress at = begin_load(w, w->opts->load) ? GOES_ON : REFUSED;
 
-    while (at == GOES_ON || at == SERVES)
+    while (at == GOES_ON)
         at = go_on(w);
-    return at == OVER;
+    if (at == SERVES)
+        mg_loop_defer_to_next(&w->loop, &w->load);
+    return at == SERVES;
 }
 
 /* ---- the end ------------------------------------------------------------------------------- */
