@@ -62,10 +62,14 @@ int mg_loader_finish(struct mg_loader *l, int status, struct mg_plan *plan)
     rc = mg_plan_read(plan, l->file);
     fclose(l->file);
     l->pid = 0;
+    return rc == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 && plan->image >= 0 ? 0 : -1;
+}
+
+void mg_loader_tell(int status)
+{
     if (WIFSIGNALED(status))
         mg_log(MG_LOG_ERROR, "the process that read the config was killed by signal %d",
                WTERMSIG(status));
-    return rc == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 && plan->image >= 0 ? 0 : -1;
 }
 
 int mg_loader_run(int argc, char **argv, struct mg_plan *plan)
@@ -79,6 +83,7 @@ int mg_loader_run(int argc, char **argv, struct mg_plan *plan)
         ;
     if (mg_loader_finish(&l, status, plan) == 0)
         return -1;
+    mg_loader_tell(status);
     mg_plan_free(plan);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

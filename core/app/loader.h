@@ -27,6 +27,8 @@ int mg_loader_start(struct mg_loader *l, int argc, char **argv, uint64_t now,
 /* It has ended with `status` (as waitpid() has it).  0: *plan is what to do.  -1: refused; *plan has the
  * sources, if it came so far. */
 int mg_loader_finish(struct mg_loader *l, int status, struct mg_plan *plan);
+/* Logs that it was killed, if it was: nobody else said why there is no plan. */
+void mg_loader_tell(int status);
 /* Ends it, where there is one. */
 void mg_loader_kill(struct mg_loader *l);
 #endif

@@ -69,6 +69,7 @@ void mg_master_on_loaded(struct master *m, int status)
         mg_plan_free(&fresh);
         return;
     }
+    mg_loader_tell(status);
     mg_master_watch_sources(m, &fresh);
     if (rc != 0 || mg_sockets_change(&m->sockets, &fresh) != 0) {
         mg_log(MG_LOG_ERROR, "reload refused; the old config serves on");
