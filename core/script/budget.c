@@ -53,12 +53,27 @@ static double thread_ms(void)
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6 - b.relief_ms;
 }
 
+static int nothing(lua_State *L)
+{
+    (void)L;
+    return 0;
+}
+
+/* LuaJIT takes the coroutine that called last for the one that runs, and compiled code that is left stores its base
+ * there: after a call on the looker L has to make one. */
+static void resume_calls(lua_State *L)
+{
+    if (lua_cpcall(L, nothing, NULL) != 0)
+        lua_pop(L, 1);
+}
+
 /* Whether the coroutine L is to end: then the error is on the looker's stack. */
 static bool is_over(lua_State *L)
 {
     lua_State *looker = b.looker;
+    bool over;
 
-    if (!lua_checkstack(L, 2))
+    if (!lua_checkstack(L, LUA_MINSTACK))
         return false;
     lua_settop(looker, 0);
     lua_rawgeti(looker, LUA_REGISTRYINDEX, b.look);
@@ -66,7 +81,9 @@ static bool is_over(lua_State *L)
     lua_xmove(L, looker, 1);
     lua_pushnumber(looker, mg_budget_turn);
     lua_pushnumber(looker, thread_ms());
-    return lua_pcall(looker, 3, 1, 0) == 0 && !lua_isnil(looker, -1);
+    over = lua_pcall(looker, 3, 1, 0) == 0 && !lua_isnil(looker, -1);
+    resume_calls(L);
+    return over;
 }
 
 static void say_where(lua_State *L)
