@@ -307,16 +307,15 @@ static void reload(struct mg_worker *w, struct mg_control *message)
         tell(w, MG_CONTROL_FAILED);
 }
 
-/* At once: there is nobody yet who could wait. */
+/* At once: there is nobody yet who could wait.  Whoever asks first finds it over: what policies keep until then would
+ * count as the config's. */
 static bool load(struct mg_worker *w)
 {
     enum progress at = begin_load(w, w->opts->load) ? GOES_ON : REFUSED;
 
-    while (at == GOES_ON)
+    while (at == GOES_ON || at == SERVES)
         at = go_on(w);
-    if (at == SERVES)
-        mg_loop_defer_to_next(&w->loop, &w->load);
-    return at == SERVES;
+    return at == OVER;
 }
 
 /* ---- the end ------------------------------------------------------------------------------- */
