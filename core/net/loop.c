@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { CLOSE_WAIT_MS = 5000, JOB_NICE = 5 };
+enum { CLOSE_WAIT_MS = 5000, JOB_NICE = 5, JOB_SLICE_NS = 100000000 };
 
 /* ---- the wheel ---------------------------------------------------------------------- */
 
@@ -381,13 +382,27 @@ bool mg_loop_busy(const struct mg_loop *loop)
 
 /* ---- jobs ---------------------------------------------------------------------------- */
 
-/* It has one connection's work, the loop's thread everybody's.  (0 is this thread, not the process: sched(7).) */
+/* What sched_setattr(2) takes; glibc names it from 2.41 on. */
+struct scheduling {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t slice_ns, deadline, period;
+};
+
+/* It has one connection's work, the loop's thread everybody's.  Whoever wakes takes the place of a thread that has a
+ * longer slice than it at once, since Linux 6.12; elsewhere the slice says nothing.  (0 is this thread, not the process:
+ * sched_setattr(2).) */
 static void give_way(void)
 {
     static _Thread_local bool given;
+    struct scheduling how = {.size = sizeof(how), .slice_ns = JOB_SLICE_NS};
 
-    if (!given)
-        setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + JOB_NICE);
+    if (given)
+        return;
+    how.nice = getpriority(PRIO_PROCESS, 0) + JOB_NICE;
+    syscall(SYS_sched_setattr, 0, &how, 0);
     given = true;
 }
 
