@@ -23,14 +23,16 @@ static struct {
     struct mg_budget_sampler *volatile sampler;
     volatile bool say; /* where it stands */
     unsigned over;     /* the turn that has passed the bound of memory, or 0 */
+    unsigned vast;     /* the one that was given too large a block, or 0 */
     unsigned relieved; /* the last one that was given time for a collection, */
     double relief_ms;  /* and the time of all those */
     timer_t timer;
     lua_Alloc alloc; /* LuaJIT's own */
     void *alloc_arg;
-    bool bounded;            /* what runs as a turn is no lane's */
+    bool bounded; /* what runs as a turn is no lane's: `entered` bytes were used when it began */
     size_t used, base, most; /* base: what is the config's and not the policies' */
-    size_t slack;            /* garbage that is no cause for a look, because the config is large */
+    size_t entered;
+    size_t slack; /* garbage that is no cause for a look, because the config is large */
     uint64_t given;
     bool loading; /* `base` grows as the Lua state does */
 } b;
@@ -106,19 +108,43 @@ static void on_sample(void *arg, lua_State *L, int samples, int vmstate)
         b.doomed = mg_budget_turn;
 }
 
+/* What is not the turn's own, and what may come to that. */
+static size_t turn_base(void)
+{
+    return b.bounded ? b.entered : b.base;
+}
+
+static size_t turn_most(void)
+{
+    return b.bounded ? MG_BUDGET_LOAD_BYTES : b.most;
+}
+
 /* Garbage is not what a policy keeps.  To collect it once is no time that the policy has used up. */
 static bool is_out_of_memory(lua_State *L)
 {
     double began = thread_ms();
+    bool vast = b.vast == mg_budget_turn;
 
     if (b.over != mg_budget_turn)
         return false;
-    b.over = 0;
+    b.over = b.vast = 0;
+    if (vast)
+        return true;
     lua_gc(L, LUA_GCCOLLECT, 0);
     if (b.relieved != mg_budget_turn)
         b.relief_ms += thread_ms() - began;
     b.relieved = mg_budget_turn;
-    return b.used > b.base + b.most;
+    return b.used > turn_base() + turn_most();
+}
+
+/* Of a lane the log has the stack. */
+static void say_spent(lua_State *L)
+{
+    if (b.bounded)
+        luaL_where(L, 0);
+    lua_pushliteral(L, "not enough memory");
+    if (b.bounded)
+        lua_concat(L, 2);
 }
 
 /* A hook may raise.  It asks again: what was over may have ended meanwhile. */
@@ -132,7 +158,7 @@ static void stop(lua_State *L, lua_Debug *ar)
     if (over)
         lua_xmove(b.looker, L, 1);
     else if (spent)
-        lua_pushliteral(L, "not enough memory");
+        say_spent(L);
     if (over || spent)
         lua_error(L);
 }
@@ -187,17 +213,35 @@ void mg_budget_sample(struct mg_budget_sampler *s)
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
-/* The lane is ended as one is that runs on: LuaJIT may crash when compiled code is refused memory
- * (github.com/LuaJIT/LuaJIT/issues/1004).  Refused is what one call of a C function asks for beyond twice the bound, and
- * a block that is alone as large as the bound: to fill it would take long. */
-static bool pass_bound(size_t more)
+/* A string or a table that is larger takes long in C, where nothing ends it: to fill it, to copy it, and for the system
+ * to find pages for it. */
+static size_t largest_block(void)
 {
+    size_t part = turn_most() / MG_BUDGET_BLOCKS;
+
+    return part > MG_BUDGET_BLOCK ? part : MG_BUDGET_BLOCK;
+}
+
+/* The lane is ended as one is that runs on: LuaJIT may crash when compiled code is refused memory
+ * (github.com/LuaJIT/LuaJIT/issues/1004).  Refused is what one call of a C function asks for beyond twice a bound; of
+ * those that compiled code calls, `..` of two strings and a table that grows ask for less. */
+static bool is_refused(size_t more, size_t block)
+{
+    size_t most = turn_most(), free_of = turn_base() + (b.bounded ? 0 : b.slack);
+    bool vast = block > largest_block();
+
+    if (most == 0 || (!vast && b.used + more <= free_of + most))
+        return false;
+    if (block > 2 * largest_block() || b.used + more > free_of + 2 * most)
+        return true;
+    if (vast)
+        b.vast = mg_budget_turn;
     if (b.over != mg_budget_turn) {
         b.over = mg_budget_turn;
         lua_sethook(b.L, stop, LUA_MASKCOUNT, 1);
         b.profiler.sa_handler(SIGPROF);
     }
-    return more < b.most && b.used + more <= b.base + b.slack + 2 * b.most;
+    return false;
 }
 
 static void *count_memory(void *arg, void *block, size_t old, size_t size)
@@ -205,8 +249,7 @@ static void *count_memory(void *arg, void *block, size_t old, size_t size)
     void *p;
 
     (void)arg;
-    if (size > old && (mg_budget_turn & 1) != 0 && !b.bounded && b.most != 0 &&
-        b.used + (size - old) > b.base + b.slack + b.most && !pass_bound(size - old))
+    if (size > old && (mg_budget_turn & 1) != 0 && is_refused(size - old, size))
         return NULL;
     p = b.alloc(b.alloc_arg, block, old, size);
     if (p != NULL || size == 0)
@@ -296,6 +339,7 @@ static int bounds_start(lua_State *L)
 static int bounds_enter(lua_State *L)
 {
     b.bounded = b.L != NULL && (mg_budget_turn & 1) == 0;
+    b.entered = b.used;
     if (b.bounded)
         mg_budget_turn++;
     lua_pushboolean(L, b.bounded);
@@ -310,10 +354,28 @@ static int bounds_leave(lua_State *L)
     return 0;
 }
 
+static int call_interpreted(lua_State *L)
+{
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
+static int bounds_interpreted(lua_State *L)
+{
+    lua_settop(L, 1);
+    lua_pushcclosure(L, call_interpreted, 1);
+    return 1;
+}
+
 int luaopen_moongate_bounds(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"start", bounds_start}, {"enter", bounds_enter}, {"leave", bounds_leave}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"start", bounds_start},
+                                         {"enter", bounds_enter},
+                                         {"leave", bounds_leave},
+                                         {"interpreted", bounds_interpreted},
+                                         {NULL, NULL}};
 
     lua_newtable(L);
     luaL_register(L, NULL, functions);

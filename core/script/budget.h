@@ -18,21 +18,26 @@
 #include <stdint.h>
 
 enum { MG_BUDGET_TICK_MS = 5 }; /* of the thread's CPU time */
+enum {
+    MG_BUDGET_LOAD_BYTES = 256 << 20, /* what one call while a config is loaded may add */
+    MG_BUDGET_BLOCKS = 8,     /* one string or table may be such a part of what all may keep, */
+    MG_BUDGET_BLOCK = 4 << 20 /* or so large, if that is more */
+};
 
 /* The function that looks at the lane that runs is on the stack's top, and taken: it gets the coroutine, the
  * number of its turn and the thread's CPU time in ms, and returns the error that is to end it, or nothing.  0, or -errno. */
 int mg_budget_start(lua_State *L);
 void mg_budget_stop(void);
 /* moongate.bounds: start(look) as mg_budget_start(), where nothing is started yet and it is the main thread that calls;
- * enter() makes what follows as one turn of a lane, but without a bound of memory (false: it is one, or nothing is
- * started), until leave(). */
+ * enter() makes what follows as one turn of a lane, but with a bound of memory of its own (false: it is one, or nothing
+ * is started), until leave(); interpreted(f) is f for calls that compiled code leaves to the interpreter. */
 int luaopen_moongate_bounds(lua_State *L);
 /* From a signal handler: the Lua that runs, if any does, is to log where it is. */
 void mg_budget_say(void);
 /* A config is about to be loaded: what is allocated outside of lanes from now on is not the policies'.  What they hold. */
 size_t mg_budget_begin_load(void);
 /* It was: of the bytes that the Lua state has now, `held` are the policies', who may hold `most` (0: no bound).  A lane
- * that passes that, garbage not counted, is ended by "not enough memory". */
+ * that passes that, garbage not counted, or asks for too large a block, is ended by "not enough memory". */
 void mg_budget_end_load(size_t most, size_t held);
 size_t mg_budget_held(void);    /* bytes now, less those of the config */
 uint64_t mg_budget_given(void); /* bytes asked for since the start, whatever became of them */

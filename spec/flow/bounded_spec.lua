@@ -3,6 +3,10 @@ local gateway = require "spec.support.gateway"
 
 local LOOP = "while true do pcall(function() while true do end end) end"
 
+-- Each takes more memory than a policy may while a config is loaded.
+local GREEDY = { "local t = {} for i = 1, 1e9 do t[i] = { i } end", "local s = 'x' while true do s = s .. s end",
+  "local s = ('x'):rep(1e9)", "local t = {} while true do t[#t + 1] = ('x'):rep(1e6) .. #t end" }
+
 local CONFIG = [[return {
   listeners = { web = { address = "127.0.0.1:$web" } },
   routes = { { policies = { "stuck" } } },
@@ -19,6 +23,17 @@ describe("a policy that does not come back", function()
     assert.equal(1, code, said)
     assert.truthy(said:find "gateway.lua:3: .-stuck.lua:2: still runs after 2 s of CPU time", said)
   end)
+
+  for _, greedy in ipairs(GREEDY) do
+    it("is said by check, where it takes all memory: " .. greedy, function()
+      local folder = gateway.folder()
+      gateway.write(folder .. "/stuck.lua", ("return { request = print,\nprepare = function() %s end }"):format(greedy))
+      local path = gateway.write(folder .. "/gateway.lua", (CONFIG:gsub("%$web", "1")))
+      local code, said = gateway.run("check", "--policy-path", folder, path)
+      assert.equal(1, code, said)
+      assert.truthy(said:find "gateway.lua:3: .-not enough memory" or said:find "still runs after 2 s", said)
+    end)
+  end
 
   it("is refused by a reload, and the old config serves on", function()
     local gw = gateway.start { config = CONFIG, args = { "--policy-path", "$folder" },

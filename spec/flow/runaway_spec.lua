@@ -24,6 +24,13 @@ local RUNAWAYS = {
   { "an error that takes for ever to say", [[
     error(setmetatable({}, { __tostring = function() while true do end end }))]] },
   { "a string that doubles", "local s = 'x' while true do s = s .. s end" },
+  { "a string of parts that doubles", "local s = 'x' while true do s = table.concat { s, s } end" },
+  { "a text that gsub doubles", "local s = 'x' while true do s = s:gsub('x', 'xx') end" },
+  { "many parts of one string", [[
+    local s, t = ('x'):rep(1e6), {}
+    for i = 1, 5000 do t[i] = s end
+    while true do table.concat(t) end]] },
+  { "a table that doubles", "local t = { 1 } while true do for i = 1, #t do t[#t + 1] = i end end" },
   { "string.rep", "local s = ('x'):rep(1e9) .. ('y'):rep(1e9)" },
   { "string.rep, again and again", "while true do pcall(string.rep, 'x', 2 ^ 30) end" },
   { "a table that grows", "local t = {} for i = 1, 1e15 do t[i] = {} end" },
@@ -145,6 +152,18 @@ describe("a policy that runs on", function()
     end
     local memory = gw:metric("moongate_policy_errors_total", { phase = "request", kind = "memory" })
     assert.is_true(memory >= 1)
+  end)
+
+  it("may make a string of an eighth of the bound of memory, and none that is larger", function()
+    local function made(code) return assert(run("request", "local s = " .. code)).status end
+    local before = gw:metric("moongate_policy_errors_total", { policy = "runs", phase = "request", kind = "memory" })
+    assert.equal(200, made "('x'):rep(8e6)") -- of 8 MiB
+    assert.equal(500, made "('x'):rep(9e6)")
+    assert.equal(500, made "table.concat({ ('x'):rep(4e6), ('y'):rep(5e6) })")
+    assert.equal(500, made "('x'):rep(5e6) .. ('y'):rep(4e6)")
+    assert.equal(500, made "('x'):rep(1e8)")
+    assert.equal(before + 4,
+      gw:counts("moongate_policy_errors_total", { policy = "runs", phase = "request", kind = "memory" }, before + 4))
   end)
 
   it("is logged with its name, its budget and its stack", function()

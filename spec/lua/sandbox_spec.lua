@@ -1,4 +1,5 @@
 require "spec.support.init"
+local large = require "moongate.sandbox.large"
 local matcher = require "moongate.sandbox.matcher"
 local pattern = require "moongate.sandbox.pattern"
 local sandbox = require "moongate.sandbox"
@@ -156,5 +157,27 @@ describe("sandbox: coroutines", function()
     local ok, why, status, yielded, refused = f()
     assert.same({ false, "broken", "dead", false }, { ok, why, status, yielded })
     assert.matches("ctx:sleep%(%) waits", refused)
+  end)
+end)
+
+describe("sandbox: functions that make much of little", function()
+  it("give what Lua's give, whether little or much", function()
+    for _, args in ipairs { { "ab", 3 }, { "ab", 3, "-" }, { "ab", 0 }, { "ab", -1, "-" }, { 7, "2" }, { "a", 2e6 },
+      { "ab", 2e6, "," } } do
+      assert.is_true(string.rep(unpack(args)) == large.rep(unpack(args)))
+    end
+    local parts = {}
+    for i = 1, 100 do parts[i] = i end
+    for _, args in ipairs { { { "a", 2 } }, { { "a", "b" }, "-" }, { { "a", "b", "c" }, "-", 2 }, { {} }, { parts },
+      { parts, "," }, { parts, ",", 3 }, { parts, ",", 3, 7 }, { { "a", "b" }, "", 1, 1 } } do
+      assert.equal(table.concat(unpack(args)), large.concat(unpack(args)))
+    end
+  end)
+
+  it("raise what Lua's raise", function()
+    assert.has_error(function() large.rep(nil, 2) end)
+    assert.has_error(function() large.rep("a") end)
+    assert.has_error(function() large.concat({ {} }) end)
+    assert.has_error(function() large.concat() end)
   end)
 end)

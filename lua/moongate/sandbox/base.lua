@@ -1,5 +1,6 @@
 --- base: the part of Lua's own library that a policy gets, in tables of its own.
 local control = require "moongate.sandbox.control"
+local large = require "moongate.sandbox.large"
 local sort = require "moongate.sandbox.sort"
 local text = require "moongate.sandbox.text"
 
@@ -24,7 +25,7 @@ local GLOBALS = "assert error getmetatable ipairs next pairs rawequal rawget raw
 
 local LIBRARIES = {
   string = text,
-  table = with(pick(table, "concat insert maxn move remove"), { sort = sort }),
+  table = with(pick(table, "insert maxn move remove"), { concat = large.concat, sort = sort }),
   math = pick(math, "abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min modf "
     .. "pi pow rad random sin sinh sqrt tan tanh"),
   bit = require "bit",
