@@ -153,6 +153,23 @@ describe("the status of a Gateway", function()
       map["Gateway second"].status.addresses })
   end)
 
+  -- The example of ListenerConditionOverlappingTLSConfig.
+  it("says which HTTPS listeners of a port share hosts", function()
+    local function one(name, host, port, protocol)
+      return ("{name: %s, hostname: '%s', port: %d, protocol: %s%s}"):format(name, host, port or 443,
+        protocol or "HTTPS", protocol and "" or ", tls: {certificateRefs: [{name: pair}]}")
+    end
+    local map, errors = status_of(gateway("gw", table.concat({ one("a", "foo.example.com"), one("b", "foo.example.org"),
+      one("c", "*.example.com"), one("d", "*.example.com", 8443), one("e", "foo.example.com", 80, "HTTP"),
+      one("f", "*.example.com", 80, "HTTP") }, ", ")))
+    assert.same({}, errors)
+    local overlaps = "OverlappingTLSConfig=OverlappingHostnames"
+    for name, expected in pairs { a = overlaps, b = "", c = overlaps, d = "", e = "", f = "" } do
+      assert.equal(expected, (listener(map, "Gateway gw", name)), name)
+    end
+    assert.equal("", told(map["Gateway gw"].status.conditions))
+  end)
+
   it("serves no HTTPS listener whose authorities for clients cannot be used", function()
     local function on(validation)
       local map, errors = status_of(gateway("gw", HTTP

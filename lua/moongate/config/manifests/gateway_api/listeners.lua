@@ -6,6 +6,7 @@ local conditions = require "moongate.config.manifests.gateway_api.conditions"
 local frontend = require "moongate.config.manifests.gateway_api.frontend"
 local gateways = require "moongate.config.manifests.gateway_api.gateways"
 local labels = require "moongate.config.manifests.gateway_api.labels"
+local names = require "moongate.config.manifests.names"
 local sections = require "moongate.config.manifests.gateway_api.sections"
 local services = require "moongate.config.manifests.services"
 
@@ -17,17 +18,17 @@ local GATEWAY, LISTENER_SET = GROUP .. "/Gateway", GROUP .. "/ListenerSet"
 -- ---- sections -----------------------------------------------------------------------------
 
 local function add_sections(context, list, object)
-  local names = {}
+  local taken = {}
   object.sections = {}
   for i, spec in ipairs(object.spec.listeners) do
-    if names[spec.name] then
+    if taken[spec.name] then
       object:refuse({ "spec", "listeners", i, "name" }, ("a second listener named %s"):format(spec.name))
     else
       local section = sections.new(context, object, i)
       table.insert(object.sections, section)
       list[#list + 1] = section
     end
-    names[spec.name] = true
+    taken[spec.name] = true
   end
 end
 
@@ -126,6 +127,20 @@ local function note_taken(context, group, full)
   end
 end
 
+-- Clients that reuse a connection for another host of its certificate may come to the wrong section: for the status
+-- alone (ListenerConditionOverlappingTLSConfig); the policy `misdirected` sends them away.
+local function note_overlaps(list)
+  for i, a in ipairs(list) do
+    for j, b in ipairs(list) do
+      if i ~= j and names.host_intersection(a.host, b.host) then
+        a.conditions:set("OverlappingTLSConfig", true, "OverlappingHostnames",
+          ("shares hosts with listener %s of %s"):format(b.name, b.object:place(b.path)))
+        break
+      end
+    end
+  end
+end
+
 local function finish_group(context, group)
   local list, certs, seen = {}, {}, {}
   -- What lacks a certificate still has its hosts; nobody else's routes answer for them.
@@ -133,7 +148,10 @@ local function finish_group(context, group)
     if not section.conditions:holds "Conflicted" then list[#list + 1] = section end
   end
   group.https = list[1] and list[1].spec.protocol == "HTTPS"
-  if group.https then group.client = frontend.of_port(context, group.gateway, group.port, list) end
+  if group.https then
+    group.client = frontend.of_port(context, group.gateway, group.port, list)
+    note_overlaps(list)
+  end
   for _, section in ipairs(list) do
     section.served = sections.is_served(section)
     for _, cert in ipairs(section.served and section.certs or {}) do
