@@ -150,6 +150,14 @@ static int take_forward(struct mg_message *m, const struct mg_hop *hop, struct m
     return 0;
 }
 
+/* TRACE has no content (RFC 9110, 9.3.8), so none is sent on. */
+static int check_trace(const struct mg_message *m, struct mg_refusal *why)
+{
+    if (m->method_id != MG_METHOD_TRACE || (m->framing != MG_BODY_CHUNKED && m->length == 0))
+        return 0;
+    return refuse(why, 400, "TRACE with content");
+}
+
 /* protocol-name ["/" protocol-version] (RFC 9110, 7.8). */
 static bool is_protocol(mg_str s)
 {
@@ -202,7 +210,8 @@ int mg_parse_request(struct mg_message *m, mg_str head, const struct mg_limits *
     if (hop.seems_framing)
         return refuse(why, 400, "'_' in the name of a field that frames");
     if (take_host(m, &hop, why) != 0 || mg_hop_framing(m, &hop, why) != 0 ||
-        take_expect(m, &hop, why) != 0 || take_forward(m, &hop, why) != 0)
+        check_trace(m, why) != 0 || take_expect(m, &hop, why) != 0 ||
+        take_forward(m, &hop, why) != 0)
         return -1;
     if (limits->body_bytes != 0 && m->length > limits->body_bytes)
         return refuse(why, 413, "body too large");

@@ -86,6 +86,9 @@ return {
   { "Max-Forwards ends OPTIONS here", "OPTIONS /a HTTP/1.1\r\nMax-Forwards: 0\r\n" .. REST, refused = 200 },
   { "Max-Forwards ends TRACE here", "TRACE /a HTTP/1.1\r\nMax-Forwards: 0\r\n" .. REST, refused = 405 },
   { "Max-Forwards twice", "TRACE /a HTTP/1.1\r\nMax-Forwards: 1\r\nMax-Forwards: 1\r\n" .. REST, refused = 400 },
+  { "TRACE", "TRACE /a HTTP/1.1\r\n" .. REST, reaches = { "TRACE /a HTTP/1.1\r\nHost: t\r\n\r\n" } },
+  { "TRACE with a body", "TRACE /a HTTP/1.1\r\nContent-Length: 5\r\n" .. REST .. "hello", refused = 400 },
+  { "TRACE with chunks", "TRACE /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" .. REST .. "0\r\n\r\n", refused = 400 },
   { "Max-Forwards means nothing to GET", "GET /a HTTP/1.1\r\nMax-Forwards: 0\r\n" .. REST,
     reaches = { "GET /a HTTP/1.1\r\nHost: t\r\nMax-Forwards: 0\r\n\r\n" } },
 }

@@ -184,6 +184,8 @@ static void test_refused_requests(void)
         R(200, "OPTIONS /a HTTP/1.1\r\n" HOST "Max-Forwards: 0\r\n\r\n"),
         R(405, "TRACE /a HTTP/1.1\r\n" HOST "Max-Forwards: 0\r\n\r\n"),
         R(400, "TRACE /a HTTP/1.1\r\n" HOST "Max-Forwards: -1\r\n\r\n"),
+        R(400, "TRACE /a HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\n"),
+        R(400, "TRACE /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"),
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
