@@ -1,5 +1,5 @@
 --- claims: what a verified token says, found by name.
--- ctx.shared.jwt is { iss, sub, claims } of the token that policy jwt has verified, not to be changed.
+-- ctx.shared.jwt is { iss, sub, claims } of the token that policy jwt has verified: a copy (see moongate.verified).
 local claims = {}
 
 local function table_of(value) return type(value) == "table" and value or nil end

@@ -10,6 +10,7 @@ local pause = require "moongate.pause"
 local retry = require "moongate.retry"
 local router = require "moongate.router"
 local upstreams = require "moongate.upstreams"
+local verified = require "moongate.verified"
 
 local C = abi.C
 
@@ -124,7 +125,7 @@ end
 
 --- The request as the router sees it: with the token that policy jwt verified.
 function compiled.seen(ctx)
-  return setmetatable({ token = ctx.shared.jwt }, { __index = ctx.req })
+  return setmetatable({ token = verified.get(ctx) }, { __index = ctx.req })
 end
 
 -- match() of a model in which some listener has policies of its own: these may answer before there is a route.

@@ -168,7 +168,8 @@ function ctx.new(x)
     _x = x, req = message.request(x), res = message.response(x), peer = peer.new(x), _f = false,
     _s = {
       owns = {}, noted = false, phase = "request", i = 0, flags = "-", is_local = false, chosen = false, shared = false,
-      model = false, chain = false, route = false, backend = false, endpoint = false, details = false, owner = false,
+      token = false, model = false, chain = false, route = false, backend = false, endpoint = false, details = false,
+      owner = false,
     },
   }, mt)
   self._f = face.new(self)
@@ -206,7 +207,7 @@ function ctx.begin(self, model)
   if state.noted then
     state.owns, state.noted = {}, false
   end
-  state.i, state.flags, state.is_local, state.chosen, state.shared = 0, "-", false, false, false
+  state.i, state.flags, state.is_local, state.chosen, state.shared, state.token = 0, "-", false, false, false, false
   state.details, state.route, state.backend, state.endpoint = false, false, false, false
 end
 

@@ -8,6 +8,7 @@ local face = require "moongate.face"
 local log = require "moongate.log"
 local metrics = require "moongate.metrics"
 local time = require "moongate.time"
+local verified = require "moongate.verified"
 local wait = require "moongate.wait"
 
 local C, bit = abi.C, require "bit"
@@ -21,7 +22,7 @@ local outcomes = metrics.counter {
   help = "What policies in the shadow would have done: none, change, answer; or error.",
 }
 
-local UNDONE = { "chosen", "details", "flags", "is_local", "shared" } -- of ctx._s
+local UNDONE = { "chosen", "details", "flags", "is_local", "shared", "token" } -- of ctx._s
 
 --- Why the policy cannot run so, or nil.
 function shadow.refusal(policy)
@@ -38,10 +39,7 @@ end
 local function enter(ctx)
   local state, before = ctx._s, {}
   for _, name in ipairs(UNDONE) do before[name] = state[name] end
-  if before.shared then
-    state.shared = {}
-    for key, value in pairs(before.shared) do state.shared[key] = value end
-  end
+  if before.shared then state.shared = verified.shared_copy(state) end
   C.mg_shadow_begin(ctx._x)
   return before
 end

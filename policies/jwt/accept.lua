@@ -1,6 +1,7 @@
 --- accept: what a request with a good token becomes: what the token says in headers and notes, the token gone.
 local field = require "moongate.field"
 local locations = require "moongate.locations"
+local verified = require "moongate.verified"
 local accept = {}
 
 --- Adds the names of the headers that a rule writes to the set `names`, as field.drop_forged() wants them.
@@ -33,7 +34,8 @@ end
 
 -- The same for every request with this token.
 local function facts_of(rule, token)
-  local facts = { note = { iss = token.iss, sub = token.sub, claims = claims_of(rule, token) }, headers = {} }
+  local said = { iss = token.iss, sub = token.sub, claims = claims_of(rule, token) }
+  local facts = { kept = verified.kept(said), headers = {} }
   for _, output in ipairs(rule.claim_headers) do
     local value = header_value(output.find(token.claims))
     if value then table.insert(facts.headers, { output.header, value }) end
@@ -49,7 +51,7 @@ function accept.token(rule, ctx, token, found)
   local facts = rule.facts[token] or facts_of(rule, token)
   if not rule.forward then locations.remove(rule.places, found, ctx.req) end
   for _, header in ipairs(facts.headers) do ctx.req.headers:set(header[1], header[2]) end
-  ctx.shared.jwt = facts.note
+  verified.put(ctx, facts.kept)
 end
 
 return accept

@@ -7,8 +7,8 @@
 -- Keys come from one of jwks, jwks_file, jwks_url and jwks_service; without any, from where the issuer's OpenID Connect
 -- document says.  Fetched ones are kept fresh (see their times), and the last good ones serve on when a fetch fails.
 -- RS, PS, ES and HS with 256, 384 and 512 are known; a key checks what its own type allows, whatever a token says.
--- What it verified is in ctx.shared.jwt: { iss, sub, claims }, for the policies below; the header of another one's
--- claims that a client made up never gets through.  Preflights of browsers, which carry no tokens, pass unchecked.
+-- What it verified is in ctx.shared.jwt: { iss, sub, claims }, a copy for the policies below; rbac, rate_limit and
+-- routes decide on the token itself.  The header of another one's claims that a client made up never gets through.  Preflights of browsers, which carry no tokens, pass unchecked.
 -- Phases: request.
 -- Place it before rbac and what else asks who the client is.
 local accept = require "policies.jwt.accept"
@@ -17,6 +17,7 @@ local locations = require "moongate.locations"
 local metrics = require "moongate.metrics"
 local settings = require "policies.jwt.settings"
 local tokens = require "moongate.jwt"
+local verified = require "moongate.verified"
 local verify = require "policies.jwt.verify"
 local jwt = {}
 
@@ -86,7 +87,7 @@ end
 --- Whose token it was, or why it was refused.
 function jwt.explain(_, ctx, answer)
   if answer then return { "refused: " .. ctx.details } end
-  local token = ctx.shared.jwt
+  local token = verified.get(ctx)
   if not token then return { "no token: passes as nobody in particular" } end
   return { ("a good token of %s for %s"):format(token.iss or "nobody", token.sub or "nobody") }
 end

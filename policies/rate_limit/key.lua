@@ -2,6 +2,7 @@
 local claims = require "moongate.claims"
 local field = require "moongate.field"
 local hash = require "moongate.hash"
+local verified = require "moongate.verified"
 local key = {}
 
 local LONGEST = 64 -- bytes; what is longer is kept as a digest
@@ -35,7 +36,8 @@ function named.constant(text) return function() return text end end
 function named.claim(name)
   local find = claims.finder(name)
   return function(ctx)
-    local value = ctx.shared.jwt and find(ctx.shared.jwt.claims)
+    local token = verified.get(ctx)
+    local value = token and find(token.claims)
     return type(value) ~= "table" and value or nil
   end
 end

@@ -1,4 +1,5 @@
 --- attributes: the single values a rule may ask for, as Lua text for the generated code, in order of cost.
+local verified = require "moongate.verified"
 local attributes = {}
 
 local MEMORY = 1024 -- identities remembered; a mesh has few
@@ -38,6 +39,9 @@ function attributes.sni(peer)
   return certificate and certificate.sni
 end
 
+--- The token that the request has shown.
+attributes.token = verified.get
+
 --- { name, text }: `text` may use ctx, req, lower, and the functions of this module as `attributes`.
 attributes.list = {
   { "method", "req.method" },
@@ -55,7 +59,7 @@ attributes.list = {
   { "trust_domain", "attributes.identity(ctx.peer.principal).trust_domain" },
   { "target", "attributes.target(req)" },
   { "sni", "attributes.sni(ctx.peer)" },
-  { "jwt", "ctx.shared.jwt" },
+  { "jwt", "attributes.token(ctx)" },
   { "metadata", "ctx.shared.metadata" },
 }
 

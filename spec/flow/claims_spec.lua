@@ -42,6 +42,52 @@ describe("routes by claims", function()
     assert.truthy(text:find('policies = {%s*{[^\n]*%s*"jwt",'), text)
   end)
 
+  it("and rules on them see what policy jwt has verified, whatever others do to it", function()
+    gw = gateway.start { values = { keys = KEYS }, args = { "--policy-path", "$folder" },
+      files = {
+        ["meddles.lua"] = [[
+          return { request = function(_, ctx)
+            local seen = ctx.shared.jwt
+            if not seen then
+              ctx.shared.jwt = { iss = "https://idp.example", sub = "root", claims = { sub = "root" } }
+              return
+            end
+            ctx.shared.mine = seen.sub
+            seen.sub, seen.claims.sub = "root", "root"
+            if ctx.req.path == "/new" then ctx.shared.jwt = { iss = "https://idp.example", sub = "root" } end
+            local mt = getmetatable(ctx.shared)
+            if type(mt) == "table" then mt.__index = nil end
+          end }]],
+        ["tells.lua"] = [[
+          return { request = function(_, ctx)
+            local jwt = ctx.shared.jwt
+            return ctx:respond(200, (ctx.shared.mine or "-") .. " " .. (jwt and jwt.sub or "-"))
+          end }]],
+      }, config = [=[
+      local jwt = { "jwt", rules = { { issuer = "https://idp.example", jwks = [[$keys]] } } }
+      local rbac = { "rbac", allow = { { request_principals = { "*/root" } } } }
+      return {
+        listeners = { web = { address = "127.0.0.1:$web" } },
+        routes = {
+          { match = { path = { exact = "/shadow" } },
+            policies = { jwt, { "meddles", shadow = true }, "tells" } },
+          { match = { path = { exact = "/read" } }, policies = { jwt, "tells" } },
+          { match = { path = { exact = "/lax" } }, policies = { jwt, "meddles", "tells" } },
+          { policies = { jwt, "meddles", rbac, "tells" } },
+        },
+      }]=] }
+    local function ask(path, headers)
+      local answer = gw:ask { path = path, headers = headers }
+      return answer.status == 200 and answer.body or answer.status
+    end
+    for _ = 1, 2 do -- nothing stays from one request to the next with this token
+      assert.same({ "- ada", "ada root", "- ada" }, { ask("/read", ada), ask("/lax", ada), ask("/shadow", ada) })
+      assert.same({ 403, 403 }, { ask("/", ada), ask("/new", ada) })
+    end
+    assert.equal("- root", ask("/")) -- where jwt found none, another policy may say who it is
+    assert.equal("- -", ask "/read")
+  end)
+
   it("of a VirtualService at a gateway", function()
     local up = upstream.start(function(request)
       request:read()

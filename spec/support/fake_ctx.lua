@@ -111,9 +111,12 @@ local defaults = {
 --- An exchange; every field of ctx that `given` names is taken as it is.
 function fake.new(given)
   given = given or {}
-  local ctx = setmetatable({ own = {}, shared = {}, flag_list = {} }, { __index = ctx_methods })
+  local ctx = setmetatable({ own = {}, _s = { shared = given.shared or {} }, flag_list = {} }, {
+    __index = function(ctx, name) return name == "shared" and ctx._s.shared or ctx_methods[name] end })
   for name, value in pairs(defaults) do ctx[name] = value end
-  for name, value in pairs(given) do ctx[name] = value end
+  for name, value in pairs(given) do
+    if name ~= "shared" then ctx[name] = value end
+  end
   ctx.listener = given.listener or { name = "web", port = ctx.port }
   ctx.peer = given.peer or { address = "127.0.0.1", port = 40000, tls = false }
   local authority = given.authority or "shop.example"

@@ -1,7 +1,7 @@
 ---@meta moongate.claims
 
 --- What a verified token says, found by name. ctx.shared.jwt is { iss, sub, claims } of the token that policy jwt has
---- verified, not to be changed.
+--- verified: a copy, so that what a policy changes in it changes no decision of rbac, rate_limit or routes.
 ---@class moongate.claims
 local claims = {}
 

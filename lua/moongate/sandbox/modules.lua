@@ -42,6 +42,7 @@ local STOCK = {
   inline = "compile environment",
   locations = "schema mistake add find remove",
   pause = "here",
+  verified = "kept put get",
   ["router.hosts"] = "new",
 }
 

@@ -1,0 +1,61 @@
+--- verified: what the token of a request says that policy jwt has found good, kept where no other policy changes it.
+-- Policies read a copy in ctx.shared.jwt, made when the first one looks; who decides on a token (rbac, rate_limit,
+-- routes by claims) reads the token itself here.
+local face = require "moongate.face"
+
+local verified = {}
+
+local function copy(value)
+  if type(value) ~= "table" then return value end
+  local new = {}
+  for key, one in pairs(value) do new[key] = copy(one) end
+  return setmetatable(new, debug.getmetatable(value))
+end
+
+-- What all policies of a request share, to be read with the token; what was shared before stays.
+local function shared_with(kept, before)
+  local shared = {}
+  for key, value in pairs(before or {}) do shared[key] = value end
+  if not kept then return shared end
+  shared.jwt = nil
+  return setmetatable(shared, kept.mt)
+end
+
+--- A token as put() takes it; made once, for all requests that show it.
+-- @param token { iss =, sub =, claims = }, which nobody changes from now on
+function verified.kept(token)
+  local mt = { __metatable = false }
+  function mt.__index(shared, key)
+    if key ~= "jwt" then return nil end
+    local own = copy(token)
+    rawset(shared, "jwt", own)
+    return own
+  end
+  return { token = token, mt = mt }
+end
+
+--- Notes that a request has shown this token, in place of one that was noted before.
+-- @param kept of verified.kept()
+function verified.put(ctx, kept)
+  local state = face.behind(ctx)._s
+  state.token = kept
+  state.shared = shared_with(kept, state.shared)
+end
+
+--- The token of a request: { iss =, sub =, claims = }, not to be changed; where policy jwt found none, what another
+-- policy left in ctx.shared.jwt, or nil.
+function verified.get(ctx)
+  local state = face.behind(ctx)._s
+  if state.token then return state.token.token end
+  return state.shared and state.shared.jwt or nil
+end
+
+--- A copy of what all policies of a request share, which may be changed and thrown away.
+-- @param state ctx._s
+function verified.shared_copy(state)
+  local shared = shared_with(state.token, state.shared)
+  if state.token then shared.jwt = rawget(state.shared, "jwt") end
+  return shared
+end
+
+return verified
