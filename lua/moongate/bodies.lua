@@ -6,11 +6,15 @@ local C, span, text = abi.C, abi.span, abi.text
 
 local bodies = {}
 
+local function check_bytes(bytes, what)
+  local known = type(bytes) == "number" and bytes >= 0 and bytes < 2 ^ 32 - 1
+  if not known then error(("%s: expected a number of bytes, got %s"):format(what, tostring(bytes)), 3) end
+end
+
 --- Waits for the first `bytes` bytes of the request's body, which stay part of it, before the request is sent: these
 -- (all of a shorter body), and whether that is all of it.
 function bodies.peek(ctx, bytes)
-  local known = type(bytes) == "number" and bytes >= 0 and bytes < 2 ^ 32
-  if not known then error("ctx:peek_body: expected a number of bytes, got " .. tostring(bytes), 3) end
+  check_bytes(bytes, "ctx:peek_body")
   wait.await(C.mg_request_body_peek(ctx._x, bytes + 1), "ctx:peek_body") -- one more tells whether there is more
   local whole = C.mg_request_body(ctx._x, span) == 0 and span[0].len <= bytes
   return text(span[0]):sub(1, bytes), whole
@@ -38,6 +42,7 @@ end
 -- longer than `limit` bytes.
 function bodies.read(ctx, limit)
   local op = ops(ctx, "ctx:read_body")
+  check_bytes(limit, "ctx:read_body")
   wait.await(op.peek(ctx._x, limit + 1), "ctx:read_body")
   local whole = op.get(ctx._x) == 0 and span[0].len <= limit
   return whole and text(span[0]) or nil
@@ -45,6 +50,7 @@ end
 
 --- Puts `bytes` in place of the body of the message that the phase is about; its trailers go, too.
 function bodies.replace(ctx, bytes)
+  if type(bytes) ~= "string" then error("ctx:replace_body: expected a string, got " .. type(bytes), 2) end
   local rc = ops(ctx, "ctx:replace_body").set(ctx._x, bytes)
   if rc ~= 0 then error("ctx:replace_body: " .. abi.error_text(rc), 2) end
 end

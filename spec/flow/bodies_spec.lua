@@ -24,6 +24,17 @@ local POLICY = [[
     end,
   }]]
 
+-- What each call says that is misused.
+local MISUSES = {
+  { "ctx:read_body()", "ctx:read_body: expected a number of bytes, got nil" },
+  { "ctx:read_body('10')", "ctx:read_body: expected a number of bytes, got 10" },
+  { "ctx:read_body(-1)", "ctx:read_body: expected a number of bytes, got -1" },
+  { "ctx:read_body(2 ^ 32)", "ctx:read_body: expected a number of bytes, got 4294967296" },
+  { "ctx:peek_body()", "ctx:peek_body: expected a number of bytes, got nil" },
+  { "ctx:replace_body()", "ctx:replace_body: expected a string, got nil" },
+  { "ctx:replace_body({})", "ctx:replace_body: expected a string, got table" },
+}
+
 describe("bodies in the phases request and response", function()
   local gw, answer
 
@@ -37,12 +48,18 @@ describe("bodies in the phases request and response", function()
     end)
     local folder = gateway.folder()
     gateway.write(folder .. "/look.lua", POLICY)
+    gateway.write(folder .. "/misuses.lua", [[
+      return { request = function(_, ctx)
+        local call = "local ctx = ... " .. ctx.req.headers["x-call"]
+        return ctx:respond(200, tostring(select(2, pcall(load(call, "=call"), ctx))))
+      end }]])
     gw = gateway.start { values = { up = up.address }, args = { "--policy-path", folder }, config = [[
       return {
         listeners = { web = { address = "127.0.0.1:$web" } },
         admin = { address = "127.0.0.1:$admin" },
         services = { up = { endpoints = { { address = "$up" } } } },
         routes = {
+          { name = "misused", match = { path = { prefix = "/misused" } }, policies = { "misuses" } },
           { name = "retried", match = { path = { prefix = "/retried" } }, policies = { "look" },
             backends = { { service = "up" } }, retries = { attempts = 1, on = { "503" } } },
           { name = "all", policies = { "look" }, backends = { { service = "up" } } },
@@ -94,6 +111,13 @@ describe("bodies in the phases request and response", function()
     assert.equal("body=edit", response.headers["x-sent"])
     assert.equal("edited", response.headers["x-up-x-t"])
   end)
+
+  for _, misuse in ipairs(MISUSES) do
+    it("say what is wrong with " .. misuse[1], function()
+      local response = assert(gw:ask { path = "/misused", headers = { ["x-call"] = misuse[1] } })
+      assert.equal("call:1: " .. misuse[2], response.body)
+    end)
+  end
 
   it("have no one to send them where the client leaves before their end", function()
     local conn = stream.connect(gw.ports.web)
