@@ -8,7 +8,8 @@
 -- document says.  Fetched ones are kept fresh (see their times), and the last good ones serve on when a fetch fails.
 -- RS, PS, ES and HS with 256, 384 and 512 are known; a key checks what its own type allows, whatever a token says.
 -- What it verified is in ctx.shared.jwt: { iss, sub, claims }, a copy for the policies below; rbac, rate_limit and
--- routes decide on the token itself.  The header of another one's claims that a client made up never gets through.  Preflights of browsers, which carry no tokens, pass unchecked.
+-- routes decide on the token itself.  The header of another one's claims that a client made up never gets through.
+-- Preflights of browsers, which carry no tokens, pass unchecked.
 -- Phases: request.
 -- Place it before rbac and what else asks who the client is.
 local accept = require "policies.jwt.accept"
