@@ -285,6 +285,7 @@ static void reopen_logs(struct master *m)
 {
     struct mg_control message = {.type = MG_CONTROL_REOPEN};
 
+    mg_master_reopen_retiring(m);
     for (uint32_t i = 0; i < m->nworkers; i++)
         if (m->children[i].pid != 0)
             mg_control_send(m->children[i].control, &message);

@@ -50,6 +50,12 @@ void mg_master_retire(struct master *m)
     tell(m, MG_CONTROL_DRAIN);
 }
 
+void mg_master_reopen_retiring(const struct master *m)
+{
+    if (m->retiring.pid != 0)
+        tell(m, MG_CONTROL_REOPEN);
+}
+
 bool mg_master_on_retired(struct master *m, pid_t pid)
 {
     if (m->retiring.pid != pid)

@@ -70,6 +70,8 @@ void mg_master_retire_setup(struct master *m);
 void mg_master_on_spent(struct master *m, uint32_t slot);
 /* The one that retires ends, as all workers do or because its successor is ready. */
 void mg_master_retire(struct master *m);
+/* Its log files have been renamed. */
+void mg_master_reopen_retiring(const struct master *m);
 /* Whether `pid`, which has ended, was the one. */
 bool mg_master_on_retired(struct master *m, pid_t pid);
 /* Every now and then: it has had its time. */

@@ -2,6 +2,7 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local loop = require "spec.support.loop"
+local process = require "spec.support.process"
 local stream = require "spec.support.stream"
 
 local LEAKY = [[
@@ -21,15 +22,17 @@ return leaky]]
 local CONFIG = [[return {
   listeners = { web = { address = "127.0.0.1:$web" } }, admin = { address = "127.0.0.1:$admin" },
   budgets = { memory = "16MiB", cpu = "5s" },
-  policies = { "metrics" },
+  policies = { "metrics", { "access_log", path = "$file", format = "%REQ(:PATH)%" } },
   routes = { { policies = { { "headers", request = { set = { ["x-a"] = "1" } } }, "leaky" } } },
 }]]
 
 describe("a policy that keeps what it is given", function()
-  local gw
+  local gw, file
 
   before_each(function()
-    gw = gateway.start { files = { ["leaky.lua"] = LEAKY }, config = CONFIG, args = { "--policy-path", "$folder" } }
+    file = gateway.folder() .. "/access"
+    gw = gateway.start { files = { ["leaky.lua"] = LEAKY }, config = CONFIG, values = { file = file },
+      args = { "--policy-path", "$folder" } }
   end)
   after_each(gateway.stop_all)
 
@@ -60,6 +63,23 @@ describe("a policy that keeps what it is given", function()
     assert.truthy(line:find "^leaky 1[2-6]%.%d MiB, ")
     assert.is_true(gw:metric("moongate_requests_total", {}) >= count)
     assert.is_nil(gw:log():find("a policy raised", 1, true))
+  end)
+
+  it("is told, and the worker that ends opens its logs anew, too", function()
+    local first = assert(gw:ask { path = "/?keep=13000000" }).body
+    local slow = stream.connect(gw.ports.web)
+    slow:send "POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"
+    ask("/?keep=20000", replaced)
+    ask("/", function(answer) return answer.body ~= first end)
+    local pid = gw:log():match "%(pid (%d+)%) is replaced"
+    os.rename(file, file .. ".1")
+    gw:signal(10)
+    local function has_old() return process.read("ls -l /proc/" .. pid .. "/fd"):find(file .. ".1", 1, true) end
+    assert.truthy(loop.poll(function() return not has_old() end, 20))
+    slow:send "x"
+    assert.equal(first, assert(http.read_response(slow, "POST")).body)
+    slow:close()
+    assert.truthy(loop.poll(function() return (process.file(file) or ""):find("/slow", 1, true) end, 20))
   end)
 
   it("is not charged for garbage", function()
