@@ -148,6 +148,9 @@ local function run(name, place)
   if not ok then return nil, load_error(name, module) end
   local err = check(module)
   if err then return nil, ("policy '%s' is malformed: %s"):format(name, err) end
+  local sealed, find = pcall(files.seal, box.files, place.find)
+  if not sealed then return nil, load_error(name, find) end
+  box:seal(find)
   return { module = module, files = box.files, shape = state.shape(module.state), stock = place.stock }
 end
 

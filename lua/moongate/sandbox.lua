@@ -46,8 +46,7 @@ end
 local function run_file(self, name)
   local text, chunkname = self.find(name)
   if not text then return nil end
-  local file = { name = name, text = text, chunkname = chunkname }
-  self.files[#self.files + 1] = file
+  if not self.sealed then self.files[#self.files + 1] = { name = name, text = text, chunkname = chunkname } end
   local chunk, err = load(text, chunkname, "t", self.globals)
   if not chunk then error(err, 0) end
   self.loaded[name] = LOADING
@@ -71,10 +70,16 @@ function methods:require(name)
   if known ~= nil then return known end
   local result = open(self, name)
   if result == nil then
-    error(("module '%s' not found: it is none that a policy may require, and no file of this policy"):format(name), 2)
+    error(("module '%s' not found: it is none that a policy may require, and no file of this policy%s"):format(name,
+      self.sealed and " that was required or named in one when the policy was loaded" or ""), 2)
   end
   self.loaded[name] = result
   return result
+end
+
+--- The policy is loaded: from now on its files are those that `find` knows.
+function methods:seal(find)
+  self.find, self.sealed = find, true
 end
 
 --- Makes a function of Lua text in the sandbox's environment, or gives nil and what is wrong.
@@ -89,8 +94,8 @@ end
 -- @return { require =, load =, files = array of { name =, text =, chunkname = } that were run }
 function sandbox.new(owner, find, stock)
   local globals = base.globals()
-  local self = setmetatable({ owner = owner, globals = globals, loaded = {}, files = {}, find = find, stock = stock },
-    mt)
+  local self = setmetatable({ owner = owner, globals = globals, loaded = {}, files = {}, find = find,
+    stock = stock, sealed = false }, mt)
   environments[globals] = true
   globals.load = loader(globals)
   globals.loadstring = globals.load

@@ -75,6 +75,52 @@ describe("policy.load", function()
     assert.equal(first, from_text "return { log = print }") -- what serves is what was handed over to last
   end)
 
+  describe("of files that are required later", function()
+    local late
+
+    before_each(function()
+      os.execute("mkdir -p " .. folder .. "/made_up")
+      late = folder .. "/made_up/late.lua"
+      write(late, "return 'as it was'")
+    end)
+    after_each(function() os.execute("rm -r " .. folder .. "/made_up") end)
+
+    local LATER = "return { log = function(name) return name and require(name) or require 'policies.made_up.late' end }"
+
+    it("keeps those that are named as they were", function()
+      local module = assert(from_text(LATER))
+      write(late, "return 'as it is'")
+      assert.equal("as it was", module.log())
+      assert.equal("as it was", module.log "policies.made_up.late")
+    end)
+
+    it("gives them to processes that have not read the config", function()
+      assert(from_text(LATER))
+      local given = policy.sources()
+      write(late, "return 'as it is'")
+      policy.forget(given)
+      assert.equal("as it was", assert(policy.load "made_up").log())
+    end)
+
+    it("says at once where one of them is no Lua, and loads anew where one has changed", function()
+      local first = assert(from_text(LATER))
+      assert(policy.hand_over())
+      assert.equal(first, from_text(LATER))
+      write(late, "return 'as it is'")
+      assert.equal("as it is", assert(from_text(LATER)).log())
+      write(late, "return\nreturn")
+      assert.matches("policy 'made_up' does not load: " .. late .. ":2: ", select(2, from_text(LATER)), 1, true)
+    end)
+
+    it("refuses others", function()
+      write(folder .. "/made_up/other.lua", "return 1")
+      local module = assert(from_text(LATER))
+      local ok, err = pcall(module.log, "policies.made_up.other")
+      assert.is_false(ok)
+      assert.matches("module 'policies.made_up.other' not found: .* or named in one when the policy was loaded", err)
+    end)
+  end)
+
   it("takes a folder's file before what comes with moongate, and lets it require its own files alone", function()
     local _, err = from_text "require 'policies.tally' return { log = print }"
     assert.matches("module 'policies.tally' not found: it is none that a policy may require", err, 1, true)

@@ -37,15 +37,45 @@ end
 -- @param list by the policy's name, as policy.sources() has it
 function files.give(list) given = list end
 
--- A file that was not run then, since it is required later, is read when it is.
-local function as_given(known, place)
+-- What gives the text and the chunk's name of one of these files.
+local function finder(list)
   local by_name = {}
-  for _, file in ipairs(known.files) do by_name[file.name] = file end
-  return { stock = known.stock, find = function(module)
+  for _, file in ipairs(list) do by_name[file.name] = file end
+  return function(module)
     local file = by_name[module]
     if file then return file.text, file.chunkname end
-    return place and place.find(module)
-  end }
+  end
+end
+
+local NAMED = "require%s*%(?%s*([\"'])(policies%.[%w_.]+)%1"
+
+-- A file that names another may require it later: it is known from now on, so that no request waits for the disk, nor
+-- finds another text than was checked.
+local function add_named(list, text, find, known)
+  for _, name in text:gmatch(NAMED) do
+    local other, chunkname
+    if not known[name] then other, chunkname = find(name) end
+    if other then
+      known[name] = true
+      local ok, err = load(other, chunkname, "t")
+      if not ok then error(err, 0) end
+      list[#list + 1] = { name = name, text = other, chunkname = chunkname }
+    end
+  end
+end
+
+--- The policy's files have been run: adds those to the list that they may require later, and gives what finds them all
+-- from now on.  Raises "file:line: ..." where one of them is no Lua.
+-- @param list of the files that have been run; @param find where they came from
+function files.seal(list, find)
+  local known = {}
+  for _, file in ipairs(list) do known[file.name] = true end
+  local i = 1
+  while list[i] do
+    add_named(list, list[i].text, find, known)
+    i = i + 1
+  end
+  return finder(list)
 end
 
 local function look(name)
@@ -62,8 +92,8 @@ end
 --- Where a policy is: { find = function(module) for moongate.sandbox, stock = whether it comes with moongate }, or nil.
 -- A user's policy finds its own files alone, those that come with moongate also one another's.
 function files.place(name)
-  local place = look(name)
-  return given[name] and as_given(given[name], place) or place
+  local known = given[name]
+  return known and { stock = known.stock, find = finder(known.files) } or look(name)
 end
 
 --- Whether files that a sandbox has run are still the same at a place.
