@@ -1,6 +1,7 @@
 #include "script/yaml.h"
 #include "script/yaml_marks.h"
 #include "script/yaml_scalar.h"
+#include "script/yaml_table.h"
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,7 +21,8 @@ struct reader {
     yaml_parser_t parser;
     yaml_event_t event; /* the one being looked at */
     bool parser_open, event_open;
-    bool nulls; /* the document has one */
+    bool nulls;     /* the document has one */
+    uint32_t inner; /* the first mark of the value that was read last; 0: a scalar */
     int max_depth;
     double max_nodes, nodes;
     size_t line, column; /* of the refusal, from 1 */
@@ -91,7 +93,7 @@ static int next_event(lua_State *L, struct reader *r)
 }
 
 /* The index of a new mark for the event; it follows `previous` (0: none). */
-static uint32_t add_mark(lua_State *L, struct reader *r, const char *key, uint32_t previous)
+static uint32_t add_mark(lua_State *L, struct reader *r, uint32_t key, uint32_t previous)
 {
     uint32_t line = (uint32_t)r->event.start_mark.line + 1;
     uint32_t mark = mg_yaml_marks_add(r->marks, key, line, previous);
@@ -124,30 +126,30 @@ static int push_scalar(lua_State *L, struct reader *r)
 
 static int read_node(lua_State *L, struct reader *r, int depth);
 
-/* anchors[name] = { value, nodes, height } for the value on top of the stack; the name lies under
- * it and goes.  Only whole values get here, so an alias cannot stand inside what it repeats. */
-static void remember_anchor(lua_State *L, double nodes, int height)
-{
-    if (!lua_isnil(L, -2)) {
-        lua_pushvalue(L, -2);
-        lua_createtable(L, 3, 0);
-        lua_pushvalue(L, -3);
-        lua_rawseti(L, -2, 1);
-        lua_pushnumber(L, nodes);
-        lua_rawseti(L, -2, 2);
-        lua_pushinteger(L, height);
-        lua_rawseti(L, -2, 3);
-        lua_rawset(L, AT_ANCHORS);
-    }
-    lua_remove(L, -2);
-}
-
-static void push_anchor_name(lua_State *L, const yaml_char_t *anchor)
+/* An anchor's name goes under the value that it names.  Whether there is one. */
+static bool push_anchor_name(lua_State *L, const yaml_char_t *anchor)
 {
     if (anchor != NULL)
         lua_pushstring(L, (const char *)anchor);
-    else
-        lua_pushnil(L);
+    return anchor != NULL;
+}
+
+/* anchors[name] = { value, nodes, height, first mark } for the value on top of the stack; the name lies under
+ * it and goes.  Only whole values get here, so an alias cannot stand inside what it repeats. */
+static void remember_anchor(lua_State *L, const struct reader *r, double nodes, int height)
+{
+    lua_pushvalue(L, -2);
+    lua_createtable(L, 4, 0);
+    lua_pushvalue(L, -3);
+    lua_rawseti(L, -2, 1);
+    lua_pushnumber(L, nodes);
+    lua_rawseti(L, -2, 2);
+    lua_pushinteger(L, height);
+    lua_rawseti(L, -2, 3);
+    lua_pushinteger(L, (lua_Integer)r->inner);
+    lua_rawseti(L, -2, 4);
+    lua_rawset(L, AT_ANCHORS);
+    lua_remove(L, -2);
 }
 
 static int read_alias(lua_State *L, struct reader *r, int depth)
@@ -163,7 +165,9 @@ static int read_alias(lua_State *L, struct reader *r, int depth)
     r->nodes += lua_tonumber(L, -1);
     lua_rawgeti(L, -2, 3);
     height = (int)lua_tointeger(L, -1);
-    lua_pop(L, 2);
+    lua_rawgeti(L, -3, 4);
+    r->inner = (uint32_t)lua_tointeger(L, -1);
+    lua_pop(L, 3);
     if (r->nodes > r->max_nodes)
         return refuse(r, "more than %.0f values, aliases written out", r->max_nodes);
     if (depth + height > r->max_depth)
@@ -175,44 +179,48 @@ static int read_alias(lua_State *L, struct reader *r, int depth)
 
 static int read_scalar(lua_State *L, struct reader *r)
 {
-    push_anchor_name(L, r->event.data.scalar.anchor);
+    bool named = push_anchor_name(L, r->event.data.scalar.anchor);
+
     if (push_scalar(L, r) < 0)
         return -1;
-    remember_anchor(L, 1, 0);
+    r->inner = 0;
+    if (named)
+        remember_anchor(L, r, 1, 0);
     return 0;
 }
 
-/* Pushes a collection's table; gives its mark. */
-static uint32_t push_collection(lua_State *L, struct reader *r)
+/* The value of a key or an item, whose mark is `mark`. */
+static int read_inner(lua_State *L, struct reader *r, int depth, uint32_t mark)
 {
-    uint32_t first = add_mark(L, r, NULL, 0);
+    int height = read_node(L, r, depth + 1);
 
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_pushnumber(L, first);
-    lua_rawset(L, AT_MARKS);
-    return first;
+    if (height >= 0)
+        mg_yaml_marks_hold(r->marks, mark, r->inner);
+    return height;
 }
 
-/* In: table.  Out: the same, with the items filled in. */
+/* Out: the table. */
 static int read_items(lua_State *L, struct reader *r, int depth, uint32_t mark)
 {
+    struct mg_yaml_table t = mg_yaml_table_begin(L);
     int top = 0;
 
-    for (int i = 1;; i++) {
+    for (;;) {
         int height;
 
         if (next_event(L, r) < 0)
             return -1;
         if (r->event.type == YAML_SEQUENCE_END_EVENT)
-            return top;
-        mark = add_mark(L, r, NULL, mark);
-        height = read_node(L, r, depth + 1);
+            break;
+        mark = add_mark(L, r, 0, mark);
+        height = read_inner(L, r, depth, mark);
         if (height < 0)
             return -1;
-        lua_rawseti(L, -2, i);
+        mg_yaml_table_item(L, &t);
         top = height + 1 > top ? height + 1 : top;
     }
+    mg_yaml_table_end_items(L, &t);
+    return top;
 }
 
 static int check_key(struct reader *r)
@@ -233,27 +241,29 @@ static int check_key(struct reader *r)
     return 0;
 }
 
-/* In: table.  Out: table, key. */
-static int push_key(lua_State *L, struct reader *r, uint32_t first)
+/* Out: key; its number, or 0: it is refused.  What waits is looked for among the marks: they are few. */
+static uint32_t push_key(lua_State *L, struct reader *r, const struct mg_yaml_table *t,
+                         uint32_t first)
 {
+    uint32_t key;
+
     if (check_key(r) < 0)
-        return -1;
+        return 0;
     lua_pushlstring(L, (const char *)r->event.data.scalar.value, r->event.data.scalar.length);
-    lua_pushvalue(L, -1);
-    lua_rawget(L, -3);
-    if (!lua_isnil(L, -1)) {
-        lua_pop(L, 1);
-        return refuse(r, "duplicate key '%.80s', first on line %u", lua_tostring(L, -1),
-                      mg_yaml_marks_line(r->marks, first, lua_tostring(L, -1)));
+    key = mg_yaml_marks_key(L, AT_MARKS);
+    if (t->made ? mg_yaml_table_has(L, t) : mg_yaml_marks_line(r->marks, first, key) != 0) {
+        refuse(r, "duplicate key '%.80s', first on line %u", lua_tostring(L, -1),
+               mg_yaml_marks_line(r->marks, first, key));
+        return 0;
     }
-    lua_pop(L, 1);
-    return 0;
+    return key;
 }
 
-/* In: table.  Out: the same, with the entries filled in. */
+/* Out: the table. */
 static int read_entries(lua_State *L, struct reader *r, int depth, uint32_t first)
 {
-    uint32_t mark = first;
+    struct mg_yaml_table t = mg_yaml_table_begin(L);
+    uint32_t mark = first, key;
     int top = 0;
 
     for (;;) {
@@ -262,45 +272,50 @@ static int read_entries(lua_State *L, struct reader *r, int depth, uint32_t firs
         if (next_event(L, r) < 0)
             return -1;
         if (r->event.type == YAML_MAPPING_END_EVENT)
-            return top;
-        if (push_key(L, r, first) < 0)
+            break;
+        key = push_key(L, r, &t, first);
+        if (key == 0)
             return -1;
-        mark = add_mark(L, r, lua_tostring(L, -1), mark);
+        mark = add_mark(L, r, key, mark);
         if (next_event(L, r) < 0)
             return -1;
-        height = read_node(L, r, depth + 1);
+        height = read_inner(L, r, depth, mark);
         if (height < 0)
             return -1;
-        lua_rawset(L, -3);
+        mg_yaml_table_entry(L, &t);
         top = height + 1 > top ? height + 1 : top;
     }
+    mg_yaml_table_end_entries(L, &t);
+    return top;
 }
 
 static int read_collection(lua_State *L, struct reader *r, int depth)
 {
-    bool list = r->event.type == YAML_SEQUENCE_START_EVENT;
+    bool list = r->event.type == YAML_SEQUENCE_START_EVENT, named;
     const yaml_char_t *tag =
         list ? r->event.data.sequence_start.tag : r->event.data.mapping_start.tag;
     double nodes = r->nodes;
-    uint32_t mark;
+    uint32_t first;
     int height;
 
     if (depth >= r->max_depth)
         return refuse(r, "nested deeper than %d", r->max_depth);
     if (tag != NULL && strcmp((const char *)tag, list ? YAML_SEQ_TAG : YAML_MAP_TAG) != 0)
         return refuse(r, "the tag '%.80s' is not supported", (const char *)tag);
-    luaL_checkstack(L, 10, "yaml");
-    push_anchor_name(L, list ? r->event.data.sequence_start.anchor
-                             : r->event.data.mapping_start.anchor);
-    mark = push_collection(L, r);
-    height = list ? read_items(L, r, depth, mark) : read_entries(L, r, depth, mark);
+    luaL_checkstack(L, MG_YAML_TABLE_STACK + 10, "yaml");
+    named = push_anchor_name(L, list ? r->event.data.sequence_start.anchor
+                                     : r->event.data.mapping_start.anchor);
+    first = add_mark(L, r, 0, 0);
+    height = list ? read_items(L, r, depth, first) : read_entries(L, r, depth, first);
     if (height < 0)
         return -1;
     if (list) {
         lua_pushvalue(L, lua_upvalueindex(1));
         lua_setmetatable(L, -2);
     }
-    remember_anchor(L, r->nodes - nodes + 1, height);
+    r->inner = first;
+    if (named)
+        remember_anchor(L, r, r->nodes - nodes + 1, height);
     return height;
 }
 
@@ -334,6 +349,8 @@ static int read_document(lua_State *L, struct reader *r)
     if (read_node(L, r, 0) < 0)
         return -1;
     lua_setfield(L, -2, "value");
+    lua_pushinteger(L, (lua_Integer)r->inner);
+    lua_setfield(L, -2, "mark");
     lua_pushboolean(L, r->nulls);
     lua_setfield(L, -2, "nulls");
     lua_pushnumber(L, line);
@@ -430,7 +447,7 @@ int luaopen_moongate_yaml(lua_State *L)
     lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
 
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 5);
     lua_newtable(L);
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "list");
@@ -438,6 +455,8 @@ int luaopen_moongate_yaml(lua_State *L)
     lua_setfield(L, -2, "parse");
     lua_pushcfunction(L, mg_yaml_marks_find);
     lua_setfield(L, -2, "line");
+    lua_pushcfunction(L, mg_yaml_marks_items);
+    lua_setfield(L, -2, "items");
     lua_pushlightuserdata(L, NULL);
     lua_setfield(L, -2, "null");
     return 1;

@@ -15,10 +15,13 @@
  *
  *   parse(text, limits) -> documents, marks | nil, { line, column, message }
  *     limits     { depth = 64, nodes = 2000000, bytes = 64 MiB }, each optional
- *     documents  array of { value =, line =, nulls = whether a null is in it }
- *     marks      for line()
- *   line(marks, t, step) -> line, from 1, of the key `step` (or item, from 1) of the mapping or list
- *                t, or with 0 of t itself; nothing when t has no such step
+ *     documents  array of { value =, line =, mark = the first mark of the value (0: a scalar), nulls = whether a null
+ *                is in it }
+ *     marks      for line() and items(), which need no value: those may be gone
+ *   line(marks, at, step) -> line, from 1, and the first mark of what stands there (0: a scalar), of the key `step` (or
+ *                item, from 1) of the mapping or list whose first mark is `at`, or with 0 of that itself; nothing when
+ *                it has no such step
+ *   items(marks, at) -> array of the first marks of what a list holds, in order
  *   list         the metatable that every list has and no mapping
  *   null         what null is (cjson.null too)
  *

@@ -6,10 +6,12 @@
 -- min and max bound numbers (after conversion), the length of strings, or the count of a list.
 -- Thousands of objects are checked at a load, so the way to a value is one array that grows and shrinks: `at`, which is
 -- copied only for a mistake.
+local bounds = require "moongate.schema.bounds"
 local describe = require "moongate.describe"
 local form = require "moongate.schema.form"
 local suggest = require "moongate.suggest"
 local units = require "moongate.units"
+local new_table = require "table.new"
 local words = require "moongate.schema.words"
 
 local schema = {}
@@ -22,9 +24,10 @@ schema.show = words.show
 
 --- A new path: `path` with `key` added.
 function schema.join(path, key)
-  local longer = {}
-  for i, part in ipairs(path) do longer[i] = part end
-  longer[#longer + 1] = key
+  local n = #path + 1
+  local longer = new_table(n, 0)
+  for i = 1, n - 1 do longer[i] = path[i] end
+  longer[n] = key
   return longer
 end
 
@@ -39,7 +42,7 @@ local function is_number(value)
 end
 
 local function path_of(at)
-  local path = {}
+  local path = new_table(at.n, 0)
   for i = 1, at.n do path[i] = at[i] end
   return path
 end
@@ -83,7 +86,7 @@ end
 function readers.list(field, value, at)
   if type(value) ~= "table" or not is_list(value) then return nil end
   if not field.items then return value end
-  local copy = {}
+  local copy = new_table(#value, 0)
   for i = 1, #value do copy[i] = check_child(field.items, value[i], at, i) end
   return copy
 end
@@ -110,42 +113,11 @@ function readers.record(field, value, at)
   return check_record(field.fields, value, at)
 end
 
-local function bound_error(field, value)
-  local kind, size = type(value), value
-  local what = "a value"
-  if kind == "string" then size, what = #value, "a length" end
-  if kind == "table" then size, what = #value, "a count" end
-  if type(size) ~= "number" then return nil end
-  if field.min and size < field.min then return ("expected %s of at least %s, got %s"):format(what, field.min, size) end
-  if field.max and size > field.max then return ("expected %s of at most %s, got %s"):format(what, field.max, size) end
-end
-
-local function choice_error(field, value)
-  local names = {}
-  for i = 1, #field.one_of do
-    if field.one_of[i] == value then return nil end
-  end
-  for i, allowed in ipairs(field.one_of) do names[i] = tostring(allowed) end
-  local hint = type(value) == "string" and suggest.hint(value, names) or ""
-  return ("expected one of '%s', got %s%s"):format(table.concat(names, "', '"), schema.show(value), hint)
-end
-
-local function value_error(field, value)
-  if field.one_of and type(value) ~= "table" then
-    local message = choice_error(field, value)
-    if message then return message end
-  end
-  if field.pattern and type(value) == "string" and not value:find(field.pattern) then
-    return ("expected a string like the pattern %s, got %s"):format(field.pattern, schema.show(value))
-  end
-  return (field.min or field.max) and bound_error(field, value)
-end
-
 -- True when the value was of that type, then what it was read as (nil: a mistake, which is reported).
 local function try_type(name, field, value, at)
   local checked = readers[name](field, value, at)
   if checked == nil then return false end
-  local message = value_error(field, checked)
+  local message = bounds.error(field, checked)
   if not message then return true, checked end
   say(at, message)
   return true, nil
@@ -199,8 +171,18 @@ local function say_unknown(known, key, at)
   say(at, what:format(tostring(key), hint), key)
 end
 
+-- How many of the fields a checked record has, which spares it growing.
+local function count_of(fields, value)
+  local count = 0
+  for i = 1, #fields do
+    local field = fields[i]
+    if value[field[1]] ~= nil or field.default ~= nil then count = count + 1 end
+  end
+  return count
+end
+
 function check_record(fields, value, at)
-  local copy, known = {}, names_of(fields)
+  local copy, known = new_table(0, count_of(fields, value)), names_of(fields)
   for i = 1, #fields do
     local field = fields[i]
     local name = field[1]

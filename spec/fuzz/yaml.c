@@ -11,13 +11,16 @@
 static const char CHECK[] =
     "local yaml, text = ...\n"
     "local limits = { depth = 32, nodes = 5000, bytes = 65536 }\n"
-    "local function walk(marks, value, seen)\n"
-    "  if type(value) ~= 'table' or seen[value] then return end\n"
+    "local function walk(marks, at, value, seen)\n"
+    "  assert((at > 0) == (type(value) == 'table'))\n"
+    "  if at == 0 or seen[value] then return end\n"
     "  seen[value] = true\n"
-    "  assert(yaml.line(marks, value, 0) >= 1)\n"
+    "  assert(yaml.line(marks, at, 0) >= 1)\n"
+    "  assert(getmetatable(value) ~= yaml.list or #yaml.items(marks, at) == #value)\n"
     "  for step, item in pairs(value) do\n"
-    "    assert(yaml.line(marks, value, step) >= 1)\n"
-    "    walk(marks, item, seen)\n"
+    "    local line, inner = yaml.line(marks, at, step)\n"
+    "    assert(line >= 1)\n"
+    "    walk(marks, inner, item, seen)\n"
     "  end\n"
     "end\n"
     "local documents, marks = yaml.parse(text, limits)\n"
@@ -27,7 +30,7 @@ static const char CHECK[] =
     "end\n"
     "for _, document in ipairs(documents) do\n"
     "  assert(document.line >= 1)\n"
-    "  walk(marks, document.value, {})\n"
+    "  walk(marks, document.mark, document.value, {})\n"
     "end\n";
 
 /* By malloc(), so that the sanitizers see Lua's memory too. */

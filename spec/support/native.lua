@@ -6,8 +6,8 @@ local ffi = require "ffi"
 local native = {}
 
 local MODULES = {
-  ["moongate.yaml_events"] = { sources = "core/script/yaml.c core/script/yaml_marks.c core/script/yaml_scalar.c",
-    libs = "-lyaml -lm", opener = "luaopen_moongate_yaml" },
+  ["moongate.yaml_events"] = { sources = "core/script/yaml.c core/script/yaml_marks.c "
+    .. "core/script/yaml_scalar.c core/script/yaml_table.c", libs = "-lyaml -lm", opener = "luaopen_moongate_yaml" },
 }
 
 local COMMAND = "%s -D_GNU_SOURCE -O1 -fPIC -shared -Icore $(pkg-config --cflags luajit) -o %s %s %s"

@@ -91,14 +91,43 @@ static void keeps_structure(void)
 
 static void keeps_positions(void)
 {
-    CHECK(gives(
-        "local docs, marks = yaml.parse('# c\\na:\\n  - x\\n\\n  - b: 1\\n')\n"
-        "local v, line = docs[1].value, yaml.line\n"
-        "return docs[1].line .. ' ' .. line(marks, v, 'a') .. ' ' .. line(marks, v.a, 0) .. ' '\n"
-        "  .. line(marks, v.a, 2) .. ' ' .. line(marks, v.a[2], 'b') .. ' '\n"
-        "  .. tostring(line(marks, v, 'b') or line(marks, v.a, 3) or line(marks, {}, 1)\n"
-        "    or line(marks, v, 1) or line(marks, v.a, 'a'))",
-        "2 2 3 5 5 nil"));
+    CHECK(gives("local docs, marks = yaml.parse('# c\\na:\\n  - x\\n\\n  - b: 1\\n')\n"
+                "local v, line = docs[1].mark, yaml.line\n"
+                "local at_a, a = line(marks, v, 'a')\n"
+                "local at_2, second = line(marks, a, 2)\n"
+                "local at_b, b = line(marks, second, 'b')\n"
+                "return docs[1].line .. ' ' .. at_a .. ' ' .. line(marks, a, 0) .. ' ' .. at_2 .. "
+                "' ' .. at_b\n"
+                "  .. ' ' .. b .. ' ' .. tostring(line(marks, v, 'b') or line(marks, a, 3)\n"
+                "    or line(marks, v, 1) or line(marks, a, 'a')) .. ' ' .. tostring(pcall(line, "
+                "marks, 0, 1))",
+                "2 2 3 5 5 0 nil false"));
+    CHECK(gives("local docs, marks = yaml.parse('a: &x\\n  b: 1\\nc: [*x, 2]')\n"
+                "local _, list = yaml.line(marks, docs[1].mark, 'c')\n"
+                "local items = yaml.items(marks, list)\n"
+                "return #items .. yaml.line(marks, items[1], 'b') .. items[2]",
+                "220"));
+}
+
+/* Tables are made of what has waited on the stack, and grow where that was too much. */
+static void reads_collections_of_any_size(void)
+{
+    CHECK(gives("for _, size in ipairs { 0, 1, 15, 16, 17, 31, 32, 33, 34, 100 } do\n"
+                "  local items, entries = {}, {}\n"
+                "  for i = 1, size do items[i], entries[i] = i, 'k' .. i .. ': [' .. i .. ']' end\n"
+                "  local text = '[' .. table.concat(items, ', ') .. ']\\n---\\n{' .. "
+                "table.concat(entries, ', ') .. '}'\n"
+                "  local docs = yaml.parse(text)\n"
+                "  local list, map, count = docs[1].value, docs[2].value, 0\n"
+                "  for i = 1, size do assert(list[i] == i and map['k' .. i][1] == i) end\n"
+                "  for _ in pairs(map) do count = count + 1 end\n"
+                "  assert(#list == size and count == size)\n"
+                "end\n"
+                "return 'all'",
+                "all"));
+    CHECK(refused("(function() local t = {} for i = 1, 40 do t[i] = 'k' .. i .. ': 1\\n' end\n"
+                  "return table.concat(t) .. 'k40: 2' end)()",
+                  "41:1: duplicate key 'k40', first on line 40"));
 }
 
 static void refuses_ambiguity(void)
@@ -155,5 +184,5 @@ static void bounds_aliases(void)
 }
 
 TEST_MAIN(TEST(types_scalars), TEST(keeps_structure), TEST(keeps_positions),
-          TEST(refuses_ambiguity), TEST(refuses_what_is_not_yaml), TEST(bounds_what_it_reads),
-          TEST(bounds_aliases))
+          TEST(reads_collections_of_any_size), TEST(refuses_ambiguity),
+          TEST(refuses_what_is_not_yaml), TEST(bounds_what_it_reads), TEST(bounds_aliases))

@@ -19,7 +19,7 @@ local function path_text(path)
   return text
 end
 
---- @param fields { file =, line =, raw = parsed value, marks =, notes = { errors =, warnings = } }
+--- @param fields { file =, line =, marks =, mark = (see moongate.yaml), notes = { errors =, warnings = } }
 function object.new(fields)
   fields.attached, fields.ignored = {}, {}
   return setmetatable(fields, object)
@@ -27,7 +27,7 @@ end
 
 --- Line on which the field (or, where it is missing, its nearest ancestor) stands.
 function object:line_of(path)
-  return yaml.line_of(self.marks, self.raw, path or {}) or self.line
+  return path and yaml.line_of(self.marks, self.mark, path) or self.line
 end
 
 --- "file:line" of a field, for the model.

@@ -96,10 +96,12 @@ local function add_list(objects, obj, raw)
     end
   end
   if not yaml.is_list(raw.items) then return obj:refuse({ "items" }, "expected the list of objects") end
+  local _, list = yaml.line_of(obj.marks, obj.mark, { "items" })
+  local marks = yaml.items(obj.marks, list)
   for i, item in ipairs(raw.items) do
-    local line = type(item) == "table" and yaml.line(obj.marks, item) or obj:line_of { "items", i }
-    add_object(objects, object.new { file = obj.file, line = line, raw = item, marks = obj.marks, nulls = obj.nulls,
-      notes = obj.notes }, item)
+    local line = marks[i] > 0 and yaml.line(obj.marks, marks[i]) or obj:line_of { "items", i }
+    add_object(objects, object.new { file = obj.file, line = line, marks = obj.marks, mark = marks[i],
+      nulls = obj.nulls, notes = obj.notes }, item)
   end
 end
 
@@ -120,8 +122,8 @@ local function read_text(objects, path, text, notes)
   for _, document in ipairs(documents) do
     local raw = document.value
     if raw ~= yaml.null then -- an empty document, between two '---'
-      add_object(objects, object.new { file = path, line = document.line, raw = raw, marks = marks,
-        nulls = document.nulls, notes = notes }, raw)
+      add_object(objects, object.new { file = path, line = document.line, marks = marks,
+        mark = document.mark, nulls = document.nulls, notes = notes }, raw)
     end
   end
 end
