@@ -85,6 +85,7 @@ end
 -- ---- in pieces ----------------------------------------------------------------------------
 
 local PIECE = 0.0002 -- seconds at a time, beside requests
+local SMALL = 262144 -- bytes of an image
 
 local work -- the coroutine of the load that goes on, or nil
 local held -- bytes that policies kept before it
@@ -97,14 +98,32 @@ local function collect(times)
   end
 end
 
-local function load_all(bytes)
-  collect(2)
-  held = held or tonumber(C.mg_load_begins())
+-- A process's first load: there are neither requests nor an old model.  Of what is made nearly all stays, so nothing is
+-- looked for that may go, and to compile what makes a small model would cost more than it saves.
+local function take_first(bytes)
+  local uncompiled = #bytes < SMALL and jit and jit.status()
+  collectgarbage "stop"
+  if uncompiled then jit.off() end
   local ok, result = pcall(take, bytes)
+  if uncompiled then jit.on() end
+  collectgarbage "restart"
+  return ok, result
+end
+
+local function load_all(bytes)
+  local first = not runtime.model()
+  if not first then collect(2) end
+  held = held or tonumber(C.mg_load_begins())
+  local ok, result
+  if first then ok, result = take_first(bytes) else ok, result = pcall(take, bytes) end
   timer.end_load(ok)
   if jit then jit.flush() end -- traces hold what they were specialised to: the old model
   coroutine.yield(ok and "ready" or "failed", ok and result or tostring(result))
-  collect(3) -- marks the old model dead and runs its finalizers; then frees what they held
+  if first then
+    collectgarbage()
+  else
+    collect(3) -- marks the old model dead and runs its finalizers; then frees what they held
+  end
   C.mg_load_ends(runtime.model().source.budgets.memory, held)
   work, held = nil, nil
   return "done"
