@@ -13,18 +13,7 @@ local FOLDER = (os.getenv "MOONGATE_GWAPI" or "../shared/acceptance/gwapi") .. "
 
 -- ---- both sides of one request --------------------------------------------------------------
 
-local function explained(path, request, words)
-  local list = { "--json", "--method", request.method, "--path", request.path, "--host", request.host, unpack(words) }
-  for name, value in pairs(request.headers) do
-    for _, one in ipairs(type(value) == "table" and value or { value }) do
-      list[#list + 1], list[#list + 2] = "--header", name .. ": " .. one
-    end
-  end
-  local code, text = gateway.run("explain", path, unpack(list))
-  text = text:match "\n({.*)" or text -- warnings stand before it
-  assert.equal(0, code, text)
-  return assert(json.decode(text), text)
-end
+local function explained(...) return assert(json.decode(gateway.explained(...))) end
 
 local function last_of(record)
   while record.next do record = record.next end

@@ -1,26 +1,10 @@
 --- AuthorizationPolicies of a mesh's files, asked by real requests.
 local gateway = require "spec.support.gateway"
-local net = require "spec.support.net"
+local mesh = require "spec.support.mesh"
 local upstream = require "spec.support.upstream"
 
-local MESH = [[
-apiVersion: v1
-kind: Service
-metadata: {name: shop}
-spec: {clusterIP: 127.0.0.1, selector: {app: shop}, ports: [{name: http, port: $web}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: shop}
-spec: {selector: {}, template: {metadata: {labels: {app: shop}}}}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: shop-1, labels: {kubernetes.io/service-name: shop}}
-addressType: IPv4
-endpoints: [{addresses: [127.0.0.1]}]
-ports: [{name: http, port: $up}]
----
+local MESH = mesh.service("shop", "{clusterIP: 127.0.0.1, selector: {app: shop}, ports: [{name: http, port: $web}]}")
+  .. mesh.workload "shop" .. mesh.endpoint("shop", "$up") .. [[
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: {name: readers}
@@ -55,10 +39,7 @@ describe("AuthorizationPolicies", function()
       request:read()
       return { body = request.target }
     end)
-    local admin = net.free_port()
-    gw = gateway.start { name = "mesh.yaml", values = { up = up.address:match "%d+$" }, config = MESH,
-      args = { "--admin", "127.0.0.1:" .. admin } }
-    gw.ports.admin = admin
+    gw = gateway.start_mesh { values = { up = up.port }, config = MESH }
   end)
 
   teardown(gateway.stop_all)

@@ -1,5 +1,6 @@
 --- Routes that ask for claims of a token, which the listener's own policies check before there is a route.
 local gateway = require "spec.support.gateway"
+local mesh = require "spec.support.mesh"
 local process = require "spec.support.process"
 local upstream = require "spec.support.upstream"
 
@@ -93,19 +94,9 @@ describe("routes by claims", function()
       request:read()
       return { body = request.headers["x-route"] or "none" }
     end)
-    gw = gateway.start { name = "mesh.yaml", values = { keys = KEYS, up = up.address:match "%d+$" }, config = [[
-apiVersion: v1
-kind: Service
-metadata: {name: shop}
-spec: {clusterIP: 127.0.0.1, ports: [{name: http, port: $mesh}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: shop-1, labels: {kubernetes.io/service-name: shop}}
-addressType: IPv4
-endpoints: [{addresses: [127.0.0.1]}]
-ports: [{name: http, port: $up}]
----
+    gw = gateway.start { name = "mesh.yaml", values = { keys = KEYS, up = up.port },
+      config = mesh.service("shop", "{clusterIP: 127.0.0.1, ports: [{name: http, port: $mesh}]}")
+        .. mesh.endpoint("shop", "$up") .. [[
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: ingress}

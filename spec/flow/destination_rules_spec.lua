@@ -47,18 +47,7 @@ describe("DestinationRules at a gateway", function()
       return { status = 503, body = "bad" }
     end)
     -- What is called by TLS; it says who called.
-    local far = gateway.start { values = { certs = folder }, config = [[return {
-      listeners = {
-        open = { address = "127.0.0.1:$open", tls = { cert = "$certs/a.test.crt", key = "$certs/a.test.key" } },
-        mutual = { address = "127.0.0.1:$mutual", tls = { cert = "$certs/a.test.crt", key = "$certs/a.test.key",
-          client_ca = "$certs/ca.crt", client_auth = "require" } },
-      },
-      routes = {
-        { listeners = { "mutual" }, policies = {
-          { "rbac", allow = { { principals = { "cluster.local/ns/default/sa/sleep" } } } },
-          { "respond", body = "sleep called" } } },
-        { listeners = { "open" }, policies = { { "respond", body = "somebody called" } } },
-      } }]] }
+    local far = gateway.start { values = { certs = folder }, config = certs.CALLED }
     local ca = "caCertificates: " .. folder .. "/ca.crt"
     gw = gateway.start { name = "all.yaml",
       values = { good = good.port, bad = bad.port, open = far.ports.open, mutual = far.ports.mutual },

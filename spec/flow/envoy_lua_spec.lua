@@ -2,7 +2,7 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local loop = require "spec.support.loop"
-local net = require "spec.support.net"
+local mesh = require "spec.support.mesh"
 local process = require "spec.support.process"
 local upstream = require "spec.support.upstream"
 
@@ -374,31 +374,10 @@ return { listeners = { web = { address = "127.0.0.1:8080" } }, routes = { { poli
 end)
 
 -- Istio's own examples of a TrafficExtension (traffic_extension.proto), with these names and ports.
-local MESH = [[
-apiVersion: v1
-kind: Service
-metadata: {name: reviews}
-spec: {clusterIP: 127.0.0.1, selector: {app: reviews}, ports: [{name: http, port: $web}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: called}
-spec: {clusterIP: 127.0.0.1, ports: [{name: http, port: $inner}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: reviews-1, labels: {kubernetes.io/service-name: reviews}}
-addressType: IPv4
-endpoints: [{addresses: [127.0.0.1]}]
-ports: [{name: http, port: $up}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: called-1, labels: {kubernetes.io/service-name: called}}
-addressType: IPv4
-endpoints: [{addresses: [127.0.0.1]}]
-ports: [{name: http, port: $up}]
----
+local MESH = mesh.service("reviews",
+    "{clusterIP: 127.0.0.1, selector: {app: reviews}, ports: [{name: http, port: $web}]}")
+  .. mesh.service("called", "{clusterIP: 127.0.0.1, ports: [{name: http, port: $inner}]}")
+  .. mesh.endpoint("reviews", "$up") .. mesh.endpoint("called", "$up") .. [[
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: istio, namespace: istio-system}
@@ -470,8 +449,7 @@ describe("a TrafficExtension", function()
 
   setup(function()
     up = upstream.start()
-    gw = gateway.start { name = "mesh.yaml", values = { up = up.address:match "%d+$" }, config = MESH,
-      args = { "--admin", "127.0.0.1:" .. net.free_port() } }
+    gw = gateway.start_mesh { values = { up = up.port }, config = MESH }
   end)
 
   teardown(gateway.stop_all)

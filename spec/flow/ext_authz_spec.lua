@@ -1,6 +1,7 @@
 --- Policy ext_authz against a service that allows, refuses, is slow, is gone and talks nonsense.
 local gateway = require "spec.support.gateway"
 local loop = require "spec.support.loop"
+local mesh = require "spec.support.mesh"
 local net = require "spec.support.net"
 local upstream = require "spec.support.upstream"
 
@@ -96,55 +97,25 @@ describe("policy ext_authz on real sockets", function()
   end)
 
   it("is what CUSTOM means, in a mesh's words", function()
-    local mesh = gateway.start { name = "mesh.yaml", values = { authz = authz.port }, config = [[
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: istio, namespace: istio-system}
-data:
-  mesh: |
-    extensionProviders:
-    - name: ask
-      envoyExtAuthzHttp: {service: default/authz.default.svc.cluster.local, port: 80, pathPrefix: /check}
----
-apiVersion: v1
-kind: Service
-metadata: {name: authz}
-spec: {ports: [{name: http, port: 80}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: authz-1, labels: {kubernetes.io/service-name: authz}}
-addressType: IPv4
-ports: [{name: http, port: $authz}]
-endpoints: [{addresses: [127.0.0.1]}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: shop}
-spec: {clusterIP: 127.0.0.1, selector: {app: shop}, ports: [{name: http, port: $web}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: shop}
-spec: {selector: {}, template: {metadata: {labels: {app: shop}}}}
----
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: {name: ask}
-spec: {action: CUSTOM, provider: {name: ask}, rules: [{to: [{operation: {paths: ["/ask*"]}}]}]}
----
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: {name: no-put}
-spec: {action: DENY, rules: [{to: [{operation: {methods: [PUT]}}]}]}
-]], args = { "--admin", "127.0.0.1:" .. net.free_port() } }
+    local text = mesh.config [[
+extensionProviders:
+- name: ask
+  envoyExtAuthzHttp: {service: default/authz.default.svc.cluster.local, port: 80, pathPrefix: /check}
+]] .. mesh.service("authz", "{ports: [{name: http, port: 80}]}") .. mesh.endpoint("authz", "$authz")
+      .. mesh.service("shop", "{clusterIP: 127.0.0.1, selector: {app: shop}, ports: [{name: http, port: $web}]}")
+      .. mesh.workload "shop"
+      .. mesh.object("security.istio.io/v1", "AuthorizationPolicy", "ask",
+        '{action: CUSTOM, provider: {name: ask}, rules: [{to: [{operation: {paths: ["/ask*"]}}]}]}')
+      .. mesh.object("security.istio.io/v1", "AuthorizationPolicy", "no-put",
+        "{action: DENY, rules: [{to: [{operation: {methods: [PUT]}}]}]}")
+    local shop = gateway.start_mesh { values = { authz = authz.port }, config = text }
     authz.answer = function() return { status = 302, headers = { Location = "/login" } } end
-    local response = assert(mesh:ask { path = "/ask/1" })
+    local response = assert(shop:ask { path = "/ask/1" })
     assert.same({ 302, "/login", "/check/ask/1" }, { response.status, response.headers.location, authz:last().target })
-    assert.equal(503, assert(mesh:ask { path = "/other" }).status) -- nobody serves the shop
+    assert.equal(503, assert(shop:ask { path = "/other" }).status) -- nobody serves the shop
     authz.answer = nil
-    assert.equal(503, assert(mesh:ask { path = "/ask" }).status)
-    assert.equal(403, assert(mesh:ask { method = "PUT", path = "/ask" }).status)
+    assert.equal(503, assert(shop:ask { path = "/ask" }).status)
+    assert.equal(403, assert(shop:ask { method = "PUT", path = "/ask" }).status)
   end)
 
   it("refuses when the service is late, gone, broken or talks nonsense", function()

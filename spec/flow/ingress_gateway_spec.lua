@@ -1,21 +1,15 @@
 --- Istio's Gateway on real sockets: which clients each mode takes, and what is sent on to https.
 local certs = require "spec.support.certs"
 local gateway = require "spec.support.gateway"
-local net = require "spec.support.net"
+local mesh = require "spec.support.mesh"
 local process = require "spec.support.process"
-
-local function indented(path)
-  return (process.file(path):gsub("[^\n]+", "    %0"))
-end
 
 describe("an Istio Gateway", function()
   local gw, folder
 
   setup(function()
     folder = certs.make(gateway.folder())
-    gw = gateway.start { name = "mesh.yaml", args = { "--admin", "127.0.0.1:" .. net.free_port() },
-      values = { cert = indented(folder .. "/a.test.crt"), key = indented(folder .. "/a.test.key"),
-        ca = indented(folder .. "/ca.crt") }, config = [[
+    gw = gateway.start_mesh { values = mesh.pair(folder, "a.test"), config = [[
 apiVersion: v1
 kind: Secret
 metadata: {name: shop}
@@ -77,7 +71,7 @@ describe("a Telemetry", function()
   teardown(gateway.stop_all)
 
   it("logs the requests that its filter asks for, those without a route too", function()
-    local gw = gateway.start { name = "mesh.yaml", args = { "--admin", "127.0.0.1:" .. net.free_port() }, config = [[
+    local gw = gateway.start_mesh { config = [[
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: istio, namespace: istio-system}

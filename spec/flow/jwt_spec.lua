@@ -2,7 +2,7 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local loop = require "spec.support.loop"
-local net = require "spec.support.net"
+local mesh = require "spec.support.mesh"
 local stream = require "spec.support.stream"
 local tokens = require "spec.support.tokens"
 local upstream = require "spec.support.upstream"
@@ -192,24 +192,8 @@ describe("policy jwt", function()
   end)
 end)
 
-local MESH = [[
-apiVersion: v1
-kind: Service
-metadata: {name: shop}
-spec: {clusterIP: 127.0.0.1, selector: {app: shop}, ports: [{name: http, port: $web}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: shop}
-spec: {selector: {}, template: {metadata: {labels: {app: shop}}}}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: shop-1, labels: {kubernetes.io/service-name: shop}}
-addressType: IPv4
-endpoints: [{addresses: [127.0.0.1]}]
-ports: [{name: http, port: $echo}]
----
+local MESH = mesh.service("shop", "{clusterIP: 127.0.0.1, selector: {app: shop}, ports: [{name: http, port: $web}]}")
+  .. mesh.workload "shop" .. mesh.endpoint("shop", "$echo") .. [[
 apiVersion: v1
 kind: Service
 metadata: {name: keys, namespace: idp}
@@ -245,8 +229,7 @@ describe("RequestAuthentication", function()
     echo = upstream.start()
     keys = upstream.start(function() return { body = made_now.sets.public } end)
     made_now = tokens.make("http://" .. keys.address)
-    gw = gateway.start { name = "mesh.yaml", config = MESH, values = { echo = echo.port, keys = keys.port },
-      args = { "--admin", "127.0.0.1:" .. net.free_port() } }
+    gw = gateway.start_mesh { config = MESH, values = { echo = echo.port, keys = keys.port } }
   end)
 
   teardown(gateway.stop_all)

@@ -1,21 +1,15 @@
 --- PeerAuthentication on real sockets: clear text and TLS at listeners of each mode.
 local certs = require "spec.support.certs"
 local gateway = require "spec.support.gateway"
-local net = require "spec.support.net"
+local mesh = require "spec.support.mesh"
 local process = require "spec.support.process"
-
-local function indented(path)
-  return (process.file(path):gsub("[^\n]+", "    %0"))
-end
 
 describe("a mesh listener", function()
   local gw, folder
 
   setup(function()
     folder = certs.make(gateway.folder())
-    gw = gateway.start { name = "mesh.yaml", args = { "--admin", "127.0.0.1:" .. net.free_port() },
-      values = { cert = indented(folder .. "/sleep.crt"), key = indented(folder .. "/sleep.key"),
-        ca = indented(folder .. "/ca.crt") }, config = [[
+    gw = gateway.start_mesh { values = mesh.pair(folder, "sleep"), config = [[
 apiVersion: v1
 kind: Secret
 metadata: {name: istio.default}

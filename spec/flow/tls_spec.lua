@@ -13,18 +13,7 @@ describe("TLS", function()
     folder = certs.make(gateway.folder())
     up = upstream.start()
     -- What the gateway calls by TLS: says who called.
-    far = gateway.start { values = { certs = folder }, config = [[return {
-      listeners = {
-        open = { address = "127.0.0.1:$open", tls = { cert = "$certs/a.test.crt", key = "$certs/a.test.key" } },
-        mutual = { address = "127.0.0.1:$mutual", tls = { cert = "$certs/a.test.crt", key = "$certs/a.test.key",
-          client_ca = "$certs/ca.crt", client_auth = "require" } },
-      },
-      routes = {
-        { listeners = { "mutual" }, policies = {
-          { "rbac", allow = { { principals = { "cluster.local/ns/default/sa/sleep" } } } },
-          { "respond", body = "sleep called" } } },
-        { listeners = { "open" }, policies = { { "respond", body = "somebody called" } } },
-      } }]] }
+    far = gateway.start { values = { certs = folder }, config = certs.CALLED }
     gw = gateway.start { workers = 2, values = { certs = folder, up = up.address, open = far.ports.open,
       mutual = far.ports.mutual }, config = [[
       local pair = { cert = "$certs/a.test.crt", key = "$certs/a.test.key" }

@@ -2,7 +2,7 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local loop = require "spec.support.loop"
-local net = require "spec.support.net"
+local mesh = require "spec.support.mesh"
 local upstream = require "spec.support.upstream"
 
 local MESH = [[
@@ -15,30 +15,9 @@ kind: Gateway
 metadata: {name: wp}
 spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}
 ---
-apiVersion: v1
-kind: Service
-metadata: {name: shop}
-spec: {clusterIP: 127.0.0.1, ports: [{name: http, port: $web}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: shadow}
-spec: {clusterIP: 127.0.0.1, ports: [{name: http, port: $side}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: shop-1, labels: {kubernetes.io/service-name: shop}}
-addressType: IPv4
-endpoints: [{addresses: [127.0.0.1]}]
-ports: [{name: http, port: $up}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: shadow-1, labels: {kubernetes.io/service-name: shadow}}
-addressType: IPv4
-endpoints: [{addresses: [127.0.0.1]}]
-ports: [{name: http, port: $shadow}]
----
+]] .. mesh.service("shop", "{clusterIP: 127.0.0.1, ports: [{name: http, port: $web}]}")
+  .. mesh.service("shadow", "{clusterIP: 127.0.0.1, ports: [{name: http, port: $side}]}")
+  .. mesh.endpoint("shop", "$up") .. mesh.endpoint("shadow", "$shadow") .. [[
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: shop}
@@ -87,8 +66,7 @@ describe("a VirtualService", function()
 
   setup(function()
     up, shadow = upstream.start(), upstream.start()
-    gw = gateway.start { name = "mesh.yaml", config = MESH, args = { "--admin", "127.0.0.1:" .. net.free_port() },
-      values = { up = up.address:match "%d+$", shadow = shadow.address:match "%d+$" } }
+    gw = gateway.start_mesh { config = MESH, values = { up = up.port, shadow = shadow.port } }
   end)
 
   teardown(gateway.stop_all)

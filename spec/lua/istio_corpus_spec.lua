@@ -3,8 +3,6 @@
 --
 -- MOONGATE_ISTIO_CASES names a folder with more rows; the policies they speak of stay beside the default ones. Without
 -- a folder of rows there is nothing to ask.
-require "spec.support.native"
-require "spec.support.fake_abi"
 local cases = require "spec.support.istio_cases"
 local attachment = require "moongate.config.manifests.attachment"
 local compile = require "policies.rbac.compile"
@@ -12,7 +10,7 @@ local fake_abi = require "spec.support.fake_abi"
 local fake = require "spec.support.fake_ctx"
 local json = require "moongate.json"
 local jwt = require "policies.jwt"
-local manifests = require "moongate.config.manifests"
+local manifest = require "spec.support.manifest"
 local names = require "moongate.config.manifests.names"
 local normalize = require "moongate.normalize"
 local rbac = require "policies.rbac"
@@ -33,14 +31,7 @@ end
 -- ---- authz.json: through the front end for manifests and policy rbac ----------------------
 
 local function load(case, policies)
-  local text = cases.text(case, policies)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
-  local model, errors = manifests.load { path }
-  os.remove(path)
-  return model, errors
+  return manifest.load(cases.text(case, policies))
 end
 
 local function model_of(case)

@@ -33,4 +33,19 @@ function certs.make(folder)
   return folder
 end
 
+--- A gateway's config: what is called by TLS, and says who called ("sleep" alone may at listener "mutual"); "$certs" is
+-- the filled folder.
+certs.CALLED = [[return {
+  listeners = {
+    open = { address = "127.0.0.1:$open", tls = { cert = "$certs/a.test.crt", key = "$certs/a.test.key" } },
+    mutual = { address = "127.0.0.1:$mutual", tls = { cert = "$certs/a.test.crt", key = "$certs/a.test.key",
+      client_ca = "$certs/ca.crt", client_auth = "require" } },
+  },
+  routes = {
+    { listeners = { "mutual" }, policies = {
+      { "rbac", allow = { { principals = { "cluster.local/ns/default/sa/sleep" } } } },
+      { "respond", body = "sleep called" } } },
+    { listeners = { "open" }, policies = { { "respond", body = "somebody called" } } },
+  } }]]
+
 return certs

@@ -51,6 +51,20 @@ function gateway.run(...)
   return code, text
 end
 
+--- The JSON that `explain --json` prints for a request { method =, path =, host =, headers = } to the files at `path`;
+-- `words` are more options.
+function gateway.explained(path, request, words)
+  local list = { "--json", "--method", request.method, "--path", request.path, "--host", request.host, unpack(words) }
+  for name, value in pairs(request.headers) do
+    for _, one in ipairs(type(value) == "table" and value or { value }) do
+      list[#list + 1], list[#list + 2] = "--header", name .. ": " .. one
+    end
+  end
+  local code, text = gateway.run("explain", path, unpack(list))
+  assert(code == 0, text)
+  return text:match "\n({.*)" or text -- warnings stand before it
+end
+
 local function launch(self, options)
   self.ports = {}
   for name, text in pairs(options.files or {}) do
@@ -83,6 +97,17 @@ function gateway.start(options)
   process.stop(self.process)
   running[self] = nil
   error("the gateway did not start:\n" .. self:log(), 2)
+end
+
+--- Starts it on manifests, with an admin address (ports.admin).
+-- @param options as above, but for `name`
+function gateway.start_mesh(options)
+  local admin = net.free_port()
+  local args = { "--admin", "127.0.0.1:" .. admin }
+  for _, word in ipairs(options.args or {}) do args[#args + 1] = word end
+  local self = gateway.start(setmetatable({ name = "mesh.yaml", args = args }, { __index = options }))
+  self.ports.admin = admin
+  return self
 end
 
 --- What it has printed so far; or since it had printed `from` bytes.

@@ -1,7 +1,6 @@
-require "spec.support.native"
-require "spec.support.fake_abi"
 local fake = require "spec.support.fake_ctx"
-local manifests = require "moongate.config.manifests"
+local manifest = require "spec.support.manifest"
+local mesh = require "spec.support.mesh"
 local rbac = require "policies.rbac"
 
 -- A service with two workloads; "$waypoint" and "$labels" may be filled in.
@@ -26,24 +25,13 @@ spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, p
 ---
 ]]
 
-local function mesh_config(text)
-  local head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n"
-  return (head .. "data:\n  mesh: |\n%s---\n"):format(text:gsub("[^\n]+", "    %0"))
-end
-
 local function policy(spec, metadata)
   return ("apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {%s}\nspec: %s\n---\n")
     :format(metadata or "name: p, namespace: prod", spec)
 end
 
 local function load(text, labels)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write((text:gsub("%$labels", labels or "")))
-  file:close()
-  local model, errors, warnings = manifests.load { path }
-  os.remove(path)
-  return model, errors, warnings
+  return manifest.load((text:gsub("%$labels", labels or "")))
 end
 
 -- The settings of policy rbac at the shop; nil when nothing guards it.
@@ -96,7 +84,7 @@ describe("AuthorizationPolicies", function()
   end)
 
   it("mean the mesh's trust domain and its aliases by any of them", function()
-    local conf, _, model = guard(mesh_config("trustDomain: td1\ntrustDomainAliases: [td2]\n") .. policy([[
+    local conf, _, model = guard(mesh.config("trustDomain: td1\ntrustDomainAliases: [td2]\n") .. policy([[
 {rules: [{from: [{source: {
   principals: ["cluster.local/ns/a/sa/b", "td2/ns/a/sa/c", "other/ns/a/sa/b", "*/ns/a/sa/b", "*", "td1/x",
     "*1/ns/a/sa/d", "td*/ns/a/sa/e"],
@@ -134,13 +122,13 @@ describe("AuthorizationPolicies", function()
   end)
 
   it("take the settings of the mesh", function()
-    local conf, warnings, model = guard(mesh_config("rootNamespace: root\nenableTracing: true\n"
+    local conf, warnings, model = guard(mesh.config("rootNamespace: root\nenableTracing: true\n"
       .. "pathNormalization: {normalization: MERGE_SLASHES}\n")
       .. policy("{action: DENY, rules: [{}]}", "name: p, namespace: root"))
     assert.equal("ns[root]-policy[p]-rule[0]", conf.deny[1].id)
     assert.equal("merge_slashes", model.listeners[1].path_normalization)
     assert.matches("enableTracing has no effect here", warnings[1].message)
-    assert.equal("none", select(3, guard(mesh_config "pathNormalization: {normalization: NONE}\n"))
+    assert.equal("none", select(3, guard(mesh.config "pathNormalization: {normalization: NONE}\n"))
       .listeners[1].path_normalization)
   end)
 
@@ -222,7 +210,7 @@ describe("AuthorizationPolicies", function()
       ["pathNormalization: {normalization: ALL}\n"] = "data.mesh: pathNormalization.normalization: ",
       ["- a\n"] = "data.mesh: expected one mapping", ["a: [\n"] = "data.mesh: not YAML: line",
     } do
-      assert.truthy((refused(mesh_config(text))):find(expected, 1, true), expected)
+      assert.truthy((refused(mesh.config(text))):find(expected, 1, true), expected)
     end
   end)
 

@@ -2,9 +2,7 @@
 -- What is broken is found by rule: every field of every object below that stands on a line of its own. A mark at the
 -- end of a line says what else can be wrong with its value.
 require "spec.support.init"
-require "spec.support.native"
-require "spec.support.fake_abi"
-local manifests = require "moongate.config.manifests"
+local manifest = require "spec.support.manifest"
 
 local GOOD = [[
 apiVersion: v1
@@ -412,12 +410,7 @@ end
 
 -- All that is said of a text, as { line =, message = }; nil and the error: it crashed.
 local function said(text)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
-  local ok, model, errors, warnings = pcall(manifests.load, { path })
-  os.remove(path)
+  local ok, model, errors, warnings = pcall(manifest.load, text)
   if not ok then return nil, model end
   local notes = {}
   for _, list in ipairs { errors, warnings } do

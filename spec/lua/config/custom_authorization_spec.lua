@@ -1,20 +1,9 @@
-require "spec.support.native"
-require "spec.support.fake_abi"
 local fake = require "spec.support.fake_ctx"
-local manifests = require "moongate.config.manifests"
+local manifest = require "spec.support.manifest"
+local mesh = require "spec.support.mesh"
 local rbac = require "policies.rbac"
 
-local MESH = [[
-apiVersion: v1
-kind: Service
-metadata: {name: shop, namespace: prod}
-spec: {clusterIP: 127.0.20.1, selector: {app: shop}, ports: [{name: http, port: 80}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: shop, namespace: prod}
-spec: {selector: {}, template: {metadata: {labels: {app: shop}}}}
----
+local MESH = mesh.SHOP .. [[
 apiVersion: v1
 kind: Service
 metadata: {name: authz, namespace: auth}
@@ -60,38 +49,26 @@ local PROVIDER = [[
 ]]
 
 local function mesh_config(providers)
-  local head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n"
-  return (head .. "data:\n  mesh: |\n    extensionProviders:\n%s---\n"):format(providers:gsub("[^\n]+", "    %0"))
+  return mesh.config("extensionProviders:\n" .. providers)
 end
 
 local function policy(name, spec)
-  return ("apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: %s, namespace: prod}\n"
-    .. "spec: %s\n---\n"):format(name, spec)
+  return mesh.object("security.istio.io/v1", "AuthorizationPolicy", name, spec, "prod")
 end
 
 local function custom(name, provider, rules)
   return policy(name, ("{action: CUSTOM, provider: {name: %s}, rules: %s}"):format(provider, rules or "[{}]"))
 end
 
-local function load(text)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
-  local model, errors, warnings = manifests.load { path }
-  os.remove(path)
-  return model, errors, warnings
-end
-
 -- The uses that guard the shop, and the model.
 local function guard(text)
-  local model, errors, warnings = load(MESH .. mesh_config(PROVIDER) .. text)
+  local model, errors, warnings = manifest.load(MESH .. mesh_config(PROVIDER) .. text)
   assert.same({}, errors)
   return model.routes[1].policies, model, warnings
 end
 
 local function refused(text)
-  local model, errors = load(MESH .. text)
+  local model, errors = manifest.load(MESH .. text)
   assert.is_nil(model)
   return errors[1].message
 end

@@ -1,6 +1,4 @@
-require "spec.support.native"
-require "spec.support.fake_abi"
-local manifests = require "moongate.config.manifests"
+local manifest = require "spec.support.manifest"
 
 local PEM = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
 
@@ -73,20 +71,10 @@ end
 
 local SUBSETS = "subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]"
 
-local function load(...)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(BASE, ...)
-  file:close()
-  local model, errors, warnings = manifests.load({ path })
-  os.remove(path)
-  return model, errors, warnings
-end
+local texts = manifest.messages
 
-local function texts(notes)
-  local list = {}
-  for i, note in ipairs(notes) do list[i] = note.message end
-  return table.concat(list, "\n")
+local function load(...)
+  return manifest.load(table.concat { BASE, ... })
 end
 
 local function loaded(...)

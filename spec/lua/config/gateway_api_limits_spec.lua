@@ -1,9 +1,7 @@
 --- What the Gateway API's API server would refuse (the validations of apis/v1) is refused here too, by line and path;
 -- what it takes at the very limit is taken.
 require "spec.support.init"
-require "spec.support.native"
-require "spec.support.fake_abi"
-local manifests = require "moongate.config.manifests"
+local manifest = require "spec.support.manifest"
 
 local API = "apiVersion: gateway.networking.k8s.io/v1"
 local BASE = API .. "\nkind: GatewayClass\nmetadata: {name: acc}\nspec: {controllerName: example.net/gateway}\n---\n"
@@ -230,13 +228,7 @@ local TAKEN = {
 }
 
 local function errors_of(text)
-  local name = os.tmpname()
-  local file = assert(io.open(name, "w"))
-  file:write(BASE, text)
-  file:close()
-  local _, errors = manifests.load { name }
-  os.remove(name)
-  return errors
+  return select(2, manifest.load(BASE .. text))
 end
 
 describe("what the Gateway API's server refuses:", function()

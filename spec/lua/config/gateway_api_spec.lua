@@ -1,8 +1,6 @@
 require "spec.support.init"
-require "spec.support.native"
-require "spec.support.fake_abi"
 local fake = require "spec.support.fake_ctx"
-local manifests = require "moongate.config.manifests"
+local manifest = require "spec.support.manifest"
 local router = require "moongate.router"
 
 local API = "apiVersion: gateway.networking.k8s.io/v1"
@@ -55,12 +53,7 @@ local BACKEND = "backendRefs: [{name: web, port: 8080}]"
 
 -- Loads the base and `text`: the model, errors and warnings as texts; lines count from the beginning of `text`.
 local function load(text)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(BASE, text)
-  file:close()
-  local model, errors, warnings = manifests.load({ path })
-  os.remove(path)
+  local model, errors, warnings = manifest.load(BASE .. text)
   local before = select(2, BASE:gsub("\n", ""))
   local function texts(notes)
     local list = {}

@@ -1,6 +1,4 @@
-require "spec.support.native"
-require "spec.support.fake_abi"
-local manifests = require "moongate.config.manifests"
+local manifest = require "spec.support.manifest"
 
 local MESH = [[
 apiVersion: v1
@@ -35,13 +33,8 @@ local function server(port, protocol, hosts, more)
 end
 
 local function load(text)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write((MESH:gsub("%$gateways", text:find("name: other,", 1, true) and "gw, prod/other" or "gw")) .. text)
-  file:close()
-  local model, errors, warnings = manifests.load { path }
-  os.remove(path)
-  return model, errors, warnings
+  local gateways = text:find("name: other,", 1, true) and "gw, prod/other" or "gw"
+  return manifest.load(MESH:gsub("%$gateways", gateways) .. text)
 end
 
 local function loaded(text)

@@ -1,9 +1,8 @@
 --- The conditions of the Gateway API's objects, by the expectations of its conformance suite.
 require "spec.support.init"
-require "spec.support.native"
-require "spec.support.fake_abi"
 local json = require "moongate.json"
 local manifests = require "moongate.config.manifests"
+local manifest = require "spec.support.manifest"
 local yaml = require "moongate.yaml"
 local yaml_text = require "moongate.yaml_text"
 
@@ -33,19 +32,9 @@ local function gateway(name, listeners, more)
   return object("Gateway", name, ("{gatewayClassName: acc, listeners: [%s]%s}"):format(listeners, more or ""))
 end
 
-local function write(text)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(BASE, text)
-  file:close()
-  return path
-end
-
 -- The items by "Kind name", and the errors.
 local function status_of(text, options)
-  local path = write(text)
-  local items, errors = manifests.status({ path }, options)
-  os.remove(path)
+  local items, errors = manifest.in_file(BASE .. text, function(path) return manifests.status({ path }, options) end)
   local map = {}
   for _, item in ipairs(items) do map[item.kind .. " " .. item.metadata.name] = item end
   return map, errors
@@ -349,9 +338,7 @@ describe("the status of a BackendTLSPolicy", function()
 
   it("turns into TLS to the endpoints, or into nobody to call", function()
     local function service(validation)
-      local path = write(ROUTE .. policy("p", validation))
-      local model, errors = manifests.load { path }
-      os.remove(path)
+      local model, errors = manifest.load(BASE .. ROUTE .. policy("p", validation))
       assert.same({}, errors)
       return model.services["mail.infra.svc.cluster.local:443"], model.routes[1].backends[1]
     end

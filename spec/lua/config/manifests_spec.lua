@@ -1,6 +1,5 @@
-require "spec.support.native"
-require "spec.support.fake_abi"
 local manifests = require "moongate.config.manifests"
+local manifest = require "spec.support.manifest"
 
 local WALKTHROUGH = "examples/walkthrough"
 local ALL = { "00-ingress", "00-services", "00-workloads", "10-web-api-waypoint", "20-web-api-rbac",
@@ -20,16 +19,6 @@ local function read(name)
   return text
 end
 
-local function in_file(text, check)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
-  local ok, err = pcall(check, path)
-  os.remove(path)
-  if not ok then error(err, 0) end
-end
-
 local function replaced(text, old, new)
   local from, to = text:find(old, 1, true)
   assert(from, "the text does not hold: " .. old)
@@ -46,7 +35,7 @@ end
 
 --- Loads the walk-through with one of its files changed.
 local function with_change(changed, text, check)
-  in_file(text, function(path)
+  manifest.in_file(text, function(path)
     local paths = {}
     for i, name in ipairs(ALL) do paths[i] = name == changed and path or FILES[i] end
     check(path, manifests.load(paths, { port_offset = 1000 }))
@@ -55,7 +44,7 @@ end
 
 --- Loads the walk-through and one more text.
 local function with_more(text, check)
-  in_file(text, function(path)
+  manifest.in_file(text, function(path)
     local paths = { unpack(FILES) }
     paths[#paths + 1] = path
     check(path, manifests.load(paths, { port_offset = 1000 }))

@@ -1,6 +1,5 @@
-require "spec.support.native"
-require "spec.support.fake_abi"
-local manifests = require "moongate.config.manifests"
+local manifest = require "spec.support.manifest"
+local mesh = require "spec.support.mesh"
 
 -- A service whose port 80 is port 8080 of its workload, and one that only the ingress of its namespace calls.
 local MESH = [[
@@ -36,23 +35,12 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: shop, port: 80}]}
 ]]
 
 local function peers(namespace, spec, name)
-  return ("apiVersion: security.istio.io/v1\nkind: PeerAuthentication\n"
-    .. "metadata: {name: %s, namespace: %s}\nspec: %s\n---\n"):format(name or "default", namespace, spec)
-end
-
-local function load(text)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
-  local model, errors, warnings = manifests.load { path }
-  os.remove(path)
-  return model, errors, warnings
+  return mesh.object("security.istio.io/v1", "PeerAuthentication", name or "default", spec, namespace)
 end
 
 -- The modes of ports 80 and 81: the listeners' TLS in Istio's words.
 local function modes(text)
-  local model, errors, warnings = load(MESH .. text)
+  local model, errors, warnings = manifest.load(MESH .. text)
   assert.same({}, errors)
   local found = {}
   for _, listener in ipairs(model.listeners) do
@@ -82,14 +70,14 @@ describe("PeerAuthentications", function()
   end)
 
   it("count by the narrowest that says anything", function()
-    local mesh, space = peers("istio-system", "{mtls: {mode: STRICT}}"), peers("prod", "{mtls: {mode: DISABLE}}")
-    assert.equal("STRICT STRICT", (modes(mesh)))
-    assert.equal("DISABLE DISABLE", (modes(mesh .. space)))
-    assert.equal("STRICT STRICT", (modes(mesh .. peers("prod", "{mtls: {mode: UNSET}}"))))
-    assert.equal("PERMISSIVE PERMISSIVE", (modes(mesh .. space .. peers("prod", "{" .. SHOP
+    local root, space = peers("istio-system", "{mtls: {mode: STRICT}}"), peers("prod", "{mtls: {mode: DISABLE}}")
+    assert.equal("STRICT STRICT", (modes(root)))
+    assert.equal("DISABLE DISABLE", (modes(root .. space)))
+    assert.equal("STRICT STRICT", (modes(root .. peers("prod", "{mtls: {mode: UNSET}}"))))
+    assert.equal("PERMISSIVE PERMISSIVE", (modes(root .. space .. peers("prod", "{" .. SHOP
       .. ", mtls: {mode: PERMISSIVE}}", "shop"))))
-    assert.equal("DISABLE DISABLE", (modes(mesh .. space .. peers("prod", "{" .. SHOP .. "}", "shop"))))
-    assert.equal("STRICT DISABLE", (modes(mesh .. space .. peers("prod", "{" .. SHOP
+    assert.equal("DISABLE DISABLE", (modes(root .. space .. peers("prod", "{" .. SHOP .. "}", "shop"))))
+    assert.equal("STRICT DISABLE", (modes(root .. space .. peers("prod", "{" .. SHOP
       .. ", portLevelMtls: {8080: {mode: STRICT}, 80: {mode: PERMISSIVE}, 81: {mode: UNSET}}}", "shop"))))
     assert.equal("DISABLE DISABLE", (modes(space .. peers("prod", "{selector: {matchLabels: {app: none}}, "
       .. "mtls: {mode: STRICT}}", "none"))))
@@ -117,7 +105,7 @@ describe("PeerAuthentications", function()
   end)
 
   it("of a service without a certificate leave it unserved when they are strict", function()
-    local model, errors, warnings = load(MESH:gsub("istio.default", "istio.other")
+    local model, errors, warnings = manifest.load(MESH:gsub("istio.default", "istio.other")
       .. peers("prod", "{" .. SHOP .. ", portLevelMtls: {8080: {mode: STRICT}}}"))
     assert.same({}, errors)
     local found = {}
@@ -139,7 +127,7 @@ describe("PeerAuthentications", function()
       ["{mtls: {mode: STRCT}}"] = "spec.mtls.mode: expected one of 'UNSET', 'DISABLE', 'PERMISSIVE', ",
       ["{mtls: {mod: STRICT}}"] = "spec.mtls.mod: unknown key 'mod'; did you mean 'mode'?",
     } do
-      local model, errors = load(MESH .. peers("prod", spec))
+      local model, errors = manifest.load(MESH .. peers("prod", spec))
       assert.is_nil(model)
       assert.truthy(errors[1].message:find("PeerAuthentication default: " .. why, 1, true), errors[1].message)
     end

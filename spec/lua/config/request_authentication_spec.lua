@@ -1,6 +1,5 @@
-require "spec.support.native"
-require "spec.support.fake_abi"
-local manifests = require "moongate.config.manifests"
+local manifest = require "spec.support.manifest"
+local mesh = require "spec.support.mesh"
 
 local MESH = [[
 apiVersion: v1
@@ -23,18 +22,11 @@ spec: {clusterIP: 127.0.20.2, selector: {app: keys}, ports: [{name: http, port: 
 local KEYS = '\'{"keys":[{"kty":"oct","k":"' .. ("a"):rep(44) .. '"}]}\''
 
 local function load(text)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(MESH .. text)
-  file:close()
-  local model, errors, warnings = manifests.load { path }
-  os.remove(path)
-  return model, errors, warnings
+  return manifest.load(MESH .. text)
 end
 
 local function object(kind, name, spec, namespace)
-  return ("apiVersion: security.istio.io/v1\nkind: %s\nmetadata: {name: %s, namespace: %s}\nspec: %s\n---\n")
-    :format(kind, name, namespace or "default", spec)
+  return mesh.object("security.istio.io/v1", kind, name, spec, namespace)
 end
 
 local function believes(rules, name, more, namespace)

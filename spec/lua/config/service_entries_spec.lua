@@ -1,6 +1,5 @@
-require "spec.support.native"
-require "spec.support.fake_abi"
-local manifests = require "moongate.config.manifests"
+local manifest = require "spec.support.manifest"
+local mesh = require "spec.support.mesh"
 
 local EDGE = [[
 apiVersion: networking.istio.io/v1
@@ -21,26 +20,15 @@ spec: {hosts: ["*"], gateways: [default/edge], http: [{route: [{destination: %s}
 end
 
 local function object(kind, name, spec, namespace)
-  return ("apiVersion: networking.istio.io/v1\nkind: %s\nmetadata: {name: %s, namespace: %s}\nspec: %s\n---\n"):format(
-    kind, name, namespace or "default", spec)
+  return mesh.object("networking.istio.io/v1", kind, name, spec, namespace)
 end
 
 local function entry(spec, name, namespace) return object("ServiceEntry", name or "ext", spec, namespace) end
 
-local function load(...)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(EDGE, ...)
-  file:close()
-  local model, errors, warnings = manifests.load({ path })
-  os.remove(path)
-  return model, errors, warnings
-end
+local texts = manifest.messages
 
-local function texts(notes)
-  local list = {}
-  for i, note in ipairs(notes) do list[i] = note.message end
-  return table.concat(list, "\n")
+local function load(...)
+  return manifest.load(table.concat { EDGE, ... })
 end
 
 -- The service that the gateway's only route goes to.

@@ -1,29 +1,7 @@
-require "spec.support.native"
-require "spec.support.fake_abi"
-local manifests = require "moongate.config.manifests"
+local manifest = require "spec.support.manifest"
+local mesh = require "spec.support.mesh"
 
-local MESH = [[
-apiVersion: v1
-kind: Service
-metadata: {name: shop, namespace: prod}
-spec: {clusterIP: 127.0.20.1, selector: {app: shop}, ports: [{name: http, port: 80}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: shop, namespace: prod}
-spec: {selector: {}, template: {metadata: {labels: {app: shop}}}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: other, namespace: test}
-spec: {clusterIP: 127.0.20.2, ports: [{name: http, port: 80}]}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: gw, namespace: prod}
-spec: {gatewayClassName: istio, listeners: [{name: web, port: 8000, protocol: HTTP}]}
----
-]]
+local MESH = mesh.SHOPS
 
 local FILES = [[
 extensionProviders:
@@ -37,24 +15,12 @@ extensionProviders:
   envoyOtelAls: {service: otel.prod.svc.cluster.local, port: 4317}
 ]]
 
-local function mesh_config(text)
-  local head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n"
-  return (head .. "data:\n  mesh: |\n%s---\n"):format(text:gsub("[^\n]+", "    %0"))
-end
-
 local function telemetry(namespace, spec, name)
-  return ("apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: %s, namespace: %s}\nspec: %s\n---\n")
-    :format(name or "default", namespace, spec)
+  return mesh.object("telemetry.istio.io/v1", "Telemetry", name or "default", spec, namespace)
 end
 
 local function load(text)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(MESH .. text)
-  file:close()
-  local model, errors, warnings = manifests.load { path }
-  os.remove(path)
-  return model, errors, warnings
+  return manifest.load(MESH .. text)
 end
 
 -- The logs as "path format filter: listeners", the listeners by their first words.
@@ -87,37 +53,37 @@ local ON = "{accessLogging: [{providers: [{name: %s}]}]}"
 describe("Telemetries and the mesh's settings", function()
   it("log nothing where nobody asks for it, and everything by accessLogFile", function()
     assert.same({}, (logs ""))
-    assert.same({ "stdout usual: all" }, (logs(mesh_config "accessLogFile: /dev/stdout\n")))
+    assert.same({ "stdout usual: all" }, (logs(mesh.config "accessLogFile: /dev/stdout\n")))
     assert.same({ "/tmp/x %PROTOCOL%: all" },
-      (logs(mesh_config 'accessLogFile: /tmp/x\naccessLogFormat: "%PROTOCOL%\\n"\n')))
-    assert.same({ "stdout %DURATION%: all" }, (logs(mesh_config
+      (logs(mesh.config 'accessLogFile: /tmp/x\naccessLogFormat: "%PROTOCOL%\\n"\n')))
+    assert.same({ "stdout %DURATION%: all" }, (logs(mesh.config
       "accessLogFile: /dev/stdout\naccessLogEncoding: JSON\naccessLogFormat: '{\"code\": \"%DURATION%\"}'\n")))
-    assert.same({ "stdout labels: all" }, (logs(mesh_config "accessLogFile: /dev/stdout\naccessLogEncoding: JSON\n")))
+    assert.same({ "stdout labels: all" }, (logs(mesh.config "accessLogFile: /dev/stdout\naccessLogEncoding: JSON\n")))
   end)
 
   it("log by the providers of the mesh, the namespace or the workload", function()
-    local mesh, config = telemetry("istio-system", ON:format "plain"), mesh_config(FILES)
-    assert.same({ "/tmp/plain.log %RESPONSE_CODE%: all" }, (logs(config .. mesh)))
+    local root, config = telemetry("istio-system", ON:format "plain"), mesh.config(FILES)
+    assert.same({ "/tmp/plain.log %RESPONSE_CODE%: all" }, (logs(config .. root)))
     assert.same({ "stdout %RESPONSE_CODE%: prod/gw shop", "/tmp/plain.log %RESPONSE_CODE%: other" },
-      (logs(config .. mesh .. telemetry("prod", ON:format "json"))) )
+      (logs(config .. root .. telemetry("prod", ON:format "json"))) )
     assert.same({ "stdout %RESPONSE_CODE%: shop", "/tmp/plain.log %RESPONSE_CODE%: other prod/gw" },
-      (logs(config .. mesh .. telemetry("prod", "{selector: {matchLabels: {app: shop}}, accessLogging: [{providers: "
+      (logs(config .. root .. telemetry("prod", "{selector: {matchLabels: {app: shop}}, accessLogging: [{providers: "
         .. "[{name: json}]}]}"))))
     assert.same({ "/tmp/plain.log %RESPONSE_CODE%: other shop", "stderr labels: prod/gw" },
-      (logs(config .. mesh .. telemetry("prod", "{targetRefs: [{kind: Gateway, group: gateway.networking.k8s.io, "
+      (logs(config .. root .. telemetry("prod", "{targetRefs: [{kind: Gateway, group: gateway.networking.k8s.io, "
         .. "name: gw}], accessLogging: [{providers: [{name: usual}]}]}"))))
     assert.same({ "stdout usual: all" }, (logs(telemetry("istio-system", ON:format "envoy"))))
     assert.same({ "/tmp/plain.log %RESPONSE_CODE%: all" },
-      (logs(mesh_config(FILES .. "defaultProviders: {accessLogging: [plain]}\n"))))
+      (logs(mesh.config(FILES .. "defaultProviders: {accessLogging: [plain]}\n"))))
   end)
 
   it("are turned off, filtered and for one side alone", function()
-    local mesh, config = telemetry("istio-system", ON:format "plain"), mesh_config(FILES)
+    local root, config = telemetry("istio-system", ON:format "plain"), mesh.config(FILES)
     assert.same({ "/tmp/plain.log %RESPONSE_CODE%: other" },
-      (logs(config .. mesh .. telemetry("prod", "{accessLogging: [{disabled: true}]}"))))
+      (logs(config .. root .. telemetry("prod", "{accessLogging: [{disabled: true}]}"))))
     assert.same({ "/tmp/plain.log %RESPONSE_CODE% response.code >= 400: prod/gw shop",
       "/tmp/plain.log %RESPONSE_CODE%: other" },
-      (logs(config .. mesh .. telemetry("prod", "{accessLogging: [{filter: {expression: response.code >= 400}}]}"))))
+      (logs(config .. root .. telemetry("prod", "{accessLogging: [{filter: {expression: response.code >= 400}}]}"))))
     assert.same({ "/tmp/plain.log %RESPONSE_CODE%: prod/gw" }, (logs(config .. telemetry("prod",
       "{accessLogging: [{match: {mode: CLIENT}, providers: [{name: plain}]}]}"))))
     assert.same({ "/tmp/plain.log %RESPONSE_CODE%: shop" }, (logs(config .. telemetry("prod",
@@ -125,7 +91,7 @@ describe("Telemetries and the mesh's settings", function()
   end)
 
   it("say what has no effect", function()
-    local list, warnings = logs(mesh_config(FILES) .. telemetry("prod", "{accessLogging: [{providers: [{name: otel}, "
+    local list, warnings = logs(mesh.config(FILES) .. telemetry("prod", "{accessLogging: [{providers: [{name: otel}, "
       .. "{name: plan}]}], tracing: [{randomSamplingPercentage: 1}]}") .. telemetry("prod", "{}", "second")
       .. telemetry("prod", "{selector: {matchLabels: {app: none}}}", "third"))
     assert.same({}, list)
@@ -180,10 +146,10 @@ describe("Telemetries and the mesh's settings", function()
         "spec.targetRefs: expected one of selector, targetRefs and targetRef",
       [telemetry("prod", "{metrics: [{overrides: [{tagOverrides: {a: {}}}]}]}")] =
         "spec.metrics[0].overrides[0].tagOverrides.a.value: expected a value",
-      [mesh_config(FILES:gsub("RESPONSE_CODE", "NOPE"))] =
+      [mesh.config(FILES:gsub("RESPONSE_CODE", "NOPE"))] =
         "extensionProviders[0].envoyFileAccessLog: logFormat: format: unknown operator %NOPE%",
-      [mesh_config 'accessLogFormat: "%NOPE%"\n'] = "accessLogFormat: format: unknown operator %NOPE%",
-      [mesh_config 'accessLogFormat: "[1]"\naccessLogEncoding: JSON\n'] = "accessLogFormat: expected JSON: names and",
+      [mesh.config 'accessLogFormat: "%NOPE%"\n'] = "accessLogFormat: format: unknown operator %NOPE%",
+      [mesh.config 'accessLogFormat: "[1]"\naccessLogEncoding: JSON\n'] = "accessLogFormat: expected JSON: names and",
     } do
       local model, errors = load(text)
       assert.is_nil(model)

@@ -1,28 +1,7 @@
-require "spec.support.native"
-require "spec.support.fake_abi"
-local manifests = require "moongate.config.manifests"
+local manifest = require "spec.support.manifest"
+local mesh = require "spec.support.mesh"
 
-local MESH = [[
-apiVersion: v1
-kind: Service
-metadata: {name: shop, namespace: prod}
-spec: {clusterIP: 127.0.20.1, selector: {app: shop}, ports: [{name: http, port: 80}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: shop, namespace: prod}
-spec: {selector: {}, template: {metadata: {labels: {app: shop}}}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: other, namespace: test}
-spec: {clusterIP: 127.0.20.2, ports: [{name: http, port: 80}]}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: gw, namespace: prod}
-spec: {gatewayClassName: istio, listeners: [{name: web, port: 8000, protocol: HTTP}]}
----
+local MESH = mesh.SHOPS .. [[
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {name: all, namespace: prod}
@@ -55,13 +34,7 @@ local function extension(name, spec, options)
 end
 
 local function load(text)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(MESH .. text)
-  file:close()
-  local model, errors, warnings = manifests.load { path }
-  os.remove(path)
-  return model, errors, warnings
+  return manifest.load(MESH .. text)
 end
 
 -- The policies of the first route of a listener, scripts by their first words.

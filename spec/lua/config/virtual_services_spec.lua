@@ -1,7 +1,5 @@
-require "spec.support.native"
-require "spec.support.fake_abi"
 local fake = require "spec.support.fake_ctx"
-local manifests = require "moongate.config.manifests"
+local manifest = require "spec.support.manifest"
 local router = require "moongate.router"
 
 -- Services a (subsets v1 and v2) and b of the namespace shop, a waypoint for them, a gateway in istio-system.
@@ -62,12 +60,7 @@ end
 
 -- Model, errors and warnings (texts with lines counted from the beginning of `text`).
 local function load(text)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(BASE, text)
-  file:close()
-  local model, errors, warnings = manifests.load { path }
-  os.remove(path)
+  local model, errors, warnings = manifest.load(BASE .. text)
   local before = select(2, BASE:gsub("\n", ""))
   local function texts(notes)
     local list = {}
