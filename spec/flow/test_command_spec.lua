@@ -97,6 +97,20 @@ describe("moongate test", function()
     assert.is_true(process.now() - began < 60)
   end)
 
+  it("finds policies beside their specs, in folders of a folder, too", function()
+    local folder = gateway.folder()
+    local spec = [[local test = require "moongate.test"
+      it("runs", function() assert.equal(%d, test.policy("%s", %s):get("/").status) end)]]
+    for name, text in pairs { naps = spec:format(200, "naps", "{ ms = 1 }"), raises = spec:format(500, "raises", "{}") } do
+      process.read("mkdir " .. folder .. "/" .. name)
+      gateway.write(("%s/%s/%s.lua"):format(folder, name, name), POLICIES[name .. ".lua"])
+      gateway.write(("%s/%s/it_spec.lua"):format(folder, name), text)
+    end
+    local code, text = run(folder)
+    assert.equal(0, code, text)
+    assert.truthy(text:find("2 successes", 1, true), text)
+  end)
+
   it("makes every run the same, and another for another seed", function()
     local spec = [[
       it("draws", function()

@@ -17,12 +17,13 @@ local KNOWN = {
   ["update-golden"] = { key = "update_golden", type = "flag" },
 }
 
--- A policy is looked for beside its spec, too.
-local function add_paths(values, paths)
+-- A policy is looked for beside its spec, too, and in the folder that is to be tested.
+local function add_paths(values, paths, spec_folders)
   local list = { unpack(values.policy_path or {}) }
   for _, path in ipairs(paths) do
     list[#list + 1] = folder.list(path) and path:gsub("(.)/+$", "%1") or path:match("^(.*)/[^/]*$") or "."
   end
+  for _, path in ipairs(spec_folders) do list[#list + 1] = path end
   for _, path in ipairs(list) do policy.add_path(path) end
   return list
 end
@@ -78,7 +79,7 @@ function test.main(words, streams)
     streams.err(("moongate: test needs busted (Debian: apt install lua-busted): %s\n"):format(why))
     return 2
   end
-  local folders = add_paths(values, paths)
+  local folders = add_paths(values, paths, runner.folders(paths))
   local driver, lacks = driver_of(values.live, folders)
   if not driver then
     streams.err(lacks)

@@ -18,6 +18,20 @@ function runner.available()
   return ok, not ok and tostring(err):match("^[^\n]*") or nil
 end
 
+local PATTERNS, HOW = { "_spec%.lua$" }, { excludes = {}, recursive = true }
+
+--- The folders that hold the specs in the files and folders `paths`, each once.
+function runner.folders(paths)
+  local _, _, find = require "busted.modules.test_file_loader"(require "busted.core"(), { "lua" })
+  local folders, known = {}, {}
+  for _, file in ipairs(find(paths, PATTERNS, HOW)) do
+    local folder = file:match("^(.*)/[^/]*$") or "."
+    if not known[folder] then folders[#folders + 1] = folder end
+    known[folder] = true
+  end
+  return folders
+end
+
 --- Runs the specs in the files and folders `paths`.
 -- @param given { junit = file or nil, seed = number, before = function() called when everything is loaded }
 -- @return { tests =, failures =, errors = }, or nil when there is no spec
@@ -25,15 +39,14 @@ function runner.run(paths, given)
   local busted = require "busted.core"()
   require "busted"(busted)
   local load_files, _, find = require "busted.modules.test_file_loader"(busted, { "lua" })
-  local patterns, how = { "_spec%.lua$" }, { excludes = {}, recursive = true }
-  if #find(paths, patterns, how) == 0 then return nil end
+  if #find(paths, PATTERNS, HOW) == 0 then return nil end
   local counts = { tests = 0, failures = 0, errors = 0 }
   count_into(busted, counts)
   busted.randomseed = given.seed
   report(busted, "plainTerminal", {})
   if given.junit then report(busted, "junit", { given.junit }) end
   require "busted.luajit"()
-  load_files(paths, patterns, how)
+  load_files(paths, PATTERNS, HOW)
   given.before()
   require "busted.execute"(busted)(1, { seed = given.seed })
   busted.publish { "exit" }
