@@ -50,6 +50,7 @@ function get.client_address(self) return text(self._x.client_address) end
 function get.request_id(self) return text(self._x.request_id) end
 function get.port(self) return self._x.port end
 function get.listener(self) return self._s.model.listeners[self._x.listener + 1] end
+function get.local_reply(self) return self._s.is_local end
 function get.grpc(self) return self._x.grpc end
 function get.upgrade(self) return self._x.upgrade end
 function get.attempts(self) return self._x.attempts end

@@ -8,8 +8,8 @@ local face = {}
 local FIELDS = {}
 for _, name in ipairs {
   "req", "res", "peer", "client_address", "local_address", "request_id", "port", "protocol", "grpc", "upgrade",
-  "upstream_address", "attempts", "details", "own", "shared", "duration", "upstream_duration", "start_time",
-  "bytes_in", "bytes_out",
+  "upstream_address", "attempts", "local_reply", "details", "own", "shared", "duration", "upstream_duration",
+  "start_time", "bytes_in", "bytes_out",
 } do FIELDS[name] = true end
 
 -- Parts of the model: a policy gets a copy of these fields, which it cannot change.

@@ -1,6 +1,7 @@
 --- handle: what envoy_on_request() and envoy_on_response() get.
 local base64 = require "moongate.base64"
 local call = require "policies.envoy_lua.call"
+local chunks = require "policies.envoy_lua.chunks"
 local fields = require "policies.envoy_lua.fields"
 local info = require "policies.envoy_lua.info"
 local log = require "moongate.log"
@@ -28,6 +29,8 @@ function buffer.getBytes(self, index, length)
   return self.bytes:sub(index + 1, index + length)
 end
 
+chunks.setup(buffer.getBytes)
+
 --- Another content; its length.
 function buffer.setBytes(self, bytes)
   self.bytes = tostring(bytes)
@@ -41,6 +44,7 @@ local function stop(self, answer)
 end
 
 local function read(self)
+  if self.head_is_out then error("body: it has gone on in chunks", 0) end
   if not self.buffer then
     local bytes = self.ctx:read_body(self.conf.limit)
     if not bytes and self.side == "request" then stop(self, self.ctx:respond(413, "Payload Too Large")) end
@@ -56,8 +60,10 @@ function methods:body(always_wrap_body)
   return (body.existed or always_wrap_body) and body or nil
 end
 
---- An iterator over the body, which is one chunk here.
+--- An iterator over the body: over its chunks, as they come; over the whole as one, where it is at hand (an answer of
+-- the gateway itself) or where the script did not show that it asks (see script.streams()).
 function methods:bodyChunks()
+  if self.streams then return chunks.iterator(self) end
   local done = false
   return function()
     if done then return nil end
@@ -79,6 +85,7 @@ function methods:trailers() return fields.trailers(self.ctx, self.side) end
 
 --- Answers, and ends the script.
 function methods:respond(headers, body)
+  if self.head_is_out then error("respond() cannot be called if headers have been continued", 2) end
   if self.side ~= "request" then error("respond not currently supported in the response path", 2) end
   local status, rest = tonumber(headers[":status"]), {}
   if not status or status < 200 or status > 599 then error(":status must be between 200-599", 2) end
@@ -124,13 +131,33 @@ function methods.timestampString(_, resolution)
   return ("%d"):format(math.floor(time.now() * (resolution == 1 and 1e6 or 1e3)))
 end
 
+-- Whether the message has a body that comes in pieces.
+local function has_body(ctx, side)
+  if side == "request" then return ctx.req.has_body end
+  local status = ctx.res.status
+  return not ctx.local_reply and ctx.req.method ~= "HEAD" and status ~= 204 and status ~= 304 and status ~= 101
+end
+
 --- Runs a script's function for one message of a request; returns its answer, if it gave one.
 -- @param side "request" or "response"
 function handle.run(conf, ctx, side)
   local self = setmetatable({ conf = conf, ctx = ctx, side = side, answer = nil }, mt)
-  local ok, err = pcall(conf[side], self)
+  self.streams = conf.streams[side] and has_body(ctx, side)
+  local ok, err
+  if self.streams then
+    ok, err = pcall(chunks.begin, self, conf[side])
+    ctx.own[side] = self
+  else
+    ok, err = pcall(conf[side], self)
+  end
   if not ok and err ~= STOPPED then error(err, 0) end
   return self.answer
+end
+
+--- Lets the script of a message go on with a piece of its body; what goes on in its place.
+function handle.push(ctx, side, bytes, last)
+  local self = ctx.own[side]
+  return self and chunks.push(self, bytes, last) or bytes
 end
 
 return handle

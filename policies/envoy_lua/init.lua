@@ -2,11 +2,12 @@
 -- The handle has what Envoy documents (lua_filter.rst): headers, body, bodyChunks, trailers, httpCall, respond,
 -- metadata, streamInfo, connection, log*, base64Escape, timestamp, importPublicKey, verifySignature.  A call that
 -- nothing here answers is refused when the script is loaded.  What differs: a script that raises answers 500, and does
--- not let the request pass; bodyChunks() gives the whole body as one chunk; keys are RSA's from 2048 bits on, with
+-- not let the request pass; setBytes() of a chunk that
+-- has gone on raises; keys are RSA's from 2048 bits on, with
 -- SHA256, SHA384 or SHA512, and those of the curves P-256, P-384 and P-521, each with its own of these; a body is at
 -- most `limit` long, else 413 (of a response: 500); Content-Length and Transfer-Encoding cannot be seen, and what is
 -- written to them has no effect, since the core frames messages.
--- Phases: request, response.
+-- Phases: request, response, and request_body and response_body of scripts that call bodyChunks().
 -- Place it where Envoy's filter stood among the others.
 local handle = require "policies.envoy_lua.handle"
 local script = require "policies.envoy_lua.script"
@@ -26,10 +27,16 @@ function envoy_lua.check(conf)
   return true
 end
 
+--- Chunks, where the script goes through them.
+function envoy_lua.body(conf)
+  local streams = script.streams(conf.script)
+  return { request = streams.request and "chunks" or "none", response = streams.response and "chunks" or "none" }
+end
+
 function envoy_lua.prepare(conf)
   local functions = assert(script.load(conf.script))
   return { clusters = conf.clusters, limit = conf.limit, request = functions.request or false,
-    response = functions.response or false }
+    response = functions.response or false, streams = script.streams(conf.script) }
 end
 
 function envoy_lua.request(conf, ctx)
@@ -39,5 +46,9 @@ end
 function envoy_lua.response(conf, ctx)
   if conf.response then handle.run(conf, ctx, "response") end
 end
+
+function envoy_lua.request_body(_, ctx, bytes, last) return handle.push(ctx, "request", bytes, last) end
+
+function envoy_lua.response_body(_, ctx, bytes, last) return handle.push(ctx, "response", bytes, last) end
 
 return envoy_lua

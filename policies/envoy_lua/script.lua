@@ -41,6 +41,23 @@ local function unsupported(code)
   end
 end
 
+--- For which messages a script goes through chunks: { request =, response = }.  A call of bodyChunks() is of the
+-- function, envoy_on_request or envoy_on_response, that stands last before it; of both, where none does.
+-- @param code of a schema's type "code"
+function script.streams(code)
+  local tokens, sides = lexer.tokens(code.text), { "request", "response" }
+  local streams = { request = false, response = false }
+  for i = 1, tokens.count do
+    local name = tokens.kinds[i] == lexer.NAME and tokens.texts[i]
+    local side = name and name:match "^envoy_on_(%l+)$"
+    if side == "request" or side == "response" then sides = { side } end
+    if name == "bodyChunks" then
+      for _, one in ipairs(sides) do streams[one] = true end
+    end
+  end
+  return streams
+end
+
 --- Loads a script: { request =, response = } of its functions (nil where it has none), or nil and what is wrong.
 -- @param code of a schema's type "code"
 function script.load(code)

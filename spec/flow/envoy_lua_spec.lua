@@ -4,6 +4,7 @@ local http = require "spec.support.http"
 local loop = require "spec.support.loop"
 local mesh = require "spec.support.mesh"
 local process = require "spec.support.process"
+local stream = require "spec.support.stream"
 local upstream = require "spec.support.upstream"
 
 local SCRIPTS = {
@@ -172,6 +173,59 @@ function envoy_on_request(handle)
   local ok, why = handle:verifySignature(headers:get "x-hash", key, signature, #signature, "the data and more", 8)
   handle:respond({ [":status"] = ok and "200" or "403" }, why)
 end]],
+  streamed = [[
+function envoy_on_request(handle)
+  local count = 0
+  for chunk in handle:bodyChunks() do
+    count = count + 1
+    handle:httpCall("lua_cluster", { [":method"] = "GET", [":path"] = "/chunk", [":authority"] = "x" }, "", 5000)
+    chunk:setBytes("<" .. chunk:getBytes(0, chunk:length()) .. ">")
+  end
+  handle:logInfo("chunks of the request: " .. count)
+end
+function envoy_on_response(handle)
+  local count, trailers = 0, nil
+  handle:headers():add("x-before", "1")
+  for chunk in handle:bodyChunks() do
+    count = count + 1
+    chunk:setBytes("[" .. chunk:getBytes(0, chunk:length()) .. "]")
+  end
+  trailers = handle:trailers()
+  handle:logInfo("chunks of the response: " .. count .. " " .. (trailers and trailers:get("x-t") or "-"))
+end]],
+  some = [[
+function envoy_on_response(handle)
+  for chunk in handle:bodyChunks() do
+    chunk:setBytes("first")
+    break
+  end
+end]],
+  late = [[
+function envoy_on_request(handle)
+  for chunk in handle:bodyChunks() do handle:respond({ [":status"] = "403" }, "late") end
+end]],
+  both = [[
+function envoy_on_request(handle)
+  for chunk in handle:bodyChunks() do handle:body() end
+end]],
+  after = [[
+function envoy_on_response(handle)
+  local kept
+  for chunk in handle:bodyChunks() do kept = kept or chunk end
+  kept:setBytes("too late")
+end]],
+  helper = [[
+function envoy_on_request() end
+local function count(handle)
+  local count = 0
+  for chunk in handle:bodyChunks() do count = count + chunk:length() end
+  return count
+end
+function envoy_on_response(handle) handle:headers():add("x-count", tostring(count(handle))) end]],
+  lost = [[
+function envoy_on_response(handle)
+  for chunk in handle:bodyChunks() do chunk:setBytes("ours") end
+end]],
   counts = [[
 local count = 0
 function envoy_on_request(handle)
@@ -186,7 +240,7 @@ local function config_of()
     routes[#routes + 1] = ([==[
       { name = "%s", match = { path = { prefix = "/%s" } }, policies = { { "envoy_lua", limit = 1000, script = [[
 %s
-      ]] } }, backends = { { service = "up" } } },]==]):format(name, name, script)
+      ]] } }, backends = { { service = "%s" } } },]==]):format(name, name, script, name == "lost" and "down" or "up")
   end
   return ([[
     return {
@@ -261,6 +315,86 @@ describe("scripts for Envoy's Lua filter", function()
       assert.same({ 404, "<html><b>Not Found<b></html>" }, { response.status, response.body })
       assert.equal("text/html", response.headers["content-type"])
     end
+  end)
+
+  describe("that go through chunks", function()
+    local usual
+
+    before_each(function() usual = up.answer end)
+    after_each(function() up.answer = usual end)
+
+    it("see those of a request as they come", function()
+      local seen = ""
+      up.answer = function(request)
+        repeat
+          local bytes = request.stream:read_some(1000)
+          seen = seen .. (bytes or "")
+        until not bytes or seen:find "\r\n0\r\n\r\n$"
+        return { body = "" }
+      end
+      local conn = stream.connect(gw.ports.web)
+      conn:send "POST /streamed HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
+      assert.truthy(loop.poll(function() return seen:find("<a>", 1, true) end, 10))
+      conn:send "1\r\nb\r\n0\r\n\r\n"
+      assert.equal(200, assert(http.read_response(conn, "POST")).status)
+      conn:close()
+      assert.truthy(seen:find "<a>.*<b>")
+      assert.truthy(gw:logged "chunks of the request: 2")
+    end)
+
+    it("see those of a response as they come, and then its trailers", function()
+      local go_on = false
+      up.answer = function(request)
+        request:read()
+        request.stream:send "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
+        loop.poll(function() return go_on end, 10)
+        request.stream:send "1\r\ny\r\n0\r\nx-t: t\r\n\r\n"
+        return true
+      end
+      local conn = stream.connect(gw.ports.web)
+      conn:send "GET /streamed HTTP/1.1\r\nHost: a\r\n\r\n"
+      local head = assert(http.read_response_head(conn))
+      assert.equal("1", head.headers["x-before"])
+      local seen = ""
+      repeat seen = seen .. assert(conn:read_some(1000)) until seen:find("[x]", 1, true)
+      go_on = true
+      repeat seen = seen .. assert(conn:read_some(1000)) until seen:find("[y]", 1, true)
+      conn:close()
+      assert.truthy(gw:logged "chunks of the response: 2 t")
+    end)
+
+    it("let the rest go on as it is once they have ended", function()
+      up.answer = function(request)
+        request:read()
+        request.stream:send "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
+        loop.sleep(0.1)
+        request.stream:send "1\r\ny\r\n0\r\n\r\n"
+        return true
+      end
+      assert.truthy(ask({ path = "/some" }).body:find "^firsty?$")
+    end)
+
+    it("see none of what has no body, and all of an answer of the gateway's own", function()
+      assert.equal(404, ask({ path = "/streamed", method = "HEAD" }).status)
+      assert.truthy(gw:logged "chunks of the response: 0 -")
+      assert.truthy(gw:logged "chunks of the request: 0")
+      local response = ask { path = "/lost" }
+      assert.same({ 503, "ours" }, { response.status, response.body })
+    end)
+
+    it("see the whole as one where a function elsewhere asks", function()
+      local response = ask { path = "/helper" }
+      assert.same({ "10", "0123456789" }, { response.headers["x-count"], response.body })
+    end)
+
+    it("cannot answer, read the whole, or change what has gone on", function()
+      assert.equal(500, ask({ path = "/late", method = "POST", body = "x" }).status)
+      assert.truthy(gw:logged "respond() cannot be called if headers have been continued")
+      assert.equal(500, ask({ path = "/both", method = "POST", body = "x" }).status)
+      assert.truthy(gw:logged "body: it has gone on in chunks")
+      gw:ask { path = "/after" }
+      assert.truthy(gw:logged "setBytes: the chunk has gone on")
+    end)
   end)
 
   it("keep metadata for the request's other half", function()

@@ -101,7 +101,8 @@ describe("moongate test", function()
     local folder = gateway.folder()
     local spec = [[local test = require "moongate.test"
       it("runs", function() assert.equal(%d, test.policy("%s", %s):get("/").status) end)]]
-    for name, text in pairs { naps = spec:format(200, "naps", "{ ms = 1 }"), raises = spec:format(500, "raises", "{}") } do
+    local specs = { naps = spec:format(200, "naps", "{ ms = 1 }"), raises = spec:format(500, "raises", "{}") }
+    for name, text in pairs(specs) do
       process.read("mkdir " .. folder .. "/" .. name)
       gateway.write(("%s/%s/%s.lua"):format(folder, name, name), POLICIES[name .. ".lua"])
       gateway.write(("%s/%s/it_spec.lua"):format(folder, name), text)

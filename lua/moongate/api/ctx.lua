@@ -20,6 +20,7 @@
 ---@field endpoint table? The endpoint of the last try: its address and labels.
 ---@field upstream_address string? Where the last try went: "10.0.0.1:8080".
 ---@field attempts integer Tries so far.
+---@field local_reply boolean Whether the answer is the gateway's own, a policy's or one to a failure.
 ---@field details string? Why the answer is what it is, for logs. May be assigned.
 ---@field duration number Seconds from the request's first byte to the response's last, or to now.
 ---@field upstream_duration number? Seconds from sending the last try to the head of its response.
