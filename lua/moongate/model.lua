@@ -43,14 +43,17 @@ local function place_code(use, module)
   end
 end
 
+local function check_shadow(use, module, path, report)
+  local why = shadow.refusal(module, policy.body(module, use.conf))
+  if not why then return end
+  use.sound = false
+  report(join(path, "shadow"), ("policy '%s' cannot run in the shadow: it %s"):format(use.name, why))
+end
+
 local function check_use(use, path, report)
   local module, err = policy.load(use.name)
   if not module then return report(path, err) end
   place_code(use, module)
-  local why = use.shadow and shadow.refusal(module)
-  if why then
-    return report(join(path, "shadow"), ("policy '%s' cannot run in the shadow: it %s"):format(use.name, why))
-  end
   if use.cpu_budget or use.on_error then check_way(use, module, path, report) end
   uses_of.bind(use, module)
   use.sound = true
@@ -58,6 +61,15 @@ local function check_use(use, path, report)
     use.sound = false
     report(...)
   end)
+  if use.shadow and use.sound then check_shadow(use, module, path, report) end
+end
+
+-- Whether the phase is one that this use of a policy needs: that of a body may be its settings' matter.
+local function needs(use, phase)
+  if not use.policy or not use.policy[phase] then return false end
+  local side = phase:match "^(%l+)_body$"
+  local body = side and (type(use.policy.body) == "table" or use.sound) and policy.body(use.policy, use.conf)
+  return not body or body[side] ~= "none", body
 end
 
 -- Routes may share a use: it is checked where it is met first.
@@ -72,11 +84,10 @@ end
 -- route's. Policies of a listener: before there is a route there is nothing but a request's head.
 local function check_uses_without(phases, uses, path, report)
   for i, use in ipairs(check_uses(uses, path, report)) do
-    local body = use.policy and use.policy.body
-    if type(body) == "function" then body = use.sound and policy.body(use.policy, use.conf) end
     for _, phase in ipairs(phases) do
+      local needed, body = needs(use, phase)
       local streams = phases == NOT_OF_BACKENDS and phase == "request_body" and body and body.request == "chunks"
-      if use.policy and use.policy[phase] and not streams then
+      if needed and not streams then
         local text = "policy '%s' has the phase %s, which runs for routes only; expected it among the route's policies"
         report(join(path, i), text:format(use.name, phase))
         break

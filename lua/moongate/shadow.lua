@@ -25,13 +25,16 @@ local outcomes = metrics.counter {
 local UNDONE = { "chosen", "details", "flags", "is_local", "shared", "token" } -- of ctx._s
 
 --- Why the policy cannot run so, or nil.
-function shadow.refusal(policy)
-  for _, phase in ipairs { "request_body", "response_body" } do
-    if policy[phase] then return ("has the phase %s, whose effects cannot be undone"):format(phase) end
+-- @param body what its use wants of bodies (moongate.policy)
+function shadow.refusal(policy, body)
+  for _, side in ipairs { "request", "response" } do
+    local phase = side .. "_body"
+    if policy[phase] and body[side] ~= "none" then
+      return ("has the phase %s, whose effects cannot be undone"):format(phase)
+    end
   end
-  if type(policy.body) == "function" then return "reads bodies as its settings say, so the request would wait" end
-  for side, kind in pairs { request = policy.body.request, response = policy.body.response } do
-    if kind ~= "none" then return ("reads the %s's body, for which the request would wait"):format(side) end
+  for _, side in ipairs { "request", "response" } do
+    if body[side] ~= "none" then return ("reads the %s's body, for which the request would wait"):format(side) end
   end
   if not policy.request and not policy.response then return "has only a log phase, where nothing is decided" end
 end

@@ -317,6 +317,24 @@ describe("scripts for Envoy's Lua filter", function()
     end
   end)
 
+  it("may stand at backends and in the shadow, unless they go through chunks", function()
+    local folder = gateway.folder()
+    local function check(body)
+      local path = gateway.write(folder .. "/gateway.lua", ([==[return {
+        listeners = { web = { address = "127.0.0.1:1" } },
+        services = { up = { endpoints = { "127.0.0.1:2" } } },
+        routes = { { policies = { { "envoy_lua", shadow = true, script = [[%s]] } }, backends = { { service = "up",
+          policies = { { "envoy_lua", script = [[%s]] } } } } } },
+      }]==]):format(body, body))
+      return gateway.run("check", path)
+    end
+    assert.equal(0, check "function envoy_on_response(h) h:headers():add('x-a', '1') end")
+    local code, said = check "function envoy_on_response(h) for c in h:bodyChunks() do c:setBytes('') end end"
+    assert.equal(1, code)
+    assert.truthy(said:find("cannot run in the shadow: it has the phase response_body", 1, true), said)
+    assert.truthy(said:find("has the phase response_body, which runs for routes only", 1, true), said)
+  end)
+
   describe("that go through chunks", function()
     local usual
 
