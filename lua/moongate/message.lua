@@ -34,6 +34,7 @@ function req_get.authority(x) return text(x.authority) end
 function req_get.host(x) return text(x.host) end
 function req_get.has_body(x) return x.has_body end
 function req_get.scheme(x) return x.tls and "https" or "http" end
+function req_get.principal(x) return x.principal.len > 0 and text(x.principal) or nil end
 
 function req_set.method(x, v) return C.mg_set_method(x, v, #v) end
 function req_set.path(x, v) return C.mg_set_path(x, v, #v) end

@@ -38,7 +38,8 @@ end
 
 --- The route of a request.
 -- @param listener index of the listener, from 0
--- @param req has host (lower case, no port), path, method, headers (with get) and param(name), like ctx.req
+-- @param req has host (lower case, no port), path, method, headers (with get), param(name) and what else routes ask
+-- for, like ctx.req
 -- @return a route of the model, or nil
 function router:match(listener, req)
   local matcher = self[listener]

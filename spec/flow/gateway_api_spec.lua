@@ -235,4 +235,27 @@ spec:
     assert.same({ 404 }, { ask("up", "/none") })
     assert.same({ "other /set" }, { ask("other", "/set") }) -- the routes of one service are not another's
   end)
+
+  -- Nobody serves the service, so what no route of the namespace default takes is 503.
+  it("routes of another namespace take what its workloads send to a service, told by their certificates", function()
+    folder = certs.make(gateway.folder())
+    local identity = secret("istio.default", folder, "sleep"):gsub("kubernetes.io/tls", "istio.io/key-and-cert")
+      :gsub("tls.crt", "cert-chain.pem"):gsub("tls.key", "key.pem"):gsub("%-%-%-\n$", "")
+      .. "  root-cert.pem: |\n" .. indent(process.file(folder .. "/ca.crt")) .. "---\n"
+    local function in_shop(text) return (text:gsub("metadata: {name: ([%w.-]+)", "%0, namespace: shop")) end
+    local gw = start(in_shop(identity
+        .. object("Service", "shop", "spec: {clusterIP: 127.0.0.1, selector: {app: shop}, ports: [{port: $shop}]}",
+          "apiVersion: v1")
+        .. object("Deployment", "shop", "spec: {selector: {}, template: {metadata: {labels: {app: shop}}}}",
+          "apiVersion: apps/v1"))
+      .. route("r", "rules: [{matches: [{path: {value: /a}}], filters: [{type: RequestRedirect, "
+        .. "requestRedirect: {port: 1}}]}]", "{group: '', kind: Service, name: shop, namespace: shop}"))
+    local function ask(scheme, path, options)
+      return process.read(("curl -sk --max-time 20 -o /dev/null -w '%%{http_code}' %s %s://127.0.0.1:%d%s"):format(
+        options or "", scheme, gw.ports.shop, path))
+    end
+    local as_sleep = ("--cert %s/sleep.crt --key %s/sleep.key"):format(folder, folder) -- of the namespace default
+    assert.same({ "302", "404" }, { ask("https", "/a", as_sleep), ask("https", "/none", as_sleep) })
+    assert.same({ "503", "503" }, { ask("https", "/a"), ask("http", "/a") })
+  end)
 end)

@@ -9,7 +9,7 @@ local function request(host, path, more)
   local params = more.query or {}
   return {
     host = host, path = path, method = more.method or "GET", authority = more.authority or host,
-    scheme = more.scheme or "http", headers = setmetatable(more.headers or {}, headers_mt),
+    scheme = more.scheme or "http", principal = more.principal, headers = setmetatable(more.headers or {}, headers_mt),
     param = function(_, name) return params[name] end,
   }
 end
@@ -182,7 +182,7 @@ describe("router rules", function()
     assert.is_false(takes({ path = { exact = "/Ab" } }, "/aB"))
   end)
 
-  it("ask for method, authority and scheme", function()
+  it("ask for method, authority, scheme and principal", function()
     assert.is_true(takes({ method = { prefix = "P" } }, "/", { method = "PUT" }))
     assert.is_false(takes { method = { regex = "P.*" } })
     assert.is_false(takes { method = { exact = "GET", invert = true } })
@@ -190,6 +190,10 @@ describe("router rules", function()
     assert.is_false(takes { authority = { suffix = ":80" } })
     assert.is_true(takes({ scheme = { exact = "https" } }, "/", { scheme = "https" }))
     assert.is_false(takes { scheme = { exact = "https" } })
+    local shop = { principal = { prefix = "spiffe://a.test/ns/shop/" } }
+    assert.is_true(takes(shop, "/", { principal = "spiffe://a.test/ns/shop/sa/till" }))
+    assert.is_false(takes(shop, "/", { principal = "spiffe://a.test/ns/other/sa/till" }))
+    assert.is_false(takes(shop))
   end)
 
   it("ask for claims of a token", function()

@@ -123,6 +123,7 @@ function fake.new(given)
   ctx.req = setmetatable({
     method = given.method or "GET", path = given.path or "/", query = given.query, authority = authority,
     host = authority:lower():gsub(":%d+$", ""), scheme = ctx.peer.tls and "https" or "http",
+    principal = ctx.peer.principal,
     headers = fake.headers(given.headers), bytes = given.body,
   }, { __index = request_methods })
   ctx.res = setmetatable({

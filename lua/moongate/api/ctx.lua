@@ -79,6 +79,7 @@ function ctx:flags_text() end
 ---@field authority string The host as sent, with its port. May be assigned.
 ---@field host string The host in lower case, without a port.
 ---@field scheme "http"|"https" Whether the client speaks TLS.
+---@field principal string? Identity of the client's certificate, as in peer.
 ---@field has_body boolean Whether there is (or may be) a body.
 ---@field headers moongate.Headers Its fields.
 ---@field trailers moongate.Headers Those behind its body, once that was read.

@@ -106,6 +106,7 @@ local match = {
   text_rule("method", "As sent, in capitals."),
   text_rule("authority", "Host as sent, with its port."),
   text_rule("scheme", "\"http\" or \"https\"."),
+  text_rule("principal", "Identity of the client's certificate: spiffe://..."),
   with({ "headers", doc = "All must hold." }, values),
   with({ "query", doc = "All must hold." }, values),
   list_of({ type = "record", fields = claim_rule }, "claims", "All must hold."),

@@ -1,8 +1,8 @@
 --- order: which match is tried first. Every match gets a `rank`, unique in the model, lower first.
 -- By specificity, as HTTPRoute has it (GEP-718 and the field `matches`): an exact path, then the longer
 -- prefix, then the longer regular expression (it still goes before "/", which takes every path), then a method, then
--- more headers, then more query parameters, then the one written first. The authority, the scheme and claims count as
--- headers.
+-- more headers, then more query parameters, then the one written first. The authority, the scheme, the
+-- principal and claims count as headers.
 local order = {}
 
 local EXACT = 1e6 -- longer than any path
@@ -17,7 +17,8 @@ local function weigh(match)
   return {
     weigh_path(match.path or {}),
     match.method and 1 or 0,
-    #(match.headers or {}) + (match.authority and 1 or 0) + (match.scheme and 1 or 0) + #(match.claims or {}),
+    #(match.headers or {}) + (match.authority and 1 or 0) + (match.scheme and 1 or 0)
+      + (match.principal and 1 or 0) + #(match.claims or {}),
     #(match.query or {}),
   }
 end

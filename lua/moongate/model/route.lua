@@ -84,7 +84,7 @@ local function check_matches(route, path, report)
     local at = join(join(path, "matches"), i)
     if match.path then check_path(match.path, join(at, "path"), report) end
     check_method(match.method, join(at, "method"), report)
-    for _, name in ipairs { "method", "authority", "scheme" } do
+    for _, name in ipairs { "method", "authority", "scheme", "principal" } do
       if type(match[name]) == "table" then
         check_kinds(match[name], { "exact", "prefix", "suffix", "regex" }, join(at, name), report)
       end

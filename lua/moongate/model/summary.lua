@@ -44,7 +44,7 @@ local function route_of(route)
   local matches = json.array()
   for i, match in ipairs(route.matches) do
     matches[i] = { path = match.path, method = match.method, authority = match.authority, scheme = match.scheme,
-                   claims = match.claims,
+                   principal = match.principal, claims = match.claims,
                    headers = json.array(match.headers), query = json.array(match.query) }
   end
   return { name = route.name, at = route.at, hosts = json.array(route.hosts), listeners = json.array(route.listeners),

@@ -20,11 +20,11 @@ local function compile_rules(list)
   return made
 end
 
--- What few routes ask about: rules of fields of the request itself, by the name of the field.
+-- What few routes ask about: rules of fields of the request, by the name of the field.
 local function compile_others(match)
   local path, list = match.path, {}
   if path and (path.regex or path.ignore_case) then list[1] = rules.path(path) end
-  for _, name in ipairs { "method", "scheme", "authority" } do
+  for _, name in ipairs { "method", "scheme", "authority", "principal" } do
     local rule = match[name]
     if type(rule) == "table" then
       list[#list + 1] = rules.new(rule)

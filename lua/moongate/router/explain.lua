@@ -8,7 +8,7 @@ local explain = {}
 
 -- What a match may hold; anything else is told as it stands.
 local KNOWN = { path = true, method = true, headers = true, query = true, rank = true, scheme = true, authority = true,
-  claims = true }
+  principal = true, claims = true }
 local KINDS = { exact = "exactly", prefix = "prefix", starts_with = "start", suffix = "end", regex = "regex" }
 
 -- Does a router of only this match take the request?
@@ -55,7 +55,7 @@ local function conditions(match, req)
       end)
     end
   end
-  for _, name in ipairs { "scheme", "authority" } do
+  for _, name in ipairs { "scheme", "authority", "principal" } do
     if match[name] then add(name, match[name], req[name], function(m) m[name] = match[name] end) end
   end
   for _, rule in ipairs(match.claims or {}) do

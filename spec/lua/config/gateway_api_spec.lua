@@ -240,6 +240,33 @@ describe("Gateway API files:", function()
     assert.equal("nowhere", backends(ref, grant:format ", name: web")[1].service)
   end)
 
+  -- GEP-1294, "Multiple routes for a Service".
+  it("let a namespace's routes alone decide of what it sends to another's service", function()
+    local function to_shop(name, path, namespace)
+      return object("HTTPRoute", name, ("  parentRefs: [{group: '', kind: Service, name: shop, namespace: shop}]\n"
+        .. "  rules: [{matches: [{path: {value: %s}}], backendRefs: [{name: web, namespace: infra, port: 8080}]}]")
+        :format(path), namespace)
+    end
+    local model, warnings = loaded([[
+apiVersion: v1
+kind: Service
+metadata: {name: shop, namespace: shop}
+spec: {clusterIP: 127.0.0.1, ports: [{port: 8080}]}
+---
+]] .. to_shop("own", "/", "shop") .. to_shop("short", "/a", "infra") .. to_shop("long", "/a/b", "infra")
+      .. to_shop("bare", "/", "bare"))
+    assert.equal(3, #warnings)
+    assert.matches("speaks clear text, which does not tell who calls, so these routes take nothing there", warnings[1])
+    local name = "mesh shop.shop.svc.cluster.local:8080"
+    local function by(namespace, path)
+      return taken(model, { listener = name, path = path,
+        peer = { principal = namespace and ("spiffe://cluster.local/ns/%s/sa/a"):format(namespace) } }):sub(#name + 2)
+    end
+    assert.same({ "shop/own/0", "shop/own/0", "bare/bare/0", "infra/short/0", "infra/long/0", "no route" },
+      { by(nil, "/a"), by("shop", "/a"), by("bare", "/a"), by("infra", "/a"), by("infra", "/a/b"), by("infra", "/c") })
+    assert.equal("shop/own/0", by("infra-2", "/c"))
+  end)
+
   it("guard endpoints that are called without a mesh listener before them", function()
     local model = loaded(gateway(HTTP) .. route("r", "  rules: [{" .. BACKEND .. "}]") .. [[
 apiVersion: apps/v1

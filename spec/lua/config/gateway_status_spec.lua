@@ -251,6 +251,18 @@ describe("the status of a route", function()
     end
   end)
 
+  -- GEP-1294: routes in the mesh, of a service's own namespace or of another, need no ReferenceGrant.
+  it("says of services in the mesh that any namespace's routes attach, and send anywhere", function()
+    local function said(kind, name, namespace)
+      return (parent(("{parentRefs: [{name: %s, kind: %s, group: '%s', namespace: away}], rules: [{backendRefs: [{"
+        .. "name: far, namespace: away, port: 8080}]}]}"):format(name, kind, kind == "Service" and ""
+        or "gateway.networking.k8s.io"), namespace))
+    end
+    assert.equal("", said("Service", "far", "away"))
+    assert.equal("", said("Service", "far", "infra"))
+    assert.equal("!Accepted=NoMatchingParent !ResolvedRefs=RefNotPermitted", said("Gateway", "far", "infra"))
+  end)
+
   it("says what it refers to in vain", function()
     for refs, reason in pairs {
       ["[{name: web, port: 8080}]"] = "", ["[{name: gone, port: 8080}]"] = "!ResolvedRefs=BackendNotFound",

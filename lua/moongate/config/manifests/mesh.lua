@@ -77,11 +77,21 @@ local function routes_of(context, service, port, identity)
   return list
 end
 
---- Where no route takes a request the answer is 404, to those alone whom the policies let in, and counted.
-local function add_no_route(list, at)
-  if not virtual_services.takes_all(list[#list]) then
-    list[#list + 1] = { name = "no route", at = at,
-      policies = { { name = "respond", conf = { status = 404 }, at = at } } }
+-- Where no route takes a request the answer is 404, to those alone whom the policies let in, and counted.
+local function no_route(at)
+  return { name = "no route", at = at, policies = { { name = "respond", conf = { status = 404 }, at = at } } }
+end
+
+-- What a namespace's own routes for a service do not take, nobody else's do (GEP-1294).
+local function add_consumers(context, service, port, listener, list)
+  for _, own in ipairs(gateway_api.consumer_routes(context, service, port, listener.tls ~= nil)) do
+    own.routes[#own.routes + 1] = no_route(listener.at)
+    local regex = ("spiffe://[^/]+/ns/%s/.*"):format(own.namespace)
+    for _, route in ipairs(own.routes) do
+      route.matches = route.matches or { {} }
+      for _, match in ipairs(route.matches) do match.principal = { regex = regex } end
+      list[#list + 1] = route
+    end
   end
 end
 
@@ -107,10 +117,13 @@ local function add_port(context, service, port)
     if not context.backends.rules:of(service).subsets[subset] then return nil end
     return context.backends:direct(service, port, nil, subset)
   end, virtual_services.default_retries)
+  add_consumers(context, service, port, listener, routes)
   for _, route in ipairs(routes_of(context, service, port, identity)) do routes[#routes + 1] = route end
   local guard = context.authorization:guard_service(service, context.origins)
   local count = telemetry.use(context, service)
-  if count or guard then add_no_route(routes, listener.at) end
+  if (count or guard) and not virtual_services.takes_all(routes[#routes]) then
+    routes[#routes + 1] = no_route(listener.at)
+  end
   for _, route in ipairs(routes) do
     route.listeners = { listener.name }
     route.name = listener.name .. " " .. route.name

@@ -120,15 +120,13 @@ local function service_of(context, ref, namespace)
   end
 end
 
--- In a mesh, the routes of a service's own namespace take all that is sent to it, whatever the Host header says.
+-- In a mesh, the routes of a service's own namespace take all that is sent to it, whatever the Host header says; those
+-- of another one what comes from there (GEP-1294: producers' and consumers' routes).
 local function attach_to_service(context, route, i, ref, namespace, found)
   local verdict, service = route.parents[i].conditions, service_of(context, ref, namespace)
   if not service then
     return reject(route, i, verdict, "NoMatchingParent", ("there is no %s %s in the namespace %s that speaks HTTP")
       :format(ref.kind, ref.name, namespace))
-  elseif namespace ~= route.namespace then
-    return reject(route, i, verdict, "NotAllowedByListeners",
-      ("routes of other namespaces than the service's own (%s) are not supported"):format(namespace))
   end
   local some = false
   for _, port in ipairs(service.ports) do
@@ -154,7 +152,8 @@ local function attach_ref(context, route, i, hosts, found)
   local ref = route.spec.parentRefs[i]
   local namespace = ref.namespace or route.namespace
   local verdict = conditions.new("Accepted", "ResolvedRefs")
-  route.parents[i] = { ref = ref, namespace = namespace, conditions = verdict }
+  route.parents[i] = { ref = ref, namespace = namespace, conditions = verdict,
+    in_mesh = GROUPS[ref.kind] ~= GROUP }
   if GROUPS[ref.kind] ~= (ref.group == "core" and "" or ref.group) then
     verdict:fail("Accepted", "NoMatchingParent", ("%s (%s) is nothing that a route attaches to"):format(ref.kind,
       ref.group))
@@ -168,7 +167,7 @@ local function attach_ref(context, route, i, hosts, found)
     namespace))
 end
 
---- Attaches a route where its parents take it; sets route.parents: array of { ref, namespace, conditions }.
+--- Attaches a route where its parents take it; sets route.parents: array of { ref, namespace, conditions, in_mesh }.
 -- @param context { store, services, mixed_routes = whether there are routes of several kinds }
 -- @return array of { group =, section =, hosts = array of patterns } and, in a mesh, { service =, port = }; why it is
 -- shorter than the route's author may think is said in warnings

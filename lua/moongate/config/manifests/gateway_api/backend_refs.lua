@@ -26,6 +26,8 @@ local function port_of(context, service, number)
   return port, tls
 end
 
+local function is_service(ref) return ref.kind == "Service" and (ref.group == "" or ref.group == "core") end
+
 -- Istio's reference to any host that it knows, such as a ServiceEntry's.
 local function judge_host(context, route, ref)
   local service = service_entries.find(context.services_by_name, ref.name:lower(), route.namespace)
@@ -42,16 +44,11 @@ end
 
 local function judge(context, route, ref)
   if ref.group == ISTIO and ref.kind == "Hostname" then return judge_host(context, route, ref) end
-  if ref.group ~= "" and ref.group ~= "core" or ref.kind ~= "Service" then
+  if not is_service(ref) then
     return { reason = "InvalidKind",
       message = ("%s of group %q is not supported; Service is"):format(ref.kind, ref.group) }
   end
-  local namespace = ref.namespace or route.namespace
-  if not grants.allow(context.store, route, "Service", namespace, ref.name) then
-    return { reason = "RefNotPermitted", message = ("no ReferenceGrant lets it use the Service %s of the namespace %s")
-      :format(ref.name, namespace) }
-  end
-  local host = names.service(ref.name, namespace)
+  local host = names.service(ref.name, ref.namespace or route.namespace)
   local service = context.services_by_name[host]
   if not service then
     return { reason = "BackendNotFound", message = services.unknown(host, context.services_by_name) }
@@ -61,8 +58,8 @@ local function judge(context, route, ref)
   return { service = service, port = port, tls = tls }
 end
 
---- What is judged of a reference, once: { service, port, tls = of backend_tls:of() or nil } or { reason, message }.
-function backend_refs.verdict(context, route, ref)
+-- What is judged of a reference, once: { service, port, tls = of backend_tls:of() or nil } or { reason, message }.
+local function verdict_of(context, route, ref)
   local known = context.verdicts[ref]
   if not known then
     known = judge(context, route, ref)
@@ -71,15 +68,24 @@ function backend_refs.verdict(context, route, ref)
   return known
 end
 
---- Judges a reference for the route's status.
+-- Why a Gateway may not send there, as { reason, message }, or nil. Routes in the mesh need no ReferenceGrant: whoever
+-- calls could call the other Service as well, and what guards it guards it here (GEP-1294).
+local function missing_grant(context, route, ref)
+  local namespace = ref.namespace or route.namespace
+  if not is_service(ref) or grants.allow(context.store, route, "Service", namespace, ref.name) then return nil end
+  return { reason = "RefNotPermitted", message = ("no ReferenceGrant lets it use the Service %s of the namespace %s")
+    :format(ref.name, namespace) }
+end
+
+--- Judges a reference for the route's status: sets route.unresolved and, for parents in the mesh, unresolved_in_mesh.
 function backend_refs.check(context, route, path, ref)
   if (ref.kind == "Service" and ref.group == "" or ref.kind == "Hostname" and ref.group == ISTIO) and not ref.port then
     return route:refuse(path, "'port' is missing; expected the Service's port")
   end
-  local verdict = backend_refs.verdict(context, route, ref)
-  if verdict.reason then
-    route.unresolved = route.unresolved or { reason = verdict.reason, message = verdict.message }
-  end
+  local verdict = verdict_of(context, route, ref)
+  local bad = verdict.reason and verdict or nil
+  route.unresolved = route.unresolved or missing_grant(context, route, ref) or bad
+  route.unresolved_in_mesh = route.unresolved_in_mesh or bad
 end
 
 --- The model's service that a reference means.
@@ -87,7 +93,7 @@ end
 -- @return its name and, where the model calls the endpoints themselves, the uses of policies that guard them (or
 -- nil); nil when the reference cannot be used, which is said in a warning
 function backend_refs.service(context, route, path, ref, otherwise)
-  local verdict = backend_refs.verdict(context, route, ref)
+  local verdict = not context.mesh_service and missing_grant(context, route, ref) or verdict_of(context, route, ref)
   if verdict.reason then return route:warn(path, ("%s; %s"):format(verdict.message, otherwise)) end
   local service, port, tls = verdict.service, verdict.port, verdict.tls
   if tls then context.backend_tls:note(service, port, context.gateway or route) end

@@ -45,28 +45,35 @@ end
 local function settle_parents(route)
   for _, parent in ipairs(route.parents) do
     local bad, unresolved = route.unsupported, route.unresolved
+    if parent.in_mesh then unresolved = route.unresolved_in_mesh end
     if bad then parent.conditions:fail("Accepted", bad.reason, bad.message) end
     if unresolved then parent.conditions:fail("ResolvedRefs", unresolved.reason, unresolved.message) end
   end
 end
 
+local function note(map, port, route)
+  map[port] = map[port] or {}
+  table.insert(map[port], route)
+end
+
 local function note_in_mesh(context, route)
   for _, place in ipairs(route.unsupported and {} or context.places[route]) do
     if place.service then
-      context.in_mesh[place.port] = context.in_mesh[place.port] or {}
-      table.insert(context.in_mesh[place.port], route)
+      local own = route.namespace == place.service.object.namespace
+      note(own and context.in_mesh or context.consumers, place.port, route)
     end
   end
 end
 
 --- Judges classes, Gateways, ListenerSets and routes: they get the fields that status.lua reads.
--- Sets context.groups, context.routes (the older first), context.places (by route, see attach.lua) and context.in_mesh
--- (routes by port of a service).
+-- Sets context.groups, context.routes (the older first), context.places (by route, see attach.lua), and by port of
+-- a service context.in_mesh (routes of its own namespace) and context.consumers (of others).
 -- @param context { store, services, services_by_name, gateway_workloads, backend_tls }
 function gateway_api.judge(context)
   for _, class in ipairs(context.store:all(GROUP .. "GatewayClass")) do gateways.judge_class(context.store, class) end
   for _, gateway in ipairs(context.store:all(GATEWAY)) do gateways.judge_waypoint(gateway) end
-  context.groups, context.places, context.in_mesh, context.verdicts = listeners.groups(context), {}, {}, {}
+  context.groups, context.places, context.verdicts = listeners.groups(context), {}, {}
+  context.in_mesh, context.consumers = {}, {}
   context.routes, context.mixed_routes = all_routes(context.store)
   for _, route in ipairs(context.routes) do
     context.places[route] = attach.places(context, route)
@@ -149,17 +156,44 @@ function gateway_api.add(context)
   for _, route in ipairs(order.rank(list, true)) do table.insert(context.draft.routes, route) end
 end
 
---- The routes that take calls to a port of a service, in the order in which they are tried; nil: none attaches there.
--- @param context as for mesh.add(), after judge()
-function gateway_api.mesh_routes(context, service, port)
-  local list, attached = {}, context.in_mesh[port]
-  if not attached then return nil end
-  local own = setmetatable({ mesh_service = service }, { __index = context })
+local function made_in_mesh(context, service, attached, where)
+  local list, own = {}, setmetatable({ mesh_service = service }, { __index = context })
   for _, route in ipairs(attached) do
-    route:attach(("service %s:%d"):format(service.fqdn, port.number))
+    route:attach(where)
     routes.add_in_mesh(own, route, list)
   end
   return order.rank(list, true)
+end
+
+--- The routes that take calls to a port of a service, in the order in which they are tried; nil: none attaches there.
+-- @param context as for mesh.add(), after judge()
+function gateway_api.mesh_routes(context, service, port)
+  local attached = context.in_mesh[port]
+  return attached and made_in_mesh(context, service, attached, ("service %s:%d"):format(service.fqdn, port.number))
+end
+
+--- The routes of other namespaces, each of which takes what its own namespace's workloads send to the port.
+-- @param knows_callers whether callers show certificates there
+-- @return array of { namespace, routes = as of mesh_routes() }
+function gateway_api.consumer_routes(context, service, port, knows_callers)
+  local list, by_namespace = {}, {}
+  for _, route in ipairs(context.consumers[port] or {}) do
+    local own = by_namespace[route.namespace]
+    if not own then
+      own = { namespace = route.namespace }
+      by_namespace[route.namespace], list[#list + 1] = own, own
+    end
+    table.insert(own, route)
+    if not knows_callers then
+      route:warn({ "spec", "parentRefs" }, ("%s:%d speaks clear text, which does not tell who calls, so these routes "
+        .. "take nothing there"):format(service.fqdn, port.number))
+    end
+  end
+  for _, own in ipairs(list) do
+    own.routes = made_in_mesh(context, service, own, ("service %s:%d for callers of the namespace %s"):format(
+      service.fqdn, port.number, own.namespace))
+  end
+  return list
 end
 
 return gateway_api

@@ -140,8 +140,8 @@ end
 function match.is_catch_all(made)
   local path = made.path
   return (not path or path.starts_with == "/" or path.starts_with == "" or path.regex == ".*")
-    and not made.method and not made.scheme and not made.authority and not made.claims and #(made.headers or {}) == 0
-    and #(made.query or {}) == 0
+    and not made.method and not made.scheme and not made.authority and not made.principal and not made.claims
+    and #(made.headers or {}) == 0 and #(made.query or {}) == 0
 end
 
 return match
