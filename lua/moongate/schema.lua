@@ -145,9 +145,15 @@ local function copy_default(value)
   return copy
 end
 
+local defaults = setmetatable({}, { __mode = "k" }) -- by field: what was made of it, where that is no table
+
 -- A default that is a table is made anew each time, so that it is never shared.
 local function default_of(field)
-  return check_field(field, copy_default(field.default), { n = 0 })
+  local known = defaults[field]
+  if known ~= nil then return known end
+  local made = check_field(field, copy_default(field.default), { n = 0 })
+  if type(made) ~= "table" then defaults[field] = made end
+  return made
 end
 
 local name_sets = setmetatable({}, { __mode = "k" }) -- by list of fields: the set of their names

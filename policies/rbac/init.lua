@@ -37,8 +37,8 @@ rbac.schema = {
 
 local function first_mistake(rules, path)
   for i, rule in ipairs(rules or {}) do
-    local why = mistakes.first(rule, path .. "." .. i)
-    if why then return why end
+    local why = mistakes.first(rule)
+    if why then return path .. "." .. i .. why end
   end
 end
 

@@ -40,51 +40,64 @@ local WHEN_CHECKS = {
   ["source.trustDomain"] = trust_domain_error,
 }
 
-local function values_error(texts, check, path)
+-- Where and what is wrong, as seen from the part that is looked at: ".1.paths.2: reason", or ": reason" of itself; a
+-- rule without a mistake, as nearly all are, makes no text.
+local function inside(name, why)
+  return why and "." .. name .. why
+end
+
+local EMPTY = ": an empty list matches nothing; leave the field out"
+
+local function values_error(texts, check)
   if type(texts) ~= "table" then return nil end
-  if next(texts) == nil then return path .. ": an empty list matches nothing; leave the field out" end
-  for i, text in ipairs(check and texts or {}) do
+  if next(texts) == nil then return EMPTY end
+  if not check then return nil end
+  for i, text in ipairs(texts) do
     local why = check(text)
-    if type(why) == "string" then return ("%s.%d: %s"):format(path, i, why) end
+    if type(why) == "string" then return inside(i, ": " .. why) end
   end
 end
 
-local function part_error(part, path)
+local function map_error(map)
+  for key, texts in pairs(map) do
+    local why = values_error(texts)
+    if why then return inside(key, why) end
+  end
+end
+
+local function part_error(part)
   for name, value in pairs(part) do
-    local kind, at = name:gsub("^not_", ""), path .. "." .. name
+    local kind = name:sub(1, 4) == "not_" and name:sub(5) or name
     if type(value) == "table" and not PARTS[name] then
-      local why = values_error(value, VALUE_CHECKS[kind], at)
-      for key, texts in pairs(not why and MAPS[kind] and value or {}) do
-        why = why or values_error(texts, nil, at .. "." .. key)
-      end
-      if why then return why end
+      local why = values_error(value, VALUE_CHECKS[kind]) or MAPS[kind] and map_error(value)
+      if why then return inside(name, why) end
     end
   end
 end
 
-local function when_error(condition, path)
+local function when_error(condition)
   local make, why = conditions.find(condition.key)
-  if not make then return path .. ".key: " .. why end
-  if not condition.values and not condition.not_values then return path .. ": needs values or not_values" end
+  if not make then return ".key: " .. why end
+  if not condition.values and not condition.not_values then return ": needs values or not_values" end
   local check = WHEN_CHECKS[condition.key]
-  return values_error(condition.values, check, path .. ".values")
-    or values_error(condition.not_values, check, path .. ".not_values")
+  return inside("values", values_error(condition.values, check))
+    or inside("not_values", values_error(condition.not_values, check))
 end
 
-local function parts_error(parts, check, path, needs_field)
+local function parts_error(parts, check, needs_field)
   if not parts then return nil end
-  if #parts == 0 then return path .. ": an empty list matches nothing; leave the field out" end
+  if #parts == 0 then return EMPTY end
   for i, part in ipairs(parts) do
-    if needs_field and next(part) == nil then return ("%s.%d: needs a field"):format(path, i) end
-    local why = check(part, path .. "." .. i)
-    if why then return why end
+    if needs_field and next(part) == nil then return inside(i, ": needs a field") end
+    local why = check(part)
+    if why then return inside(i, why) end
   end
 end
 
---- "path: reason" of the first mistake that the schema cannot see; nil when there is none.
-function mistakes.first(given, path)
-  return part_error(given, path) or parts_error(given.from, part_error, path .. ".from", true)
-    or parts_error(given.to, part_error, path .. ".to", true) or parts_error(given.when, when_error, path .. ".when")
+--- ".path: reason" of the first mistake of a rule that the schema cannot see; nil when there is none.
+function mistakes.first(given)
+  return part_error(given) or inside("from", parts_error(given.from, part_error, true))
+    or inside("to", parts_error(given.to, part_error, true)) or inside("when", parts_error(given.when, when_error))
 end
 
 return mistakes

@@ -38,7 +38,7 @@ function order.rank(routes, by_specificity)
   for _, route in ipairs(routes) do
     if not route.matches or #route.matches == 0 then route.matches = { {} } end
     for _, match in ipairs(route.matches) do
-      all[#all + 1] = { route = route, match = match, weights = weigh(match), written = #all }
+      all[#all + 1] = { route = route, match = match, weights = by_specificity and weigh(match), written = #all }
     end
   end
   if by_specificity then table.sort(all, more_specific) end

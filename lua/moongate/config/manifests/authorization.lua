@@ -145,9 +145,11 @@ end
 local function add_rules(self, into, policy, origins)
   self.used[policy] = true
   for i in ipairs(policy.spec.rules or {}) do
-    local converted = rules.convert(policy, i, self.mesh)
-    origins[converted] = { policy, i }
-    into[#into + 1] = converted
+    local converted = policy.converted and policy.converted[i]
+    if converted then
+      origins[converted] = { policy, i }
+      into[#into + 1] = converted
+    end
   end
 end
 

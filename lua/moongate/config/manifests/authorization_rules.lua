@@ -6,12 +6,15 @@ local trust_domains = require "moongate.config.manifests.trust_domains"
 local rules = {}
 
 local INNER = { from = "source", to = "operation" }
+local VALUES = { "values", "notValues" }
 local MOST_ACCOUNTS, LONGEST_ACCOUNT = 16, 320
 local ALONE = { "principals", "notPrincipals", "namespaces", "notNamespaces" } -- not beside serviceAccounts
 
+local function small(letter) return "_" .. letter:lower() end
+
 --- notIpBlocks -> not_ip_blocks, and back.
 local function snake(name)
-  return (name:gsub("%u", function(letter) return "_" .. letter:lower() end))
+  return name:find("%u") and (name:gsub("%u", small)) or name
 end
 
 local function camel(name)
@@ -19,7 +22,7 @@ local function camel(name)
 end
 
 local function positive(field)
-  return (field:gsub("^not(%u)", string.lower))
+  return field:find("^not%u") and (field:gsub("^not(%u)", string.lower)) or field
 end
 
 -- ---- what the API server refuses ----------------------------------------------------------
@@ -44,10 +47,10 @@ local function refuse_company(policy, path, part, field)
 end
 
 --- An empty list could mean everything or nothing, and an empty text is no name.
-local function refuse_values(policy, path, values)
-  if #values == 0 then policy:refuse(path, "expected at least one value") end
+local function refuse_values(policy, path, field, values)
+  if #values == 0 then policy:refuse(path_to(path, field), "expected at least one value") end
   for i, value in ipairs(values) do
-    if value == "" then policy:refuse(path_to(path, i), "expected a value, found an empty text") end
+    if value == "" then policy:refuse(path_to(path, field, i), "expected a value, found an empty text") end
   end
 end
 
@@ -62,9 +65,10 @@ end
 local function refuse_part(policy, path, part)
   if next(part) == nil then policy:refuse(path, "expected at least one field") end
   for field, values in pairs(part) do
-    refuse_values(policy, path_to(path, field), values)
-    if positive(field) == "principals" then warn_of_scheme(policy, path_to(path, field), values) end
-    if positive(field) == "serviceAccounts" then
+    refuse_values(policy, path, field, values)
+    local kind = positive(field)
+    if kind == "principals" then warn_of_scheme(policy, path_to(path, field), values) end
+    if kind == "serviceAccounts" then
       refuse_accounts(policy, path_to(path, field), values)
       refuse_company(policy, path, part, field)
     end
@@ -73,11 +77,14 @@ end
 
 local function refuse_condition(policy, path, condition)
   if not condition.values and not condition.notValues then policy:refuse(path, "expected values or notValues") end
-  for _, field in ipairs { "values", "notValues" } do
-    local values, at = condition[field], path_to(path, field)
-    if values then refuse_values(policy, at, values) end
-    if values and condition.key == "source.serviceAccount" then refuse_accounts(policy, at, values) end
-    if values and condition.key == "source.principal" then warn_of_scheme(policy, at, values) end
+  for _, field in ipairs(VALUES) do
+    local values = condition[field]
+    if values then refuse_values(policy, path, field, values) end
+    if values and condition.key == "source.serviceAccount" then
+      refuse_accounts(policy, path_to(path, field), values)
+    elseif values and condition.key == "source.principal" then
+      warn_of_scheme(policy, path_to(path, field), values)
+    end
   end
 end
 
@@ -147,14 +154,20 @@ function rules.convert(policy, i, mesh)
   }
 end
 
---- Refuses what is wrong with rule `i` of a policy, in the words of its file.
+--- Refuses what is wrong with rule `i` of a policy, in the words of its file; else policy.converted[i] is what
+-- convert() gives.
 function rules.check(policy, i, mesh)
   local path = { "spec", "rules", i }
   local before = #policy.notes.errors
   refuse_empty(policy, path, policy.spec.rules[i])
   if #policy.notes.errors > before then return end
-  local _, why = rbac.check { deny = { rules.convert(policy, i, mesh) } }
-  if not why then return end
+  local converted = rules.convert(policy, i, mesh)
+  local _, why = rbac.check { deny = { converted } }
+  if not why then
+    policy.converted = policy.converted or {}
+    policy.converted[i] = converted
+    return
+  end
   local where, message = why:match("^deny%.1%.?([%w_.]*): (.*)$")
   for step in where:gmatch("[^.]+") do
     path[#path + 1] = tonumber(step) or camel(step)

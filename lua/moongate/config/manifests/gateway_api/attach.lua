@@ -8,6 +8,7 @@ local names = require "moongate.config.manifests.names"
 local attach = {}
 
 local GROUP = "gateway.networking.k8s.io"
+local CONDITIONS = { "Accepted", "ResolvedRefs" } -- of a route, by parent
 -- Kinds of parent, with their groups; the latter two are a mesh's.
 local GROUPS = { Gateway = GROUP, ListenerSet = GROUP, Service = "", ServiceEntry = "networking.istio.io" }
 
@@ -151,7 +152,7 @@ end
 local function attach_ref(context, route, i, hosts, found)
   local ref = route.spec.parentRefs[i]
   local namespace = ref.namespace or route.namespace
-  local verdict = conditions.new("Accepted", "ResolvedRefs")
+  local verdict = conditions.new(CONDITIONS)
   route.parents[i] = { ref = ref, namespace = namespace, conditions = verdict,
     in_mesh = GROUPS[ref.kind] ~= GROUP }
   if GROUPS[ref.kind] ~= (ref.group == "core" and "" or ref.group) then

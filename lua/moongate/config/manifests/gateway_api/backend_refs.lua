@@ -117,14 +117,14 @@ local function unusable(context, route, path, weight)
     policies = { { name = "respond", conf = { status = 500 }, at = at } } }
 end
 
---- @param filters function(path of the reference, list or nil) giving uses of policies
+--- @param uses_of function(context, route, path of the reference, filters or nil, matched) giving uses of policies
 -- @return array of the model's backends; those of weight 0 are left out
-function backend_refs.backends(context, route, path, refs, filters)
+function backend_refs.backends(context, route, path, refs, uses_of, matched)
   local list = {}
   for i, ref in ipairs(refs or {}) do
     local at = path_of(path, i)
     local name, guard = backend_refs.service(context, route, at, ref, "its share is answered 500")
-    local uses = filters(at, ref.filters)
+    local uses = uses_of(context, route, at, ref.filters, matched)
     context.authorization.prepend(uses, guard)
     if ref.weight > 0 then
       list[#list + 1] = name and { service = name, weight = ref.weight, at = route:place(at), policies = uses }

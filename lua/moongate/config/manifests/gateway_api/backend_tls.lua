@@ -83,7 +83,7 @@ function backend_tls.new(context)
   local self = setmetatable({ claims = {}, services = context.services_by_name, used = {} }, backend_tls)
   self.policies = age.sorted(context.store:all(KIND))
   for _, policy in ipairs(self.policies) do
-    policy.conditions = conditions.new("Accepted", "ResolvedRefs")
+    policy.conditions = conditions.new { "Accepted", "ResolvedRefs" }
     local ca, verify = authorities_of(context, policy), names_of(policy)
     local valid = policy.conditions:holds "Accepted"
     claim(self, policy)

@@ -3,52 +3,59 @@
 local conditions = {}
 conditions.__index = conditions
 
-local TRUE_FROM_THE_START = { Accepted = "Accepted", Programmed = "Programmed", ResolvedRefs = "ResolvedRefs" }
+local FROM_THE_START = {
+  Accepted = { status = true, reason = "Accepted", message = "" },
+  Programmed = { status = true, reason = "Programmed", message = "" },
+  ResolvedRefs = { status = true, reason = "ResolvedRefs", message = "" },
+  Conflicted = { status = false, reason = "NoConflicts", message = "" },
+}
 
 --- Conditions of these types: Accepted, Programmed and ResolvedRefs hold until they fail; Conflicted holds not.
-function conditions.new(...)
-  local self = setmetatable({ entries = {} }, conditions)
-  for _, kind in ipairs { ... } do
-    local reason = TRUE_FROM_THE_START[kind]
-    self:set(kind, reason ~= nil, reason or "NoConflicts", "")
-  end
-  return self
+-- @param kinds array, which must not change any more
+function conditions.new(kinds)
+  return setmetatable({ kinds = kinds }, conditions)
 end
 
---- Sets a condition, whatever it was before.
+-- { status, reason, message } of a condition.
+local function entry_of(self, kind)
+  return self[kind] or FROM_THE_START[kind]
+end
+
+--- Sets a condition, whatever it was before; one of another type than those comes after them.
 function conditions:set(kind, status, reason, message)
-  local entry = self.entries[kind]
-  if not entry then
-    entry = { type = kind }
-    self.entries[kind] = entry
-    table.insert(self.entries, entry)
+  if not entry_of(self, kind) then
+    self.others = self.others or {}
+    table.insert(self.others, kind)
   end
-  entry.status, entry.reason, entry.message = status, reason, message
+  self[kind] = { status = status, reason = reason, message = message }
 end
 
 --- Notes that a condition does not hold; the first reason stays.
 function conditions:fail(kind, reason, message)
-  if self.entries[kind].status then self:set(kind, false, reason, message) end
+  if self:holds(kind) then self:set(kind, false, reason, message) end
 end
 
 --- Whether a condition holds.
 function conditions:holds(kind)
-  return self.entries[kind].status
+  return entry_of(self, kind).status
 end
 
 --- The reason that a condition has.
 function conditions:reason(kind)
-  return self.entries[kind].reason
+  return entry_of(self, kind).reason
 end
 
---- As they stand in a status, in the order in which they were set first.
+--- As they stand in a status, in the order of their types.
 -- @param generation of the object that was looked at
 function conditions:list(generation)
   local list = {}
-  for i, entry in ipairs(self.entries) do
-    list[i] = { type = entry.type, status = entry.status and "True" or "False", reason = entry.reason,
+  local function add(kind)
+    local entry = entry_of(self, kind)
+    list[#list + 1] = { type = kind, status = entry.status and "True" or "False", reason = entry.reason,
       message = entry.message, observedGeneration = generation }
   end
+  for _, kind in ipairs(self.kinds) do add(kind) end
+  for _, kind in ipairs(self.others or {}) do add(kind) end
   return list
 end
 

@@ -61,7 +61,7 @@ end
 
 --- Judges all of a Gateway but its listeners; sets its `conditions`, `addresses` and `client_pair`.
 function gateways.judge(context, gateway)
-  gateway.conditions = conditions.new("Accepted", "Programmed", "ResolvedRefs")
+  gateway.conditions = conditions.new { "Accepted", "Programmed", "ResolvedRefs" }
   local infrastructure = gateway.spec.infrastructure
   judge_parameters(context.store, gateway, infrastructure and infrastructure.parametersRef, gateway.namespace,
     { "spec", "infrastructure", "parametersRef" })
@@ -71,7 +71,7 @@ end
 
 --- Judges a GatewayClass.
 function gateways.judge_class(store, class)
-  class.conditions = conditions.new("Accepted")
+  class.conditions = conditions.new { "Accepted" }
   local ref = class.spec.parametersRef
   judge_parameters(store, class, ref, ref and ref.namespace, { "spec", "parametersRef" })
 end
@@ -79,7 +79,7 @@ end
 --- A waypoint is served by the listeners of the services that pass it; waypoints.lua refuses what is wrong with it.
 function gateways.judge_waypoint(gateway)
   if not WAYPOINT[gateway.spec.gatewayClassName] then return end
-  gateway.conditions, gateway.addresses = conditions.new("Accepted", "Programmed"), {}
+  gateway.conditions, gateway.addresses = conditions.new { "Accepted", "Programmed" }, {}
 end
 
 --- Notes for the status which addresses are not this machine's: a gateway that runs here could not be bound there.

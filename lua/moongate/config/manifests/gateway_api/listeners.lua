@@ -200,7 +200,7 @@ function listeners.groups(context)
   context.bound = {} -- Gateway by address and port
   context.listener_sets = age.sorted(context.store:all(LISTENER_SET))
   for _, set in ipairs(context.listener_sets) do
-    set.conditions = conditions.new("Accepted", "Programmed")
+    set.conditions = conditions.new { "Accepted", "Programmed" }
     expect_listeners(set)
   end
   for _, gateway in ipairs(context.store:all(GATEWAY)) do

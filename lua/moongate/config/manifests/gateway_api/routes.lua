@@ -89,21 +89,28 @@ local function at_listener(place)
     section = #place.group.sections > 1 and place.section.host or nil }
 end
 
+local function in_mesh() return { prefix = "" } end
+
+-- What the filters of a rule, or of a reference, come to.
+local function uses_of(context, route, where, list, matched)
+  return list and filters.uses(context, route, path_of(where, "filters"), list, matched) or {}
+end
+
+local NONE = {}
+
 -- The settings of a use belong to one route (the model's check fills them), so each match gets all anew.
 local function convert(context, route, i, match, at)
   local path, rule = { "spec", "rules", i }, route.spec.rules[i]
   local matched = { prefix = match.path and match.path.prefix }
-  local function uses_of(where, list)
-    return list and filters.uses(context, route, path_of(where, "filters"), list, matched) or {}
-  end
-  local uses, timeouts = uses_of(path, rule.filters), rule.timeouts or {}
+  local uses, timeouts = uses_of(context, route, path, rule.filters, matched), rule.timeouts or NONE
   local guard = context.pods and context.authorization:guard(context.pods, context.origins)
   context.authorization.prepend(uses, guard)
   return {
     name = ("%s%s/%s/%s"):format(at.prefix, route.namespace, route.name, rule.name or i - 1), at = route:place(path),
     hosts = at.hosts, listeners = at.listeners, section = at.section,
     matches = { match }, policies = uses, retries = retries_of(rule.retry),
-    backends = backend_refs.backends(context, route, path_of(path, "backendRefs"), rule.backendRefs, uses_of),
+    backends = backend_refs.backends(context, route, path_of(path, "backendRefs"), rule.backendRefs, uses_of,
+      matched),
     timeout = limit(timeouts.request), per_try_timeout = limit(timeouts.backendRequest),
   }
 end
@@ -144,10 +151,10 @@ function routes.judge(context, route)
   end
 end
 
-local function add(context, route, list, make_place)
+local function add(context, route, list, make_place, place)
   for i, rule in ipairs(route.spec.rules) do
     for _, match in ipairs(matches_of(route, { "spec", "rules", i }, rule)) do
-      list[#list + 1] = convert(context, route, i, match, make_place())
+      list[#list + 1] = convert(context, route, i, match, make_place(place))
     end
   end
 end
@@ -156,13 +163,13 @@ end
 -- @param context { store, services_by_name, backends, authorization, origins, gateway, caller = its identity, pods =
 -- the Gateway as a list of workloads }
 function routes.add(context, route, place, list)
-  add(context, route, list, function() return at_listener(place) end)
+  add(context, route, list, at_listener, place)
 end
 
 --- Adds the routes that a route object is at the mesh listener of a service.
 -- @param context as for add(), and mesh_service = the service
 function routes.add_in_mesh(context, route, list)
-  add(context, route, list, function() return { prefix = "" } end)
+  add(context, route, list, in_mesh)
 end
 
 return routes

@@ -95,7 +95,7 @@ function sections.new(context, object, i)
   if not host then return nil end
   local section = { object = object, path = path, spec = spec, host = host, port = spec.port, name = spec.name,
     kinds = {}, certs = {}, attached = 0, taken = {},
-    conditions = conditions.new("Accepted", "Programmed", "ResolvedRefs", "Conflicted") }
+    conditions = conditions.new { "Accepted", "Programmed", "ResolvedRefs", "Conflicted" } }
   judge_kinds(section)
   if spec.protocol == "HTTPS" then judge_certificates(context, section) end
   return section
