@@ -1,11 +1,14 @@
 --- json: JSON texts to Lua values and back (RFC 8259).
 -- Objects are written with sorted keys, so that equal values give equal texts.
+local buffer = require "string.buffer"
 local cjson = require "cjson.safe"
+local encode_text = require "cjson".encode -- never fails for a text
 local protected = require "moongate.protected"
 local json = {}
 
 local DEPTH = 100 -- of nested tables; also what stops a table that holds itself
 local MEMORY = 1024 -- names of fields remembered
+local KEPT = 65536 -- bytes of room that stay for the next text
 
 --- JSON's null; a table field that is json.null is written, one that is nil is not there.
 json.null = cjson.null
@@ -23,13 +26,7 @@ function json.decode(text)
   return cjson.decode(text)
 end
 
--- The text under way, in pieces; encode() alone begins and ends one.
-local pieces, count
-
-local function put(piece)
-  count = count + 1
-  pieces[count] = piece
-end
+local out = buffer.new() -- the text under way; encode() alone begins and ends one
 
 local known, known_count = {}, 0 -- names of fields as they are written; a program has few
 
@@ -46,12 +43,12 @@ local function put_list(list, depth)
   local all, size = 0, #list
   for _ in pairs(list) do all = all + 1 end
   if all ~= size then error("a list has other keys, or gaps", 0) end
-  put "["
+  out:put "["
   for i = 1, size do
-    if i > 1 then put "," end
+    if i > 1 then out:put "," end
     put_value(list[i], depth)
   end
-  put "]"
+  out:put "]"
 end
 
 local function put_object(object, depth)
@@ -61,22 +58,27 @@ local function put_object(object, depth)
     names[size] = name
     if not known[name] then written_name(name) end
   end
-  table.sort(names)
-  put "{"
+  if size > 1 then table.sort(names) end
+  out:put "{"
   for i = 1, size do
     local name = names[i]
-    if i > 1 then put "," end
-    put(known[name] or written_name(name))
+    if i > 1 then out:put "," end
+    out:put(known[name] or written_name(name))
     put_value(object[name], depth)
   end
-  put "}"
+  out:put "}"
+end
+
+local function put_plain(value, kind)
+  if kind == "string" then return out:put(encode_text(value)) end
+  if kind == "number" and value - value == 0 then return out:put(value) end -- else it is no number, or has no end
+  local text, why = cjson.encode(value)
+  out:put(text or error(why, 0))
 end
 
 function put_value(value, depth)
-  if type(value) ~= "table" then
-    local text, why = cjson.encode(value)
-    return put(text or error(why, 0))
-  end
+  local kind = type(value)
+  if kind ~= "table" then return put_plain(value, kind) end
   if depth == DEPTH then error("more than " .. DEPTH .. " nested tables", 0) end
   if getmetatable(value) == array.__metatable or #value > 0 then return put_list(value, depth + 1) end
   return put_object(value, depth + 1)
@@ -84,12 +86,12 @@ end
 
 --- The text of a value, or nil and what cannot be written (functions, NaN, too deep a nesting).
 function json.encode(value)
-  pieces, count = {}, 0
+  out:reset()
   local ok, why = protected.pcall(put_value, value, 0)
-  local text = ok and table.concat(pieces)
-  pieces = nil
-  if ok then return text end
-  return nil, "json: " .. tostring(why)
+  if not ok then return nil, "json: " .. tostring(why) end
+  local text = out:get()
+  if #text > KEPT then out:free() end
+  return text
 end
 
 return json

@@ -3,10 +3,17 @@ local json = require "moongate.json"
 
 local summary = {}
 
+local NONE = json.array()
+
 local function names_of(uses)
+  if not uses or #uses == 0 then return NONE end
   local list = json.array()
-  for i, use in ipairs(uses or {}) do list[i] = { name = use.name, at = use.at, shadow = use.shadow } end
+  for i, use in ipairs(uses) do list[i] = { name = use.name, at = use.at, shadow = use.shadow } end
   return list
+end
+
+local function array_of(list)
+  return list and json.array(list) or NONE
 end
 
 local function listener_of(listener)
@@ -45,9 +52,9 @@ local function route_of(route)
   for i, match in ipairs(route.matches) do
     matches[i] = { path = match.path, method = match.method, authority = match.authority, scheme = match.scheme,
                    principal = match.principal, claims = match.claims,
-                   headers = json.array(match.headers), query = json.array(match.query) }
+                   headers = array_of(match.headers), query = array_of(match.query) }
   end
-  return { name = route.name, at = route.at, hosts = json.array(route.hosts), listeners = json.array(route.listeners),
+  return { name = route.name, at = route.at, hosts = array_of(route.hosts), listeners = array_of(route.listeners),
            matches = matches, policies = names_of(route.policies), backends = backends_of(route.backends),
            timeout_ms = route.timeout, per_try_timeout_ms = route.per_try_timeout, retries = route.retries }
 end
