@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <mbedtls/ecdsa.h>
 #include <mbedtls/error.h>
 #include <mbedtls/platform_util.h>
 #include "net/crypto.h"
@@ -63,6 +64,43 @@ static int check_pair(const struct mg_tls_pair *pair)
 #endif
 }
 
+#if MBEDTLS_VERSION_NUMBER < 0x03000000
+/* Of an EC key 2.28 takes a copy for each signature, and computes the multiples of the curve's base point for it anew,
+ * which takes longer than the rest.  One of the type ECDSA it uses as it is, with those multiples once they are there: a
+ * first signature leaves them, and afterwards nothing is written there. */
+static int prepare_key(mbedtls_pk_context *key)
+{
+    static const unsigned char digest[32];
+    unsigned char signature[MBEDTLS_PK_SIGNATURE_MAX_SIZE];
+    size_t len;
+    mbedtls_pk_context own;
+    int rc;
+
+    if (mbedtls_pk_get_type(key) != MBEDTLS_PK_ECKEY)
+        return 0;
+    mbedtls_pk_init(&own);
+    rc = mbedtls_pk_setup(&own, mbedtls_pk_info_from_type(MBEDTLS_PK_ECDSA));
+    if (rc == 0)
+        rc = mbedtls_ecdsa_from_keypair(mbedtls_pk_ec(own), mbedtls_pk_ec(*key));
+    if (rc == 0)
+        rc = mbedtls_pk_sign(&own, MBEDTLS_MD_SHA256, digest, sizeof(digest), signature, &len,
+                             mg_crypto_rng, NULL);
+    if (rc != 0) {
+        mbedtls_pk_free(&own);
+        return rc;
+    }
+    mbedtls_pk_free(key);
+    *key = own;
+    return 0;
+}
+#else
+static int prepare_key(mbedtls_pk_context *key)
+{
+    (void)key; /* the multiples are in the library */
+    return 0;
+}
+#endif
+
 static bool load_key(mbedtls_pk_context *key, mg_str pem, const char *name, struct failure *f)
 {
     char *copy;
@@ -85,10 +123,14 @@ static bool load_key(mbedtls_pk_context *key, mg_str pem, const char *name, stru
 static bool load_pair(struct mg_tls_pair *pair, const struct mg_tls_cert *from, struct failure *f)
 {
     const char *name = from->name != NULL ? from->name : "certificate";
+    int rc;
 
-    return load_chain(&pair->crt, from->cert, name, f) &&
-           load_key(&pair->key, from->key, name, f) &&
-           (check_pair(pair) == 0 || failed(f, name, "the key does not match the certificate"));
+    if (!load_chain(&pair->crt, from->cert, name, f) || !load_key(&pair->key, from->key, name, f))
+        return false;
+    if (check_pair(pair) != 0)
+        return failed(f, name, "the key does not match the certificate");
+    rc = prepare_key(&pair->key);
+    return rc == 0 || failed_code(f, name, rc);
 }
 
 static bool load_pairs(struct mg_tls *t, const struct mg_tls_cert *certs, size_t n,

@@ -7,10 +7,10 @@
  * Errors:     as in tls.h.
  * Invariant:  several threads read one context at once, and nothing in it is written after it was
  *             made, but what locks itself (MBEDTLS_THREADING_C): RSA keys (blinding, cached
- *             moduli) and the generator.  EC keys need no lock: 2.28 signs and verifies with a
- *             copy (eckey_sign_wrap), so the cached comb of a group is never shared.  (Helgrind
- *             finds nothing but the self-test's counters in its ecp.c.)  Client sessions are
- *             touched on the loop only.
+ *             moduli) and the generator.  EC keys need no lock: with ours 2.28 has signed once
+ *             (tls_context.c), so the cached comb of their group stands, and it verifies with a
+ *             copy of a key.  (Helgrind finds nothing but the self-test's counters in its ecp.c.)
+ *             Client sessions are touched on the loop only.
  */
 #ifndef MG_TLS_MBEDTLS_H
 #define MG_TLS_MBEDTLS_H
