@@ -86,6 +86,9 @@ end
 
 local PIECE = 0.0002 -- seconds at a time, beside requests
 local SMALL = 262144 -- bytes of an image
+-- Percent to which memory grows between two collections.  One that ended while a model is made would mark at once, with
+-- requests waiting, all that was made since it began; so it is to begin later.
+local USUAL, LOADING = 200, 300
 
 local work -- the coroutine of the load that goes on, or nil
 local held -- bytes that policies kept before it
@@ -112,10 +115,12 @@ end
 
 local function load_all(bytes)
   local first = not runtime.model()
+  collectgarbage("setpause", LOADING)
   if not first then collect(2) end
   held = held or tonumber(C.mg_load_begins())
   local ok, result
   if first then ok, result = take_first(bytes) else ok, result = pcall(take, bytes) end
+  collectgarbage("setpause", USUAL)
   timer.end_load(ok)
   if jit then jit.flush() end -- traces hold what they were specialised to: the old model
   coroutine.yield(ok and "ready" or "failed", ok and result or tostring(result))

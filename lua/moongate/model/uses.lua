@@ -1,4 +1,5 @@
 --- uses: the uses of policies in a model, wherever they stand.
+local pause = require "moongate.pause"
 local policy = require "moongate.policy"
 local shadow = require "moongate.shadow"
 
@@ -29,9 +30,10 @@ function uses.unbind_all(model)
   uses.each(model, function(use) use.policy, use.text_at = nil, nil end)
 end
 
---- Undoes that, with the policies of this process; raises "file:line: why" where one cannot be had.
+--- Undoes that, with the policies of this process, with pauses; raises "file:line: why" where one cannot be had.
 function uses.bind_all(model)
   uses.each(model, function(use, owner)
+    pause.here()
     if use.policy then return end
     local module, err = policy.load(use.name)
     if not module then error(("%s: %s"):format(use.at or owner.at, err), 0) end
