@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 
-static _Noreturn void load(FILE *file, int argc, char **argv)
+static _Noreturn void load(FILE *file, int image, int argc, char **argv)
 {
     static struct mg_plan plan;
     sigset_t none;
@@ -23,30 +23,44 @@ static _Noreturn void load(FILE *file, int argc, char **argv)
     signal(SIGHUP, SIG_IGN);
     signal(SIGUSR1, SIG_IGN);
     mg_log_setup("moongate", MG_LOG_INFO);
-    code = mg_plan_make(argc, argv, true, &plan);
+    code = mg_plan_make(argc, argv, image, &plan);
     if (mg_plan_write(&plan, file) != 0)
         code = 1;
     _exit(code == -1 ? 0 : code);
 }
 
-int mg_loader_start(struct mg_loader *l, int argc, char **argv, uint64_t now,
-                    void (*in_child)(void *), void *arg)
+static int open_files(struct mg_loader *l)
 {
     int fd = memfd_create("plan", MFD_CLOEXEC);
 
     l->file = fd < 0 ? NULL : fdopen(fd, "w+");
-    l->pid = l->file == NULL ? -1 : fork();
+    l->image = l->file == NULL ? -1 : memfd_create("image", MFD_CLOEXEC);
+    if (l->image >= 0)
+        return 0;
+    if (l->file != NULL)
+        fclose(l->file);
+    else if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+int mg_loader_start(struct mg_loader *l, int argc, char **argv, uint64_t now,
+                    void (*in_child)(void *), void *arg)
+{
+    bool opened = open_files(l) == 0;
+
+    l->pid = opened ? fork() : -1;
     if (l->pid == 0) {
         if (in_child != NULL)
             in_child(arg);
-        load(l->file, argc, argv);
+        load(l->file, l->image, argc, argv);
     }
     if (l->pid < 0) {
         mg_log(MG_LOG_ERROR, "cannot start a process: %s", strerror(errno));
-        if (l->file != NULL)
+        if (opened) {
             fclose(l->file);
-        else if (fd >= 0)
-            close(fd);
+            close(l->image);
+        }
         l->pid = 0;
         return -1;
     }
@@ -56,13 +70,18 @@ int mg_loader_start(struct mg_loader *l, int argc, char **argv, uint64_t now,
 
 int mg_loader_finish(struct mg_loader *l, int status, struct mg_plan *plan)
 {
-    int rc;
+    bool whole;
 
     rewind(l->file);
-    rc = mg_plan_read(plan, l->file);
+    whole = mg_plan_read(plan, l->file) == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+            plan->workers > 0; /* else there is nothing to run, as after --help */
     fclose(l->file);
     l->pid = 0;
-    return rc == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 && plan->image >= 0 ? 0 : -1;
+    if (whole)
+        plan->image = l->image;
+    else
+        close(l->image);
+    return whole ? 0 : -1;
 }
 
 void mg_loader_tell(int status)

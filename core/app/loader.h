@@ -1,7 +1,8 @@
 /* loader.h -- A short-lived process that reads the config: what that takes of memory goes with it at once.
  *
  * Owner:      main.c waits for the first, the master has one for a reload, one at a time.
- * Ownership:  the plan comes back through an unnamed file, which is the loader's own.
+ * Ownership:  plan and image come back through unnamed files that are opened before it starts; the image's is the
+ *             plan's afterwards.
  * Errors:     its mistakes are printed by the process itself; what goes wrong around it is logged.
  * Invariant:  whatever a config holds, and however long it takes, the master goes on as it was.
  */
@@ -16,6 +17,7 @@ enum { MG_LOADER_MS = 60000 }; /* longer than that is never */
 struct mg_loader {
     pid_t pid; /* 0: none */
     FILE *file;
+    int image;
     uint64_t by; /* ms: when it is killed */
 };
 

@@ -25,6 +25,6 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "run") == 0)
         code = mg_loader_run(argc, argv, &plan);
     else
-        code = mg_plan_make(argc, argv, false, &plan);
+        code = mg_plan_make(argc, argv, -1, &plan);
     return code == -1 ? mg_master_run(argc, argv, &plan) : code;
 }

@@ -43,19 +43,25 @@ static void read_listeners(lua_State *L, struct mg_plan *plan)
     lua_pop(L, 1);
 }
 
-static void read_image(lua_State *L, struct mg_plan *plan)
+/* The image in the run table. */
+static bool save_image(lua_State *L, int file)
 {
     const char *bytes;
     size_t size;
+    ssize_t n = 0;
 
     lua_getfield(L, -1, "image");
     bytes = lua_tolstring(L, -1, &size);
-    plan->image = bytes == NULL ? -1 : mg_plan_save(bytes, size);
+    while (size > 0 && (n = write(file, bytes, size)) > 0) {
+        bytes += n;
+        size -= (size_t)n;
+    }
     lua_pop(L, 1);
+    return n > 0;
 }
 
 /* The run table is on the stack's top. */
-static bool read_plan(lua_State *L, struct mg_plan *plan)
+static void read_plan(lua_State *L, struct mg_plan *plan)
 {
     lua_getfield(L, -1, "workers");
     plan->workers = (uint32_t)lua_tointeger(L, -1);
@@ -74,8 +80,6 @@ static bool read_plan(lua_State *L, struct mg_plan *plan)
     lua_pop(L, 1);
     plan->config = copy_field(L, "config");
     read_listeners(L, plan);
-    read_image(L, plan);
-    return plan->image >= 0;
 }
 
 /* The table { action = "signal", pid =, signal = } is on the stack's top; the exit code. */
@@ -139,7 +143,7 @@ static uint64_t file_time(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-int mg_plan_make(int argc, char **argv, bool last, struct mg_plan *plan)
+int mg_plan_make(int argc, char **argv, int image, struct mg_plan *plan)
 {
     lua_State *L = mg_vm_new();
     int code = 2;
@@ -154,13 +158,15 @@ int mg_plan_make(int argc, char **argv, bool last, struct mg_plan *plan)
             code = !lua_istable(L, -1) ? (int)lua_tointeger(L, -1)
                    : is_signal(L)      ? send_signal(L)
                                        : -1;
-            if (code == -1 && !read_plan(L, plan)) {
+            if (code == -1)
+                read_plan(L, plan);
+            if (code == -1 && !save_image(L, image)) {
                 fprintf(stderr, "moongate: cannot keep the config: %s\n", strerror(errno));
                 code = 1;
             }
             read_sources(L, plan);
             mg_abi_cleanup(); /* the logs that policies opened while they were tried */
-            if (!last)
+            if (image < 0)
                 mg_vm_close(L);
             return code;
         }

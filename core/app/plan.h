@@ -35,15 +35,14 @@ struct mg_plan {
 };
 
 /* Runs the command; a signal that it is to send (`reload`, `upgrade`) is sent.  -1: it was `run` and *plan is what to
- * do; else the exit code, and *plan has the sources only.  With `last` the process ends after it: then what a large
- * config holds of memory is not given back piece by piece, which takes a while. */
-int mg_plan_make(int argc, char **argv, bool last, struct mg_plan *plan);
+ * do, but for the image, which is in the file `image`; else the exit code, and *plan has the sources only.  A process
+ * that makes an image ends after it: what a large config holds of memory is not given back piece by piece, which takes a
+ * while.  `image` -1: nobody will serve. */
+int mg_plan_make(int argc, char **argv, int image, struct mg_plan *plan);
 
 /* ---- plan_file.c ---- */
 
-/* An unnamed file that holds `bytes`, closed on exec; or -1. */
-int mg_plan_save(const char *bytes, size_t size);
-/* Puts a plan into a file, and takes it out again in another process; 0, or -1: what is there is no
+/* Puts a plan without its image into a file, and takes it out again in another process; 0, or -1: what is there is no
  * whole plan, and *plan is empty. */
 int mg_plan_write(const struct mg_plan *plan, FILE *file);
 int mg_plan_read(struct mg_plan *plan, FILE *file);

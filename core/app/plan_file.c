@@ -7,21 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int mg_plan_save(const char *bytes, size_t size)
-{
-    int fd = memfd_create("image", MFD_CLOEXEC);
-    ssize_t n;
-
-    for (; fd >= 0 && size > 0; bytes += n, size -= (size_t)n) {
-        n = write(fd, bytes, size);
-        if (n <= 0) {
-            close(fd);
-            return -1;
-        }
-    }
-    return fd;
-}
-
 static bool put(FILE *file, const void *bytes, size_t size)
 {
     return fwrite(&size, sizeof(size), 1, file) == 1 && fwrite(bytes, 1, size, file) == size;
@@ -64,34 +49,6 @@ void *mg_plan_map(int image, size_t *size)
     return bytes == MAP_FAILED ? NULL : bytes;
 }
 
-static bool put_image(FILE *file, int image)
-{
-    size_t size = 0;
-    void *bytes = image < 0 ? NULL : mg_plan_map(image, &size);
-    bool ok;
-
-    if (bytes == NULL)
-        return put(file, "", 0);
-    ok = put(file, bytes, size);
-    munmap(bytes, size);
-    return ok;
-}
-
-static bool take_image(FILE *file, int *image)
-{
-    size_t size;
-    char *bytes;
-    bool ok = fread(&size, sizeof(size), 1, file) == 1 && size <= SIZE_MAX / 2;
-
-    if (!ok || size == 0)
-        return ok;
-    bytes = malloc(size);
-    ok = bytes != NULL && fread(bytes, 1, size, file) == size;
-    *image = ok ? mg_plan_save(bytes, size) : -1;
-    free(bytes);
-    return *image >= 0;
-}
-
 int mg_plan_write(const struct mg_plan *plan, FILE *file)
 {
     uint32_t numbers[3] = {plan->workers, plan->nlisteners, plan->confined};
@@ -100,7 +57,7 @@ int mg_plan_write(const struct mg_plan *plan, FILE *file)
               put_text(file, plan->admin) && put_text(file, plan->admin_at) &&
               put_text(file, plan->user) && put_text(file, plan->group) &&
               put_text(file, plan->pid_file) && put_text(file, plan->config) &&
-              put(file, plan->sources, plan->sources_size) && put_image(file, plan->image);
+              put(file, plan->sources, plan->sources_size);
 
     for (uint32_t i = 0; ok && i < plan->nlisteners; i++)
         ok = put_text(file, plan->listeners[i].name) &&
@@ -124,7 +81,7 @@ int mg_plan_read(struct mg_plan *plan, FILE *file)
     ok = take_text(file, &plan->admin) && take_text(file, &plan->admin_at) &&
          take_text(file, &plan->user) && take_text(file, &plan->group) &&
          take_text(file, &plan->pid_file) && take_text(file, &plan->config) &&
-         take(file, &plan->sources, &plan->sources_size) && take_image(file, &plan->image);
+         take(file, &plan->sources, &plan->sources_size);
     for (uint32_t i = 0; ok && i < plan->nlisteners; i++)
         ok = take_text(file, &plan->listeners[i].name) &&
              take_text(file, &plan->listeners[i].address) &&

@@ -1,0 +1,213 @@
+/* How a worker takes a config: its Lua side (moongate.worker) makes it ready, here listeners follow. */
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/worker_state.h"
+#include "base/log.h"
+#include "script/vm.h"
+
+/* ---- listeners --------------------------------------------------------------------------- */
+
+static struct mg_front *find_front(struct mg_worker *w, const char *name)
+{
+    for (uint32_t i = 0; i < w->nfronts; i++)
+        if (strcmp(w->fronts[i]->name, name) == 0)
+            return w->fronts[i];
+    return NULL;
+}
+
+/* A listener that stands keeps its socket and connections, and takes the new settings. */
+static int serve_listener(struct mg_worker *w, const char *name, uint32_t index, int fd)
+{
+    struct mg_front *f = find_front(w, name);
+    int rc;
+
+    if (f != NULL) {
+        mg_front_configure(f, index);
+        return 0;
+    }
+    if (fd < 0 || w->nfronts == MG_PLAN_LISTENERS)
+        return MG_ENOENT;
+    rc = mg_front_open(w->proxy, name, index, dup(fd), &f);
+    if (rc == 0)
+        w->fronts[w->nfronts++] = f;
+    return rc;
+}
+
+/* The names that moongate.worker returned are on the stack's top. */
+static int serve_listeners(struct mg_worker *w, const struct mg_control *sockets)
+{
+    uint32_t n = (uint32_t)lua_objlen(w->L, -1);
+
+    for (uint32_t i = 0; i < n; i++) {
+        const char *name;
+        int rc;
+
+        lua_rawgeti(w->L, -1, (int)i + 1);
+        name = lua_tostring(w->L, -1);
+        rc = serve_listener(w, name, i, mg_control_find(sockets, name));
+        if (rc != 0)
+            mg_log(MG_LOG_ERROR, "listener %s: %s", name, mg_error_text(rc));
+        lua_pop(w->L, 1);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static bool is_listed(lua_State *L, const char *name)
+{
+    bool found = false;
+
+    for (int i = 1, n = (int)lua_objlen(L, -1); i <= n && !found; i++) {
+        lua_rawgeti(L, -1, i);
+        found = strcmp(lua_tostring(L, -1), name) == 0;
+        lua_pop(L, 1);
+    }
+    return found;
+}
+
+/* A listener of the same name may have moved to another address: that is another socket. */
+static bool has_moved(const struct mg_front *f, int fd)
+{
+    struct stat own, given;
+
+    return fd >= 0 && fstat(f->fd, &own) == 0 && fstat(fd, &given) == 0 &&
+           own.st_ino != given.st_ino;
+}
+
+static void drop_listeners(struct mg_worker *w, const struct mg_control *sockets)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < w->nfronts; i++) {
+        struct mg_front *f = w->fronts[i];
+
+        if (is_listed(w->L, f->name) && !has_moved(f, mg_control_find(sockets, f->name)))
+            w->fronts[kept++] = f;
+        else
+            mg_front_drop(f);
+    }
+    w->nfronts = kept;
+}
+
+/* ---- the config ---------------------------------------------------------------------------- */
+
+/* Calls a function of moongate.worker; its results are on the stack, or false: the error is. */
+static bool call(struct mg_worker *w, const char *name, const void *bytes, size_t size,
+                 int nresults)
+{
+    if (mg_vm_function(w->L, "moongate.worker", name) != 0)
+        return false;
+    if (bytes != NULL)
+        lua_pushlstring(w->L, bytes, size);
+    return mg_vm_call(w->L, bytes != NULL ? 1 : 0, nresults) == 0;
+}
+
+static void end_load(struct mg_worker *w)
+{
+    if (w->loading != NULL)
+        mg_control_close(w->loading); /* what is served was duplicated */
+    free(w->loading);
+    w->loading = NULL;
+}
+
+/* Takes over the message's descriptors. */
+static bool begin_load(struct mg_worker *w, struct mg_control *message)
+{
+    size_t size = 0;
+    void *bytes = mg_plan_map(mg_control_find(message, MG_CONTROL_IMAGE), &size);
+    bool ok;
+
+    end_load(w);
+    w->loading = malloc(sizeof(*w->loading));
+    if (bytes == NULL || w->loading == NULL) {
+        mg_log(MG_LOG_ERROR, "config: its image cannot be had");
+        mg_control_close(message);
+        return false;
+    }
+    *w->loading = *message;
+    ok = call(w, "begin", bytes, size, 0);
+    if (!ok)
+        mg_log(MG_LOG_ERROR, "config: %s", lua_tostring(w->L, -1));
+    munmap(bytes, size);
+    lua_settop(w->L, 0);
+    return ok;
+}
+
+enum progress { GOES_ON, SERVES, REFUSED, OVER };
+
+static enum progress progress_of(struct mg_worker *w)
+{
+    const char *word;
+
+    if (!call(w, "go_on", NULL, 0, 2))
+        goto refused;
+    word = lua_tostring(w->L, -2);
+    if (strcmp(word, "more") == 0 || strcmp(word, "done") == 0)
+        return word[0] == 'm' ? GOES_ON : OVER;
+    if (strcmp(word, "ready") == 0) {
+        drop_listeners(w, w->loading);
+        return serve_listeners(w, w->loading) == 0 ? SERVES : REFUSED;
+    }
+refused:
+    mg_log(MG_LOG_ERROR, "config refused: %s", lua_tostring(w->L, -1));
+    return REFUSED;
+}
+
+static enum progress go_on(struct mg_worker *w)
+{
+    enum progress at = progress_of(w);
+
+    lua_settop(w->L, 0);
+    if (at != GOES_ON)
+        end_load(w);
+    return at;
+}
+
+static void on_load(struct mg_deferred *d)
+{
+    struct mg_worker *w = MG_LIST_OF(d, struct mg_worker, load);
+    enum progress at;
+
+    mg_loop_send_now(&w->loop); /* what is ready does not wait for a piece of the load */
+    at = go_on(w);
+
+    if (at == SERVES || at == REFUSED)
+        mg_worker_tell(w, at == SERVES ? MG_CONTROL_READY : MG_CONTROL_FAILED);
+    if (at != OVER)
+        mg_loop_defer_to_next(&w->loop, d);
+}
+
+void mg_worker_reload(struct mg_worker *w, struct mg_control *message)
+{
+    if (begin_load(w, message))
+        mg_loop_defer_to_next(&w->loop, &w->load);
+    else
+        mg_worker_tell(w, MG_CONTROL_FAILED);
+}
+
+bool mg_worker_load(struct mg_worker *w)
+{
+    enum progress at = begin_load(w, w->opts->load) ? GOES_ON : REFUSED;
+
+    while (at == GOES_ON || at == SERVES)
+        at = go_on(w);
+    return at == OVER;
+}
+
+void mg_worker_load_setup(struct mg_worker *w)
+{
+    mg_list_init(&w->load.link);
+    w->load.fn = on_load;
+}
+
+void mg_worker_stop_load(struct mg_worker *w)
+{
+    mg_list_remove(&w->load.link);
+    end_load(w);
+}

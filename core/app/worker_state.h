@@ -1,0 +1,46 @@
+/* worker_state.h -- What the parts of a worker share: worker.c runs it, worker_load.c takes its configs.
+ *
+ * Owner:      mg_worker_run().
+ * Ownership:  the message of a load that goes on is the worker's, descriptors and all, until that is over.
+ */
+#ifndef MG_WORKER_STATE_H
+#define MG_WORKER_STATE_H
+#include <lua.h>
+
+#include "app/worker.h"
+#include "script/abi.h"
+#include "script/profile.h"
+
+struct mg_worker {
+    const struct mg_worker_opts *opts;
+    struct mg_loop loop;
+    struct mg_proxy *proxy;
+    struct mg_env env;
+    lua_State *L;
+    struct mg_profile *profile;
+    struct mg_watch control, signals;
+    int signal_fd;
+    struct mg_timer flush, drain;
+    struct mg_deferred load;    /* while a config is being taken */
+    struct mg_control *loading; /* its message, or NULL */
+    uint64_t drain_until;
+    int refused_family, dropped_family;
+    uint64_t dropped; /* log lines, as far as they have been counted */
+    struct mg_front *fronts[MG_PLAN_LISTENERS];
+    uint32_t nfronts;
+    bool master_gone, spent, retiring;
+};
+
+void mg_worker_tell(struct mg_worker *w, enum mg_control_type type);
+
+/* ---- worker_load.c ---- */
+
+void mg_worker_load_setup(struct mg_worker *w);
+/* At once: there is nobody yet who could wait.  Whoever asks first finds it over: what policies keep until then would
+ * count as the config's. */
+bool mg_worker_load(struct mg_worker *w);
+/* Beside the requests, a piece each turn of the loop; takes over the message's descriptors. */
+void mg_worker_reload(struct mg_worker *w, struct mg_control *message);
+/* A load that goes on is given up. */
+void mg_worker_stop_load(struct mg_worker *w);
+#endif
