@@ -190,12 +190,16 @@ static void start_wait(struct mg_greeter *r, int fd, struct mg_proxy_ends *ends,
     mg_timer_set(r->loop, &g->timer, ms);
 }
 
-/* What has come, which stays in the socket; 0: nothing yet; -1: the peer has left. */
-static ssize_t peek(int fd, char *out, size_t size)
+/* Bytes that have come, which stay in the socket; 0: nothing yet, or the peer has left and the connection is dropped. */
+static size_t look(struct greeting *g, char *out, size_t size)
 {
-    ssize_t n = recv(fd, out, size, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t n = recv(g->watch.fd, out, size, MSG_PEEK | MSG_DONTWAIT);
 
-    return n > 0 ? n : n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+    if (n > 0)
+        return (size_t)n;
+    if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        drop_wait(g);
+    return 0;
 }
 
 /* A TLS record that opens a handshake starts with 0x16 (RFC 8446, 5.1); no HTTP method does.  The
@@ -207,16 +211,11 @@ static void on_first_byte(struct mg_watch *watch, uint32_t events)
     struct mg_proxy_ends *ends;
     uint64_t client = g->client;
     char first;
-    ssize_t n = peek(watch->fd, &first, 1);
     int fd;
 
     (void)events;
-    if (n == 0)
+    if (look(g, &first, 1) == 0)
         return;
-    if (n < 0) {
-        drop_wait(g);
-        return;
-    }
     fd = end_wait(g, &ends);
     start(r, fd, ends, client, first == 0x16 && r->o->tls != NULL);
 }
@@ -294,20 +293,15 @@ static void on_header(struct mg_watch *watch, uint32_t events)
     char bytes[MG_PROXY_HEADER_MAX];
     struct mg_proxy_ends ends;
     bool known;
-    ssize_t n = peek(watch->fd, bytes, sizeof(bytes) - had);
+    size_t n = look(g, bytes, sizeof(bytes) - had);
     int used;
 
     (void)events;
     if (n == 0)
         return;
-    if (n < 0) {
-        drop_wait(g);
-        return;
-    }
-    mg_buf_append(&g->header, bytes, (size_t)n);
-    used = mg_proxy_header_read(mg_buf_bytes(&g->header), had + (size_t)n, &ends, &known);
-    if (used >= 0 &&
-        recv(watch->fd, bytes, used > 0 ? (size_t)used - had : (size_t)n, MSG_DONTWAIT) <= 0)
+    mg_buf_append(&g->header, bytes, n);
+    used = mg_proxy_header_read(mg_buf_bytes(&g->header), had + n, &ends, &known);
+    if (used >= 0 && recv(watch->fd, bytes, used > 0 ? (size_t)used - had : n, MSG_DONTWAIT) <= 0)
         used = MG_EPROTO;
     if (used < 0)
         refuse_header(g);
