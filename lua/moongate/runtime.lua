@@ -6,27 +6,20 @@ local context = require "moongate.ctx"
 local cost = require "moongate.cost"
 local failure = require "moongate.failure"
 local forward = require "moongate.forward"
-local time = require "moongate.time"
+local reply = require "moongate.reply"
 local timer = require "moongate.timer"
 local wait = require "moongate.wait"
 
 local C, span = abi.C, abi.span
-local ffi_string = abi.string
 local yield, xpcall = coroutine.yield, xpcall
-local OK, AGAIN, END, EGONE, ELIMIT = C.MG_OK, C.MG_AGAIN, C.MG_END, C.MG_EGONE, C.MG_ELIMIT
+local OK, AGAIN, EGONE, ELIMIT = C.MG_OK, C.MG_AGAIN, C.MG_EGONE, C.MG_ELIMIT
 local GONE = wait.GONE
+local await, has_body, sign = reply.await, reply.has_body, reply.sign
 
 local runtime = {}
 
 -- The compiled model that new requests begin with; swapped whole by a reload.
 local current
-
--- ---- bodies -------------------------------------------------------------------------------
-
-local function await(rc)
-  if rc == AGAIN then return yield() end
-  return rc
-end
 
 -- Request policies that read the whole body.  An answer stops as it does in the request phase.
 local function whole_request_body(ctx, body)
@@ -42,57 +35,6 @@ local function whole_request_body(ctx, body)
     return answer
   end
   if new ~= bytes then C.mg_request_body_set(x, new, #new) end
-end
-
-local function whole_response_body(ctx, body)
-  local x = ctx._x
-  local rc = await(C.mg_response_body_wait(x, body.limit))
-  if rc == ELIMIT then return failure.response_too_large(ctx) end
-  if rc == EGONE then error(GONE, 0) end
-  if rc ~= OK then return failure.answer(ctx, rc, false) end
-  C.mg_response_body(x, span)
-  local bytes = abi.text(span[0])
-  local new = body.run(ctx, bytes, true)
-  if new ~= bytes then C.mg_response_body_set(x, new, #new) end
-end
-
--- What the gateway itself answers carries a date (RFC 9110, 6.6.1) and its name.
-local function sign(ctx)
-  local headers = ctx.res.headers
-  headers:set("date", time.http_date_now())
-  headers:set("server", "moongate")
-end
-
--- Streams the response through the policies that want it chunk by chunk.  With body.hold its head waits for the first
--- bytes that they let go on; until then one may answer in its place.
-local function stream_response(ctx, body)
-  local x = ctx._x
-  local held = body.hold
-  local rc = held and OK or C.mg_reply(x, true)
-  while rc == OK do
-    rc = C.mg_response_body_next(x, span)
-    if rc == AGAIN then
-      rc = yield()
-    elseif rc == OK or rc == END then
-      local last = rc == END
-      local bytes = body.run(ctx, last and "" or ffi_string(span[0].ptr, span[0].len), last)
-      if held and ctx._s.is_local then
-        sign(ctx)
-        return await(C.mg_reply(x, false))
-      end
-      rc = OK
-      if held and (last or #bytes > 0) then
-        held, rc = false, C.mg_reply(x, true)
-      end
-      if rc == OK and #bytes > 0 then rc = await(C.mg_reply_send(x, bytes, #bytes)) end
-      if last then return rc == OK and C.mg_reply_end(x) or rc end
-    end
-  end
-  return rc
-end
-
-local function has_response_body(x)
-  return x.method_id ~= C.MG_METHOD_HEAD and x.status ~= 204 and x.status ~= 304 and x.status ~= 101
 end
 
 -- ---- one request --------------------------------------------------------------------------
@@ -122,17 +64,10 @@ local function leave(ctx, entered)
   local chain = ctx._s.chain
   ctx._s.phase = "response"
   chain.response(ctx, entered)
-  if chain.response_body and has_response_body(ctx._x) then return nil end
+  if chain.response_body and has_body(ctx._x) then return nil end
   if ctx._s.is_local then sign(ctx) end
   local rc = C.mg_reply(ctx._x, false)
   return rc
-end
-
-local function reply_with_body(ctx, body)
-  if body.whole then whole_response_body(ctx, body) end
-  if ctx._s.is_local then sign(ctx) end
-  if body.whole or ctx._s.is_local then return await(C.mg_reply(ctx._x, false)) end
-  return stream_response(ctx, body)
 end
 
 -- The upstream failed after its head had come and before ours went out: the client still gets an answer.
@@ -174,7 +109,7 @@ local function serve(ctx)
   if rc == AGAIN then
     rc = yield()
   elseif rc == nil then
-    rc = reply_with_body(ctx, ctx._s.chain.response_body)
+    rc = reply.with_body(ctx, ctx._s.chain.response_body)
   end
   if rc ~= OK then rc = answer_broken(ctx, rc) end
   if rc ~= OK then failure.cut(ctx, rc) end
@@ -246,8 +181,7 @@ function runtime.lane(ptr, id)
 end
 
 for _, waits in ipairs {
-  await, whole_request_body, whole_response_body, stream_response, reply_with_body, answer_broken, continue, serve,
-  log_phases, log_all, fail, request, run_timer, runtime.lane,
+  whole_request_body, answer_broken, continue, serve, log_phases, log_all, fail, request, run_timer, runtime.lane,
 } do jit.off(waits) end
 
 --- Makes `model` (moongate.compiled) the one that new requests begin with; returns the one before.
