@@ -6,12 +6,15 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
+enum { HUGE = 4 << 20 }; /* bytes */
+
 volatile unsigned mg_budget_turn;
 
 static struct {
@@ -34,7 +37,8 @@ static struct {
     size_t entered;
     size_t slack; /* garbage that is no cause for a look, because the config is large */
     uint64_t given;
-    bool loading; /* `base` grows as the Lua state does */
+    bool loading;     /* `base` grows as the Lua state does */
+    bool interpreted; /* who asks for memory is no compiled code */
 } b;
 
 /* ---- time ----------------------------------------------------------------------------------- */
@@ -223,8 +227,8 @@ static size_t largest_block(void)
 }
 
 /* The lane is ended as one is that runs on: LuaJIT may crash when compiled code is refused memory
- * (github.com/LuaJIT/LuaJIT/issues/1004).  Refused is what one call of a C function asks for beyond twice a bound; of
- * those that compiled code calls, `..` of two strings and a table that grows ask for less. */
+ * (github.com/LuaJIT/LuaJIT/issues/1004).  Refused is what one call of a C function asks for beyond twice a bound, and,
+ * where it may be compiled code that calls, a block as large as the bound of all. */
 static bool is_refused(size_t more, size_t block)
 {
     size_t most = turn_most(), free_of = turn_base() + (b.bounded ? 0 : b.slack);
@@ -232,7 +236,7 @@ static bool is_refused(size_t more, size_t block)
 
     if (most == 0 || (!vast && b.used + more <= free_of + most))
         return false;
-    if (block > 2 * largest_block() || b.used + more > free_of + 2 * most)
+    if (block >= (b.interpreted ? 2 * largest_block() : most) || b.used + more > free_of + 2 * most)
         return true;
     if (vast)
         b.vast = mg_budget_turn;
@@ -244,6 +248,14 @@ static bool is_refused(size_t more, size_t block)
     return false;
 }
 
+/* To find small pages takes longer than to fill them. */
+static void ask_for_huge_pages(void *block, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)block & ~(page - 1);
+
+    madvise((void *)first, (uintptr_t)block + size - first, MADV_HUGEPAGE);
+}
+
 static void *count_memory(void *arg, void *block, size_t old, size_t size)
 {
     void *p;
@@ -252,6 +264,8 @@ static void *count_memory(void *arg, void *block, size_t old, size_t size)
     if (size > old && (mg_budget_turn & 1) != 0 && is_refused(size - old, size))
         return NULL;
     p = b.alloc(b.alloc_arg, block, old, size);
+    if (p != NULL && size >= HUGE && (mg_budget_turn & 1) != 0)
+        ask_for_huge_pages(p, size);
     if (p != NULL || size == 0)
         b.used += size - old;
     b.given += size > old ? size - old : 0;
@@ -356,10 +370,14 @@ static int bounds_leave(lua_State *L)
 
 static int call_interpreted(lua_State *L)
 {
+    int rc;
+
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
-    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-    return lua_gettop(L);
+    b.interpreted = true;
+    rc = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+    b.interpreted = false;
+    return rc == 0 ? lua_gettop(L) : lua_error(L);
 }
 
 static int bounds_interpreted(lua_State *L)

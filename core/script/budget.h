@@ -20,7 +20,7 @@
 enum { MG_BUDGET_TICK_MS = 5 }; /* of the thread's CPU time */
 enum {
     MG_BUDGET_LOAD_BYTES = 256 << 20, /* what one call while a config is loaded may add */
-    MG_BUDGET_BLOCKS = 8,     /* one string or table may be such a part of what all may keep, */
+    MG_BUDGET_BLOCKS = 16,    /* one string or table may be such a part of what all may keep, */
     MG_BUDGET_BLOCK = 4 << 20 /* or so large, if that is more */
 };
 
