@@ -5,6 +5,21 @@ local ffi = require "ffi"
 
 local native = {}
 
+-- Each spec has modules of its own; what is loaded is all of theirs.
+local loaded = debug.getregistry()["moongate.spec.native"] or {}
+debug.getregistry()["moongate.spec.native"] = loaded
+
+ffi.cdef "void *dlopen(const char *file, int flags);"
+local LAZY, NO_DELETE = 1, 0x1000
+
+-- Objects that a library made, and frees, may outlive its handle: the last collection takes them in any order.
+local function keep(file) assert(ffi.C.dlopen(file, LAZY + NO_DELETE) ~= nil) end
+
+local function load(file)
+  keep(file)
+  return ffi.load(file)
+end
+
 local MODULES = {
   ["moongate.yaml_events"] = { sources = "core/script/yaml.c core/script/yaml_marks.c "
     .. "core/script/yaml_scalar.c core/script/yaml_table.c", libs = "-lyaml -lm", opener = "luaopen_moongate_yaml" },
@@ -24,8 +39,8 @@ end
 
 --- The functions of core/base/re2.h, as ffi.load() gives them.
 function native.re2()
-  native.loaded = native.loaded or compiled("c++ -std=c++17", "core/base/re2.cc", "-lre2", ffi.load)
-  return native.loaded
+  loaded.re2 = loaded.re2 or compiled("c++ -std=c++17", "core/base/re2.cc", "-lre2", load)
+  return loaded.re2
 end
 
 local CRYPTO = [[
@@ -40,16 +55,16 @@ int mg_signature_verify(struct mg_key *key, int scheme, int digest, mg_str data,
 
 --- The functions of core/net/crypto.h and core/net/signature.h; fake_abi has declared their types.
 function native.crypto()
-  if not native.crypto_loaded then
+  if not loaded.crypto then
     ffi.cdef(CRYPTO)
-    native.crypto_loaded = compiled("cc -std=c11", "core/net/crypto.c core/net/signature.c", "-lmbedcrypto", ffi.load)
+    loaded.crypto = compiled("cc -std=c11", "core/net/crypto.c core/net/signature.c", "-lmbedcrypto", load)
   end
-  return native.crypto_loaded
+  return loaded.crypto
 end
 
 --- The functions of core/base/zip.h, as ffi.load() gives them.
 function native.zip()
-  if not native.zip_loaded then
+  if not loaded.zip then
     ffi.cdef [[
       struct mg_gzip *mg_zip_decoder(uint64_t limit, uint32_t ratio);
       struct mg_gzip *mg_zip_encoder(int level);
@@ -57,16 +72,18 @@ function native.zip()
       void mg_zip_feed(struct mg_gzip *z, mg_str in, bool last);
       int mg_zip_next(struct mg_gzip *z, mg_str *out);
     ]]
-    native.zip_loaded = compiled("cc -std=c11", "core/base/zip.c", "-lz", ffi.load)
+    loaded.zip = compiled("cc -std=c11", "core/base/zip.c", "-lz", load)
   end
-  return native.zip_loaded
+  return loaded.zip
 end
 
 for name, module in pairs(MODULES) do
   package.preload[name] = package.preload[name] or function()
-    return compiled("cc -std=c11", module.sources, module.libs, function(file)
-      return assert(package.loadlib(file, module.opener))()
+    loaded[name] = loaded[name] or compiled("cc -std=c11", module.sources, module.libs, function(file)
+      keep(file)
+      return assert(package.loadlib(file, module.opener))
     end)
+    return loaded[name]()
   end
 end
 
