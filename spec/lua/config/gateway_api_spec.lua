@@ -240,6 +240,20 @@ describe("Gateway API files:", function()
     assert.equal("nowhere", backends(ref, grant:format ", name: web")[1].service)
   end)
 
+  it("attach to the port of a service that sectionName names", function()
+    local model = loaded([[
+apiVersion: v1
+kind: Service
+metadata: {name: shop, namespace: shop}
+spec: {clusterIP: 127.0.0.1, ports: [{port: 80, name: http}, {port: 81, name: http-b}]}
+---
+]] .. object("HTTPRoute", "r", "  parentRefs: [{group: '', kind: Service, name: shop, sectionName: http-b}]\n"
+      .. "  rules: [{backendRefs: [{name: shop, port: 80}]}]", "shop"))
+    local names = {}
+    for i, made in ipairs(model.routes) do names[i] = made.name:match " (%S+)$" end
+    assert.same({ "default", "shop/r/0" }, names)
+  end)
+
   -- GEP-1294, "Multiple routes for a Service".
   it("let a namespace's routes alone decide of what it sends to another's service", function()
     local function to_shop(name, path, namespace)

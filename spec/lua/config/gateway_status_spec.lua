@@ -263,6 +263,20 @@ describe("the status of a route", function()
     assert.equal("!Accepted=NoMatchingParent !ResolvedRefs=RefNotPermitted", said("Gateway", "far", "infra"))
   end)
 
+  it("says of a Service which of its ports takes the route, by number and name", function()
+    local two = object("Service", "two", "{clusterIP: 127.0.0.1, ports: [{port: 80, name: http}, "
+      .. "{port: 81, name: http-b}]}", nil, "apiVersion: v1")
+    for ref, expected in pairs {
+      [""] = "", [", port: 81"] = "", [", sectionName: http-b"] = "", [", port: 81, sectionName: http-b"] = "",
+      [", port: 82"] = "!Accepted=NoMatchingParent", [", sectionName: http-c"] = "!Accepted=NoMatchingParent",
+      [", port: 80, sectionName: http-b"] = "!Accepted=NoMatchingParent",
+    } do
+      local map = status_of(two .. object("HTTPRoute", "r", ("{parentRefs: [{name: two, kind: Service, group: ''%s}]}")
+        :format(ref)))
+      assert.equal(expected, told(map["HTTPRoute r"].status.parents[1].conditions), ref)
+    end
+  end)
+
   it("says what it refers to in vain", function()
     for refs, reason in pairs {
       ["[{name: web, port: 8080}]"] = "", ["[{name: gone, port: 8080}]"] = "!ResolvedRefs=BackendNotFound",

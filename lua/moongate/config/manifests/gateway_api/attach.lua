@@ -121,6 +121,11 @@ local function service_of(context, ref, namespace)
   end
 end
 
+-- Of a Service, sectionName is the name of a port (ParentReference).
+local function names_port(ref, port)
+  return (not ref.sectionName or ref.sectionName == port.name) and (not ref.port or ref.port == port.number)
+end
+
 -- In a mesh, the routes of a service's own namespace take all that is sent to it, whatever the Host header says; those
 -- of another one what comes from there (GEP-1294: producers' and consumers' routes).
 local function attach_to_service(context, route, i, ref, namespace, found)
@@ -131,7 +136,7 @@ local function attach_to_service(context, route, i, ref, namespace, found)
   end
   local some = false
   for _, port in ipairs(service.ports) do
-    if not ref.port or ref.port == port.number then
+    if names_port(ref, port) then
       some = true
       if service.address and not found[port] then
         found[port] = true
@@ -141,7 +146,7 @@ local function attach_to_service(context, route, i, ref, namespace, found)
   end
   if not some then
     reject(route, i, verdict, "NoMatchingParent", ("%s has no port %s that speaks HTTP"):format(service.fqdn,
-      ref.port or "at all"))
+      table.concat({ ref.sectionName or ref.port or "at all", ref.sectionName and ref.port }, " ")))
   elseif not service.address then
     route:warn({ "spec", "parentRefs", i }, service.fqdn .. " has no clusterIP, so no call to it passes here")
   end

@@ -12,7 +12,8 @@ local parent_ref = {
     doc = "Gateway or ListenerSet; Service in a mesh." },
   { "name", type = "string", required = true, min = 1, max = 253, doc = "Its name." },
   { "namespace", type = "string", check = api_types.namespace, doc = "Its namespace; the route's own when absent." },
-  { "sectionName", type = "string", check = api_types.section, doc = "Name of one listener; all when absent." },
+  { "sectionName", type = "string", check = api_types.section,
+    doc = "Name of one listener, or of a Service's port; all when absent." },
   { "port", type = "integer", min = 1, max = 65535, doc = "Port of the listeners; all when absent." },
 }
 
