@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
-enum { HUGE = 4 << 20 }; /* bytes */
+
+enum { HUGE = 4 << 20 }; /* bytes of a block for which huge pages are asked */
 
 volatile unsigned mg_budget_turn;
 
