@@ -18,12 +18,19 @@ local buffer, new_table = require "string.buffer", require "table.new"
 
 -- ---- writing ------------------------------------------------------------------------------
 
+local BYTES = {} -- all of them, as texts
+for i = 0, 255 do BYTES[i] = char(i) end
+
+-- Nearly all have one to three bytes.
 local function put_number(out, n)
-  while n > 127 do
-    out:put(char(n % 128 + 128))
-    n = floor(n / 128)
+  if n < 128 then
+    out:put(BYTES[n])
+  elseif n < 16384 then
+    out:put(BYTES[n % 128 + 128], BYTES[floor(n / 128)])
+  else
+    out:put(BYTES[n % 128 + 128], BYTES[floor(n / 128) % 128 + 128])
+    put_number(out, floor(n / 16384))
   end
-  out:put(char(n))
 end
 
 -- The index of a text, which is written when it is first met.
@@ -39,7 +46,9 @@ local function text_index(self, text)
 end
 
 local function fail(self, what)
-  error({ why = ("%s: expected data, got %s"):format(table.concat(self.way, "."), what) }, 0)
+  local way = {}
+  for i, key in ipairs(self.way) do way[i] = tostring(key) end
+  error({ why = ("%s: expected data, got %s"):format(table.concat(way, "."), what) }, 0)
 end
 
 local function put(self, v)
@@ -64,7 +73,7 @@ local function put_inner(self, t, in_order)
   for key, v in next, t do
     local kind = type(v)
     if kind == "table" or not VALUES[kind] or not KEYS[type(key)] then
-      way[depth] = tostring(key)
+      way[depth] = key
       if not KEYS[type(key)] then fail(self, "a key that is a " .. type(key)) end
       if not VALUES[kind] and v ~= json.null then fail(self, "a " .. kind) end
       if kind == "table" then put_table(self, v) end

@@ -24,24 +24,33 @@ local function weigh(match)
 end
 
 local function more_specific(a, b)
-  for i, weight in ipairs(a.weights) do
-    if weight ~= b.weights[i] then return weight > b.weights[i] end
-  end
+  local x, y = a.weights, b.weights
+  if x[1] ~= y[1] then return x[1] > y[1] end
+  if x[2] ~= y[2] then return x[2] > y[2] end
+  if x[3] ~= y[3] then return x[3] > y[3] end
+  if x[4] ~= y[4] then return x[4] > y[4] end
   return a.written < b.written
 end
 
---- Ranks the matches of all routes; a route without any gets one that always holds.
--- @param routes array of the model's routes; by_specificity false: in the order written
--- @return the routes in the order of their first match
-function order.rank(routes, by_specificity)
-  local all = {}
+local function rank_as_written(routes)
+  local rank = 0
   for _, route in ipairs(routes) do
-    if not route.matches or #route.matches == 0 then route.matches = { {} } end
     for _, match in ipairs(route.matches) do
-      all[#all + 1] = { route = route, match = match, weights = by_specificity and weigh(match), written = #all }
+      rank = rank + 1
+      match.rank = rank
     end
   end
-  if by_specificity then table.sort(all, more_specific) end
+  return routes
+end
+
+local function rank_by_specificity(routes)
+  local all = {}
+  for _, route in ipairs(routes) do
+    for _, match in ipairs(route.matches) do
+      all[#all + 1] = { route = route, match = match, weights = weigh(match), written = #all }
+    end
+  end
+  table.sort(all, more_specific)
   local sorted, seen = {}, {}
   for rank, entry in ipairs(all) do
     entry.match.rank = rank
@@ -51,6 +60,16 @@ function order.rank(routes, by_specificity)
     end
   end
   return sorted
+end
+
+--- Ranks the matches of all routes; a route without any gets one that always holds.
+-- @param routes array of the model's routes, each of which is there once; by_specificity false: in the order written
+-- @return the routes in the order of their first match
+function order.rank(routes, by_specificity)
+  for _, route in ipairs(routes) do
+    if not route.matches or #route.matches == 0 then route.matches = { {} } end
+  end
+  return (by_specificity and rank_by_specificity or rank_as_written)(routes)
 end
 
 return order

@@ -10,13 +10,15 @@ local function key_of(object)
     object.kind == "GRPCRoute" and 2 or 1)
 end
 
---- A sorted copy of a list of objects.
+--- A sorted copy of a list of objects, none of which is there twice.
 function age.sorted(objects)
-  local keys, list = {}, {}
+  local by_key, list = {}, {}
   for i, object in ipairs(objects) do
-    keys[object], list[i] = key_of(object), object
+    list[i] = key_of(object)
+    by_key[list[i]] = object
   end
-  table.sort(list, function(a, b) return keys[a] < keys[b] end)
+  table.sort(list)
+  for i, key in ipairs(list) do list[i] = by_key[key] end
   return list
 end
 
