@@ -357,9 +357,11 @@ describe("the status of a BackendTLSPolicy", function()
 
   it("leaves a service to the first of two, and misses one that is not there", function()
     local ok = "wellKnownCACertificates: System"
-    local map = status_of(ROUTE .. policy("b", ok) .. policy("a", ok) .. policy("c", ok, "gone"))
+    local map = status_of(ROUTE .. policy("b", ok) .. policy("a", ok) .. policy("c", ok, "gone")
+      .. policy("d", ok, "mail, sectionName: https") .. policy("e", ok, "mail, sectionName: gone"))
     local function said(name) return told(map["BackendTLSPolicy " .. name].status.ancestors[1].conditions) end
     assert.same({ "", "!Accepted=Conflicted", "!Accepted=TargetNotFound" }, { said "a", said "b", said "c" })
+    assert.same({ "", "!Accepted=TargetNotFound" }, { said "d", said "e" })
   end)
 
   it("turns into TLS to the endpoints, or into nobody to call", function()

@@ -55,6 +55,15 @@ local function names_of(policy)
   return #list > 0 and table.concat(list, " ") or nil
 end
 
+local function has_port(service, name)
+  for _, ports in ipairs { service.ports, service.others } do
+    for _, port in ipairs(ports) do
+      if port.name == name then return true end
+    end
+  end
+  return false
+end
+
 -- Claims the targets of a policy, unless an older one has them.
 local function claim(self, policy)
   policy.targets = {}
@@ -66,6 +75,9 @@ local function claim(self, policy)
     if not service then
       fail(policy, "Accepted", "TargetNotFound", ("there is no %s %s in this namespace that it could count for")
         :format(ref.kind, ref.name), path)
+    elseif ref.sectionName and not has_port(service, ref.sectionName) then
+      fail(policy, "Accepted", "TargetNotFound", ("%s has no port named %s"):format(service.fqdn, ref.sectionName),
+        path)
     elseif self.claims[host][key] then
       local other = self.claims[host][key]
       fail(policy, "Accepted", "Conflicted", ("%s at %s speaks for it already"):format(other.name, other:place()), path)
