@@ -14,7 +14,10 @@
 
 #include "base/log.h"
 
-enum { HUGE = 4 << 20 }; /* bytes of a block for which huge pages are asked */
+enum {
+    HUGE = 4 << 20,       /* bytes of a block for which huge pages are asked */
+    TIDY_BYTES = 16 << 20 /* of a config, beside which a collection takes little */
+};
 
 volatile unsigned mg_budget_turn;
 
@@ -28,6 +31,7 @@ static struct {
     volatile bool say; /* where it stands */
     unsigned over;     /* the turn that has passed the bound of memory, or 0 */
     unsigned vast;     /* the one that was given too large a block, or 0 */
+    bool litter;       /* there may be such blocks that nobody holds any more */
     unsigned relieved; /* the last one that was given time for a collection, */
     double relief_ms;  /* and the time of all those */
     timer_t timer;
@@ -133,6 +137,7 @@ static bool is_out_of_memory(lua_State *L)
     if (b.over != mg_budget_turn)
         return false;
     b.over = b.vast = 0;
+    b.litter = b.litter || vast;
     if (vast)
         return true;
     lua_gc(L, LUA_GCCOLLECT, 0);
@@ -255,6 +260,13 @@ static void ask_for_huge_pages(void *block, size_t size)
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)block & ~(page - 1);
 
     madvise((void *)first, (uintptr_t)block + size - first, MADV_HUGEPAGE);
+}
+
+void mg_budget_tidy(void)
+{
+    if (b.litter && b.base < TIDY_BYTES)
+        lua_gc(b.L, LUA_GCCOLLECT, 0);
+    b.litter = false;
 }
 
 static void *count_memory(void *arg, void *block, size_t old, size_t size)

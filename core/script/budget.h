@@ -39,6 +39,9 @@ size_t mg_budget_begin_load(void);
 /* It was: of the bytes that the Lua state has now, `held` are the policies', who may hold `most` (0: no bound).  A lane
  * that passes that, garbage not counted, or asks for too large a block, is ended by "not enough memory". */
 void mg_budget_end_load(size_t most, size_t held);
+/* After each turn of a lane: a large string that one was ended for is found again by the next that makes the same one, which
+ * then made one twice as large, and so on.  Such garbage is collected, unless the config is so large that it would take long. */
+void mg_budget_tidy(void);
 size_t mg_budget_held(void);    /* bytes now, less those of the config */
 uint64_t mg_budget_given(void); /* bytes asked for since the start, whatever became of them */
 bool mg_budget_is_spent(

@@ -98,6 +98,7 @@ static void resume(struct mg_x *x, int nargs)
     mg_budget_turn++;
     rc = lua_resume(L, nargs);
     mg_budget_turn++;
+    mg_budget_tidy();
     if (rc != LUA_YIELD) {
         died(x);
     } else if (is_through(L, x)) {
