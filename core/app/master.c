@@ -344,7 +344,7 @@ static void look_after_children(struct master *m)
         if (m->children[i].pid == 0 && m->children[i].again <= mg_master_now())
             spawn(m, i);
         else if (m->children[i].ready && !is_admin(m, i))
-            mg_stall_look(&m->stall, m->shared.status, i, m->children[i].pid);
+            mg_stall_look(&m->stall, m->shared.status, i, m->children[i].pid, mg_master_now());
 }
 
 static int until_next_deed(const struct master *m)

@@ -14,8 +14,7 @@
 struct mg_status {
     uint32_t ready; /* workers that accept */
     bool draining;
-    uint64_t
-        beats[MG_PLAN_WORKERS]; /* ms of the monotonic clock: when each worker's loop last turned */
+    uint64_t beats[MG_PLAN_WORKERS]; /* go on while each worker's loop turns */
 };
 
 struct mg_shared {

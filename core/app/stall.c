@@ -3,39 +3,42 @@
 #include <signal.h>
 
 #include "base/log.h"
-#include "net/loop.h"
 #include "script/budget.h"
 
 enum { LAST_WORDS_MS = 1000 };
 
-static uint64_t now_ms(void)
-{
-    return mg_clock_ns() / 1000000;
-}
-
 void mg_stall_beat(struct mg_status *status, uint32_t slot)
 {
-    status->beats[slot] = now_ms();
+    status->beats[slot]++;
 }
 
 void mg_stall_reset(struct mg_stall *s, struct mg_status *status, uint32_t slot)
 {
-    s->asked[slot] = 0;
+    s->workers[slot] = (struct mg_stall_worker){0};
     mg_stall_beat(status, slot);
 }
 
-void mg_stall_look(struct mg_stall *s, const struct mg_status *status, uint32_t slot, pid_t pid)
+void mg_stall_look(struct mg_stall *s, const struct mg_status *status, uint32_t slot, pid_t pid,
+                   uint64_t now_ms)
 {
-    uint64_t now = now_ms();
+    struct mg_stall_worker *w = &s->workers[slot];
+    uint64_t since = now_ms - w->looked, beat = status->beats[slot];
 
-    if (now < status->beats[slot] + MG_STALL_MS) {
-        s->asked[slot] = 0;
-    } else if (s->asked[slot] == 0) {
+    w->looked = now_ms;
+    if (beat != w->beat) {
+        w->beat = beat;
+        w->still = w->asked = 0;
+        return;
+    }
+    w->still += since < MG_STALL_LOOK_MS ? since : MG_STALL_LOOK_MS;
+    if (w->still < MG_STALL_MS)
+        return;
+    if (w->asked == 0) {
         mg_log(MG_LOG_ERROR, "worker %u (pid %d) stands still for %llu ms; it is asked where", slot,
-               (int)pid, (unsigned long long)(now - status->beats[slot]));
-        s->asked[slot] = now;
+               (int)pid, (unsigned long long)w->still);
+        w->asked = w->still;
         kill(pid, SIGUSR2);
-    } else if (now >= s->asked[slot] + LAST_WORDS_MS) {
+    } else if (w->still >= w->asked + LAST_WORDS_MS) {
         kill(pid, SIGKILL);
     }
 }
