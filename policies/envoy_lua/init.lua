@@ -2,8 +2,7 @@
 -- The handle has what Envoy documents (lua_filter.rst): headers, body, bodyChunks, trailers, httpCall, respond,
 -- metadata, streamInfo, connection, log*, base64Escape, timestamp, importPublicKey, verifySignature.  A call that
 -- nothing here answers is refused when the script is loaded.  What differs: a script that raises answers 500, and does
--- not let the request pass; setBytes() of a chunk that
--- has gone on raises; keys are RSA's from 2048 bits on, with
+-- not let the request pass; setBytes() of a chunk that has gone on raises; keys are RSA's from 2048 bits on, with
 -- SHA256, SHA384 or SHA512, and those of the curves P-256, P-384 and P-521, each with its own of these; a body is at
 -- most `limit` long, else 413 (of a response: 500); Content-Length and Transfer-Encoding cannot be seen, and what is
 -- written to them has no effect, since the core frames messages.
