@@ -225,9 +225,9 @@ void mg_budget_sample(struct mg_budget_sampler *s)
 
 /* A string or a table that is larger takes long in C, where nothing ends it: to fill it, to copy it, and for the system
  * to find pages for it. */
-static size_t largest_block(void)
+static size_t largest_block(size_t most)
 {
-    size_t part = turn_most() / MG_BUDGET_BLOCKS;
+    size_t part = most / MG_BUDGET_BLOCKS;
 
     return part > MG_BUDGET_BLOCK ? part : MG_BUDGET_BLOCK;
 }
@@ -238,11 +238,12 @@ static size_t largest_block(void)
 static bool is_refused(size_t more, size_t block)
 {
     size_t most = turn_most(), free_of = turn_base() + (b.bounded ? 0 : b.slack);
-    bool vast = block > largest_block();
+    bool vast = block > largest_block(turn_most());
 
     if (most == 0 || (!vast && b.used + more <= free_of + most))
         return false;
-    if (block >= (b.interpreted ? 2 * largest_block() : most) || b.used + more > free_of + 2 * most)
+    if (block >= (b.interpreted ? 2 * largest_block(turn_most()) : most) ||
+        b.used + more > free_of + 2 * most)
         return true;
     if (vast)
         b.vast = mg_budget_turn;
@@ -400,13 +401,18 @@ static int bounds_interpreted(lua_State *L)
     return 1;
 }
 
+static int bounds_largest(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)largest_block((size_t)luaL_checknumber(L, 1)));
+    return 1;
+}
+
 int luaopen_moongate_bounds(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"start", bounds_start},
-                                         {"enter", bounds_enter},
-                                         {"leave", bounds_leave},
-                                         {"interpreted", bounds_interpreted},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"start", bounds_start},     {"enter", bounds_enter},
+        {"leave", bounds_leave},     {"interpreted", bounds_interpreted},
+        {"largest", bounds_largest}, {NULL, NULL}};
 
     lua_newtable(L);
     luaL_register(L, NULL, functions);

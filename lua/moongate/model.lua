@@ -14,6 +14,7 @@ local shadow = require "moongate.shadow"
 local suggest = require "moongate.suggest"
 local uses_of = require "moongate.model.uses"
 
+local bounds = package.preload["moongate.bounds"] and require "moongate.bounds" or nil
 local join = schema.join
 local model = {}
 
@@ -43,6 +44,20 @@ local function place_code(use, module)
   end
 end
 
+-- See core/script/budget.h.
+local function longest_string(memory)
+  return bounds and memory > 0 and bounds.largest(memory) or math.huge
+end
+
+-- A body that is read whole becomes one string.
+local function check_body(use, module, path, largest, report)
+  local body = policy.body(module, use.conf)
+  if body.request ~= "whole" and body.response ~= "whole" or body.limit <= largest then return end
+  use.sound = false
+  report(path, ("policy '%s' reads bodies of up to %d bytes whole, and one string of a policy may be %d long; expected "
+    .. "a lower limit or a higher 'memory' in 'budgets'"):format(use.name, body.limit, largest))
+end
+
 local function check_shadow(use, module, path, report)
   local why = shadow.refusal(module, policy.body(module, use.conf))
   if not why then return end
@@ -50,7 +65,7 @@ local function check_shadow(use, module, path, report)
   report(join(path, "shadow"), ("policy '%s' cannot run in the shadow: it %s"):format(use.name, why))
 end
 
-local function check_use(use, path, report)
+local function check_use(use, path, largest, report)
   local module, err = policy.load(use.name)
   if not module then return report(path, err) end
   place_code(use, module)
@@ -61,6 +76,7 @@ local function check_use(use, path, report)
     use.sound = false
     report(...)
   end)
+  if module.body and use.sound then check_body(use, module, path, largest, report) end
   if use.shadow and use.sound then check_shadow(use, module, path, report) end
 end
 
@@ -73,17 +89,17 @@ local function needs(use, phase)
 end
 
 -- Routes may share a use: it is checked where it is met first.
-local function check_uses(uses, path, report)
+local function check_uses(uses, path, largest, report)
   for i, use in ipairs(uses) do
-    if not use.policy then check_use(use, join(path, i), report) end
+    if not use.policy then check_use(use, join(path, i), largest, report) end
   end
   return uses
 end
 
 -- Policies of a backend: it is chosen when the request's body may have been read whole already, and the log is the
 -- route's. Policies of a listener: before there is a route there is nothing but a request's head.
-local function check_uses_without(phases, uses, path, report)
-  for i, use in ipairs(check_uses(uses, path, report)) do
+local function check_uses_without(phases, uses, path, largest, report)
+  for i, use in ipairs(check_uses(uses, path, largest, report)) do
     for _, phase in ipairs(phases) do
       local needed, body = needs(use, phase)
       local streams = phases == NOT_OF_BACKENDS and phase == "request_body" and body and body.request == "chunks"
@@ -143,7 +159,7 @@ local function check_listener(listener, known, taken, path, report)
     report(join(join(path, "sections"), i), message)
   end)
   if listener.tls then check_tls(listener, join(path, "tls"), report) end
-  check_uses_without(NOT_OF_LISTENERS, listener.policies or {}, join(path, "policies"), report)
+  check_uses_without(NOT_OF_LISTENERS, listener.policies or {}, join(path, "policies"), math.huge, report)
   if not listener.address then return end
   if address.is_unix(listener.address) then return check_unix(listener, taken, path, report) end
   if listener.mode then report(join(path, "mode"), "stands with the address of a Unix socket only") end
@@ -171,16 +187,17 @@ local function check_listeners(draft, options, report)
   return known
 end
 
-local function check_routes(draft, listeners, report)
+local function check_routes(draft, listeners, largest, report)
   local known = { listeners = listeners, services = draft.services, answers = #draft.policies > 0 }
   for i, route in ipairs(draft.routes) do
     local path = { "routes", i }
     route.name = route.name or ("route-" .. i)
-    route.policies = check_uses(route.policies or {}, join(path, "policies"), report)
+    route.policies = check_uses(route.policies or {}, join(path, "policies"), largest, report)
     route_check.check(route, known, path, report)
     for j, backend in ipairs(route.backends) do
       if backend.policies then
-        check_uses_without(NOT_OF_BACKENDS, backend.policies, join(join(join(path, "backends"), j), "policies"), report)
+        check_uses_without(NOT_OF_BACKENDS, backend.policies, join(join(join(path, "backends"), j), "policies"),
+          largest, report)
       end
     end
   end
@@ -207,8 +224,9 @@ function model.check(draft, report, options)
   for _, name in ipairs(suggest.keys(draft.services)) do
     service_check.check(draft.services[name], name, { "services", name }, counted)
   end
-  check_uses(draft.policies, { "policies" }, counted)
-  check_routes(draft, listeners, counted)
+  local largest = longest_string(draft.budgets.memory)
+  check_uses(draft.policies, { "policies" }, largest, counted)
+  check_routes(draft, listeners, largest, counted)
   if count > 0 then return nil end
   draft.routes = order.rank(draft.routes, options.by_specificity)
   draft.order = options.by_specificity and "specificity" or "written"

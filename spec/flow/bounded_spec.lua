@@ -35,6 +35,18 @@ describe("a policy that does not come back", function()
     end)
   end
 
+  it("or would read a longer body than a string may be, is said by check", function()
+    local folder = gateway.folder()
+    gateway.write(folder .. "/stuck.lua", [[return { request = print, body = { request = "whole", limit = "17MiB" } }]])
+    local path = gateway.write(folder .. "/gateway.lua", (CONFIG:gsub("%$web", "1")))
+    local code, said = gateway.run("check", "--policy-path", folder, path)
+    assert.equal(1, code, said)
+    assert.truthy(said:find("gateway.lua:3: routes[1].policies[1]: policy 'stuck' reads bodies of up to 17825792 bytes "
+      .. "whole, and one string of a policy may be 16777216 long", 1, true), said)
+    gateway.write(path, (CONFIG:gsub("%$web", "1"):gsub("return {", "%0 budgets = { memory = '272MiB' },")))
+    assert.equal(0, (gateway.run("check", "--policy-path", folder, path)))
+  end)
+
   it("is refused by a reload, and the old config serves on", function()
     local gw = gateway.start { config = CONFIG, args = { "--policy-path", "$folder" },
       files = { ["stuck.lua"] = "return { request = function(_, ctx) return ctx:respond(200, 'old') end }" } }

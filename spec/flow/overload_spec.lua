@@ -141,7 +141,8 @@ describe("overload", function()
 
   it("refuses new requests with 503 when memory is at its ceiling, and goes on below it", function()
     if is_sanitized() then pending "a sanitizer keeps what was freed" return end
-    local gw = start("", 'overload = { memory = "32MiB" }, policies = { { "gather" } },', {
+    local gw = start("", [[overload = { memory = "32MiB" }, budgets = { memory = "1GiB" },
+      policies = { { "gather" } },]], {
       args = { "--policy-path", "$folder" },
       files = { ["gather.lua"] = [[
         local gather = { body = { request = "whole", limit = "64MiB" } }

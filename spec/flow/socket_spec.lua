@@ -18,6 +18,7 @@ describe("moongate.socket", function()
       cert = folder .. "/a.test.crt",
       key = folder .. "/a.test.key" }, args = { "--policy-path", "spec/support/policies" }, config = [===[
       return {
+        budgets = { memory = "512MiB" }, -- for one string of 20 MB
         listeners = { web = { address = "127.0.0.1:$web" }, other = { address = "127.0.0.1:$other" },
           tls = { address = "127.0.0.1:$tls", tls = { cert = "$cert", key = "$key" } } },
         routes = {

@@ -19,6 +19,7 @@ local C = ffi.C
 local AF_UNIX, AF_INET, STREAM_CLOEXEC, SOL_SOCKET, RCVTIMEO, NOSIGNAL = 1, 2, 524289, 1, 20, 16384
 local BUFFER = 65536 -- bytes
 local LOWEST, HIGHEST = 10240, 32000 -- not one of those that the kernel gives to clients
+local ADMIN = 15020 -- where a gateway of manifests has its admin address
 
 local urandom = assert(io.open("/dev/urandom", "rb"))
 math.randomseed(ffi.cast("uint32_t *", urandom:read(4))[0])
@@ -37,6 +38,7 @@ end
 -- Makes the port this process's own, among all that run specs: they name it by an abstract socket of its number, which
 -- goes with the process.  Returns that socket; nil when somebody has the port, or listens there.
 local function reserve(port)
+  if port == ADMIN then return nil end
   local name = ("\0moongate-spec-port-%d"):format(port)
   local mark = bound(ffi.new("struct mg_unix_addr", AF_UNIX, name), 2 + #name)
   local free = mark and bound(address(port), 16)

@@ -12,13 +12,12 @@ static uint64_t now;
 
 static pid_t start(void)
 {
-    pid_t pid = fork();
+    pid_t pid;
 
-    if (pid == 0) {
-        signal(SIGUSR2, SIG_IGN);
-        for (;;)
-            pause();
-    }
+    signal(SIGUSR2, SIG_IGN); /* the child's, too */
+    pid = fork();
+    while (pid == 0)
+        pause();
     now = 1000000;
     mg_stall_reset(&stall, &status, SLOT);
     return pid;
