@@ -273,20 +273,31 @@ static void test_closing_in_an_event(void)
 
 /* ---- handshakes that do not end well ------------------------------------------------------ */
 
+/* A server at ends[0]; what comes to it the test writes at ends[1]. */
+static void begin_raw(struct pipe_end *ends[2])
+{
+    st = server_with((struct mg_tls_server_opts){0});
+    pipe_new(&loop, 65536, ends);
+    open_server(st, &ends[0]->conn);
+}
+
+static void end_raw(struct pipe_end *ends[2])
+{
+    pipe_close(&ends[1]->conn);
+    close_pair();
+    mg_tls_unref(st);
+}
+
 static void test_garbage_instead_of_a_hello(void)
 {
     struct iovec garbage = {"GET / HTTP/1.1\r\n\r\n", 18};
     struct pipe_end *ends[2];
 
-    st = server_with((struct mg_tls_server_opts){0});
-    pipe_new(&loop, 65536, ends);
-    open_server(st, &ends[0]->conn);
+    begin_raw(ends);
     pipe_write(&ends[1]->conn, &garbage, 1);
     TURN_UNTIL(server.opened != NOTHING_YET);
     CHECK(server.opened == MG_ETLS && mg_tls_reason(server.conn)[0] != '\0');
-    pipe_close(&ends[1]->conn);
-    close_pair();
-    mg_tls_unref(st);
+    end_raw(ends);
 }
 
 static void test_pending_bytes_come_first(void)
@@ -300,9 +311,7 @@ static void test_pending_bytes_come_first(void)
                         &server, &server.conn) == 0);
     CHECK(server.opened == NOTHING_YET); /* never from inside the call */
     TURN_UNTIL(server.opened == MG_ETLS);
-    pipe_close(&ends[1]->conn);
-    close_pair();
-    mg_tls_unref(st);
+    end_raw(ends);
 }
 
 static void test_a_client_that_leaves_early(void)
@@ -310,9 +319,7 @@ static void test_a_client_that_leaves_early(void)
     struct iovec begun = {"\x16\x03\x01\x01\x00\x01", 6};
     struct pipe_end *ends[2];
 
-    st = server_with((struct mg_tls_server_opts){0});
-    pipe_new(&loop, 65536, ends);
-    open_server(st, &ends[0]->conn);
+    begin_raw(ends);
     pipe_write(&ends[1]->conn, &begun, 1);
     pipe_close(&ends[1]->conn);
     TURN_UNTIL(server.opened == MG_ETLS);
@@ -327,30 +334,22 @@ static void test_an_endless_handshake_is_cut_off(void)
     struct iovec record = {"\x16\x03\x01\x00\x04\x01\xff\xff\xff", 9};
     struct pipe_end *ends[2];
 
-    st = server_with((struct mg_tls_server_opts){0});
-    pipe_new(&loop, 65536, ends);
-    open_server(st, &ends[0]->conn);
+    begin_raw(ends);
     for (int i = 0; i < 8000; i++)
         pipe_write(&ends[1]->conn, &record, 1);
     TURN_UNTIL(server.opened == MG_ETLS);
-    pipe_close(&ends[1]->conn);
-    close_pair();
-    mg_tls_unref(st);
+    end_raw(ends);
 }
 
 static void test_a_silent_client_is_given_up(void)
 {
     struct pipe_end *ends[2];
 
-    st = server_with((struct mg_tls_server_opts){0});
-    pipe_new(&loop, 65536, ends);
-    open_server(st, &ends[0]->conn);
+    begin_raw(ends);
     mg_timer_set(&loop, &((struct mg_tls_conn *)server.conn)->timer, 1); /* not the ten seconds */
     TURN_UNTIL(server.opened == MG_ETLS);
     CHECK(strcmp(mg_tls_reason(server.conn), "the handshake took too long") == 0);
-    pipe_close(&ends[1]->conn);
-    close_pair();
-    mg_tls_unref(st);
+    end_raw(ends);
 }
 
 /* `lower` need not stand yet. */

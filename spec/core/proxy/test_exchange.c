@@ -10,6 +10,20 @@ static int forward_get(void)
     return fd;
 }
 
+/* One exchange, whose upstream connection is kept. */
+static int keep_one(void)
+{
+    int fd;
+
+    begin("GET", MG_BODY_NONE, 0);
+    fd = forward_get();
+    answer(fd, whole);
+    UNTIL(wakes == 1 && x->body_out.ended);
+    mg_exchange_reply(x, false);
+    finish();
+    return fd;
+}
+
 static void body(const char *text)
 {
     down.s.events->on_body(&down.s, mg_str_of(text, strlen(text)));
@@ -38,14 +52,7 @@ static void passes_an_answer_on(void)
 
 static void a_closed_kept_connection_is_replaced(void)
 {
-    int fd, second;
-
-    begin("GET", MG_BODY_NONE, 0);
-    fd = forward_get();
-    answer(fd, whole);
-    UNTIL(wakes == 1 && x->body_out.ended);
-    mg_exchange_reply(x, false);
-    finish();
+    int fd = keep_one(), second;
 
     begin("GET", MG_BODY_NONE, 0);
     CHECK(mg_exchange_forward(x, ep, 0, false) == MG_AGAIN);
@@ -66,14 +73,8 @@ static void a_kept_connection_to_where_the_name_pointed_is_left(void)
 {
     struct sockaddr_in *to = (struct sockaddr_in *)&ep->name->addresses[0];
     char byte;
-    int fd;
+    int fd = keep_one();
 
-    begin("GET", MG_BODY_NONE, 0);
-    fd = forward_get();
-    answer(fd, whole);
-    UNTIL(wakes == 1 && x->body_out.ended);
-    mg_exchange_reply(x, false);
-    finish();
     CHECK(ep->nidle == 1);
 
     to->sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1); /* where nobody listens */
@@ -102,14 +103,7 @@ static void a_kept_connection_to_where_the_name_pointed_is_left(void)
 
 static void a_short_body_is_sent_again_with_it(void)
 {
-    int fd, second;
-
-    begin("GET", MG_BODY_NONE, 0);
-    fd = forward_get();
-    answer(fd, whole);
-    UNTIL(wakes == 1 && x->body_out.ended);
-    mg_exchange_reply(x, false);
-    finish();
+    int fd = keep_one(), second;
 
     begin("PUT", MG_BODY_LENGTH, 6);
     body("one");
@@ -131,14 +125,7 @@ static void a_short_body_is_sent_again_with_it(void)
 
 static void what_may_not_repeat_is_not_sent_again(void)
 {
-    int fd;
-
-    begin("GET", MG_BODY_NONE, 0);
-    fd = forward_get();
-    answer(fd, whole);
-    UNTIL(wakes == 1 && x->body_out.ended);
-    mg_exchange_reply(x, false);
-    finish();
+    int fd = keep_one();
 
     begin("POST", MG_BODY_NONE, 0);
     CHECK(mg_exchange_forward(x, ep, 0, false) == MG_AGAIN);
