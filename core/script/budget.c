@@ -237,13 +237,13 @@ static size_t largest_block(size_t most)
  * where it may be compiled code that calls, a block as large as the bound of all. */
 static bool is_refused(size_t more, size_t block)
 {
-    size_t most = turn_most(), free_of = turn_base() + (b.bounded ? 0 : b.slack);
-    bool vast = block > largest_block(turn_most());
+    size_t most = turn_most(), largest = largest_block(most);
+    size_t free_of = turn_base() + (b.bounded ? 0 : b.slack);
+    bool vast = block > largest;
 
     if (most == 0 || (!vast && b.used + more <= free_of + most))
         return false;
-    if (block >= (b.interpreted ? 2 * largest_block(turn_most()) : most) ||
-        b.used + more > free_of + 2 * most)
+    if (block >= (b.interpreted ? 2 * largest : most) || b.used + more > free_of + 2 * most)
         return true;
     if (vast)
         b.vast = mg_budget_turn;
