@@ -139,14 +139,27 @@ static bool begin_load(struct mg_worker *w, struct mg_control *message)
     return ok;
 }
 
-enum progress { GOES_ON, SERVES, REFUSED, OVER };
+enum progress {
+    GOES_ON,
+    SERVES,
+    REFUSED, /* what was made of it is still to go */
+    BROKEN,  /* by the Lua side itself: there is nothing to go on with */
+    OVER
+};
+
+/* Why is on the stack's top. */
+static enum progress refuse(struct mg_worker *w, enum progress at)
+{
+    mg_log(MG_LOG_ERROR, "config refused: %s", lua_tostring(w->L, -1));
+    return at;
+}
 
 static enum progress progress_of(struct mg_worker *w)
 {
     const char *word;
 
     if (!call(w, "go_on", NULL, 0, 2))
-        goto refused;
+        return refuse(w, BROKEN);
     word = lua_tostring(w->L, -2);
     if (strcmp(word, "more") == 0 || strcmp(word, "done") == 0)
         return word[0] == 'm' ? GOES_ON : OVER;
@@ -154,9 +167,7 @@ static enum progress progress_of(struct mg_worker *w)
         drop_listeners(w, w->loading);
         return serve_listeners(w, w->loading) == 0 ? SERVES : REFUSED;
     }
-refused:
-    mg_log(MG_LOG_ERROR, "config refused: %s", lua_tostring(w->L, -1));
-    return REFUSED;
+    return refuse(w, REFUSED);
 }
 
 static enum progress go_on(struct mg_worker *w)
@@ -177,14 +188,15 @@ static void on_load(struct mg_deferred *d)
     mg_loop_send_now(&w->loop); /* what is ready does not wait for a piece of the load */
     at = go_on(w);
 
-    if (at == SERVES || at == REFUSED)
+    if (at == SERVES || at == REFUSED || at == BROKEN)
         mg_worker_tell(w, at == SERVES ? MG_CONTROL_READY : MG_CONTROL_FAILED);
-    if (at != OVER)
+    if (at != OVER && at != BROKEN)
         mg_loop_defer_to_next(&w->loop, d);
 }
 
 void mg_worker_reload(struct mg_worker *w, struct mg_control *message)
 {
+    mg_list_remove(&w->load.link); /* one that goes on is given up */
     if (begin_load(w, message))
         mg_loop_defer_to_next(&w->loop, &w->load);
     else

@@ -402,7 +402,8 @@ static void give_way(void)
     if (given)
         return;
     how.nice = getpriority(PRIO_PROCESS, 0) + JOB_NICE;
-    syscall(SYS_sched_setattr, 0, &how, 0);
+    if (syscall(SYS_sched_setattr, 0, &how, 0) != 0)
+        setpriority(PRIO_PROCESS, 0, how.nice);
     given = true;
 }
 

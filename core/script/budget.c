@@ -15,8 +15,10 @@
 #include "base/log.h"
 
 enum {
-    HUGE = 4 << 20,       /* bytes of a block for which huge pages are asked */
-    TIDY_BYTES = 16 << 20 /* of a config, beside which a collection takes little */
+    HUGE = 4 << 20,        /* bytes of a block for which huge pages are asked */
+    TIDY_BYTES = 16 << 20, /* of a config, beside which a collection takes little */
+    TIDY_MS = 50,          /* that is little */
+    STRING_HEAD = 64       /* more than LuaJIT puts before a string and behind it */
 };
 
 volatile unsigned mg_budget_turn;
@@ -31,7 +33,8 @@ static struct {
     volatile bool say; /* where it stands */
     unsigned over;     /* the turn that has passed the bound of memory, or 0 */
     unsigned vast;     /* the one that was given too large a block, or 0 */
-    bool litter;       /* there may be such blocks that nobody holds any more */
+    bool litter;       /* there may be such blocks that nobody holds any more, */
+    double tidy_at;    /* which are collected from this time on */
     unsigned relieved; /* the last one that was given time for a collection, */
     double relief_ms;  /* and the time of all those */
     timer_t timer;
@@ -263,11 +266,22 @@ static void ask_for_huge_pages(void *block, size_t size)
     madvise((void *)first, (uintptr_t)block + size - first, MADV_HUGEPAGE);
 }
 
+/* One that takes long, since policies keep much, is not made again before ten times that. */
 void mg_budget_tidy(void)
 {
-    if (b.litter && b.base < TIDY_BYTES)
-        lua_gc(b.L, LUA_GCCOLLECT, 0);
+    double began, took;
+
+    if (!b.litter)
+        return;
+    began = thread_ms();
+    if (began < b.tidy_at)
+        return;
     b.litter = false;
+    if (b.base >= TIDY_BYTES)
+        return;
+    lua_gc(b.L, LUA_GCCOLLECT, 0);
+    took = thread_ms() - began;
+    b.tidy_at = took > TIDY_MS ? began + 10 * took : 0;
 }
 
 static void *count_memory(void *arg, void *block, size_t old, size_t size)
@@ -366,11 +380,14 @@ static int bounds_start(lua_State *L)
 
 static int bounds_enter(lua_State *L)
 {
-    b.bounded = b.L != NULL && (mg_budget_turn & 1) == 0;
-    b.entered = b.used;
-    if (b.bounded)
+    bool begins = b.L != NULL && (mg_budget_turn & 1) == 0;
+
+    if (begins) {
+        b.bounded = true;
+        b.entered = b.used;
         mg_budget_turn++;
-    lua_pushboolean(L, b.bounded);
+    }
+    lua_pushboolean(L, begins);
     return 1;
 }
 
@@ -403,7 +420,7 @@ static int bounds_interpreted(lua_State *L)
 
 static int bounds_largest(lua_State *L)
 {
-    lua_pushnumber(L, (lua_Number)largest_block((size_t)luaL_checknumber(L, 1)));
+    lua_pushnumber(L, (lua_Number)largest_block((size_t)luaL_checknumber(L, 1)) - STRING_HEAD);
     return 1;
 }
 

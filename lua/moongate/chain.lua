@@ -164,7 +164,7 @@ function chain.new(uses, known, offset)
       local ok, conf = chain.prepare(use)
       if not ok then error(use.at and use.at .. ": " .. conf or conf, 0) end
       known[use] = { policy = use.policy, prepared = conf, guards = use.on_error == "skip",
-        body = policy.body(use.policy, use.conf) }
+        body = assert(policy.body(use.policy, use.conf)) }
     end
     prepared[i] = known[use]
     prepared.names[prepared.offset + i], prepared.budgets[prepared.offset + i] = use.name, use.cpu_budget

@@ -7,7 +7,7 @@ local protected = require "moongate.protected"
 local json = {}
 
 local DEPTH = 100 -- of nested tables; also what stops a table that holds itself
-local MEMORY = 1024 -- names of fields remembered
+local MEMORY, LONGEST = 1024, 64 -- names of fields remembered, and bytes of one
 local KEPT = 65536 -- bytes of room that stay for the next text
 
 --- JSON's null; a table field that is json.null is written, one that is nil is not there.
@@ -26,37 +26,41 @@ function json.decode(text)
   return cjson.decode(text)
 end
 
-local out = buffer.new() -- the text under way; encode() alone begins and ends one
+-- For the next text; nil while one is under way, since values may have metamethods, which may encode or wait.
+local spare = buffer.new()
 
 local known, known_count = {}, 0 -- names of fields as they are written; a program has few
 
 local function written_name(name)
-  if type(name) ~= "string" then error("a table mixes names and numbers as keys", 0) end
+  local written = cjson.encode(name) .. ":"
+  if #name > LONGEST then return written end
   if known_count == MEMORY then known, known_count = {}, 0 end
-  known[name], known_count = cjson.encode(name) .. ":", known_count + 1
-  return known[name]
+  known[name], known_count = written, known_count + 1
+  return written
 end
 
 local put_value
 
-local function put_list(list, depth)
+local function put_list(out, list, depth)
   local all, size = 0, #list
   for _ in pairs(list) do all = all + 1 end
   if all ~= size then error("a list has other keys, or gaps", 0) end
   out:put "["
   for i = 1, size do
+    local value = rawget(list, i)
+    if value == nil then error("a list has other keys, or gaps", 0) end
     if i > 1 then out:put "," end
-    put_value(list[i], depth)
+    put_value(out, value, depth)
   end
   out:put "]"
 end
 
-local function put_object(object, depth)
+local function put_object(out, object, depth)
   local names, size = {}, 0
   for name in pairs(object) do
     size = size + 1
     names[size] = name
-    if not known[name] then written_name(name) end
+    if type(name) ~= "string" then error("a table mixes names and numbers as keys", 0) end
   end
   if size > 1 then table.sort(names) end
   out:put "{"
@@ -64,33 +68,34 @@ local function put_object(object, depth)
     local name = names[i]
     if i > 1 then out:put "," end
     out:put(known[name] or written_name(name))
-    put_value(object[name], depth)
+    put_value(out, object[name], depth)
   end
   out:put "}"
 end
 
-local function put_plain(value, kind)
+local function put_plain(out, value, kind)
   if kind == "string" then return out:put(encode_text(value)) end
   if kind == "number" and value - value == 0 then return out:put(value) end -- else it is no number, or has no end
   local text, why = cjson.encode(value)
   out:put(text or error(why, 0))
 end
 
-function put_value(value, depth)
+function put_value(out, value, depth)
   local kind = type(value)
-  if kind ~= "table" then return put_plain(value, kind) end
+  if kind ~= "table" then return put_plain(out, value, kind) end
   if depth == DEPTH then error("more than " .. DEPTH .. " nested tables", 0) end
-  if getmetatable(value) == array.__metatable or #value > 0 then return put_list(value, depth + 1) end
-  return put_object(value, depth + 1)
+  if getmetatable(value) == array.__metatable or #value > 0 then return put_list(out, value, depth + 1) end
+  return put_object(out, value, depth + 1)
 end
 
 --- The text of a value, or nil and what cannot be written (functions, NaN, too deep a nesting).
 function json.encode(value)
-  out:reset()
-  local ok, why = protected.pcall(put_value, value, 0)
+  local out = spare or buffer.new()
+  spare = nil
+  local ok, why = protected.pcall(put_value, out, value, 0)
   if not ok then return nil, "json: " .. tostring(why) end
   local text = out:get()
-  if #text > KEPT then out:free() end
+  if #text <= KEPT then spare = out end
   return text
 end
 

@@ -4,6 +4,7 @@
 -- that has found mistakes itself may still have the rest checked: required fields may then be absent too.)
 -- Here come defaults, policy modules and their settings, and everything that needs two parts at once.
 local address = require "moongate.model.address"
+local bounded = require "moongate.bounded"
 local defaults = require "moongate.model.defaults"
 local order = require "moongate.model.order"
 local policy = require "moongate.policy"
@@ -14,7 +15,6 @@ local shadow = require "moongate.shadow"
 local suggest = require "moongate.suggest"
 local uses_of = require "moongate.model.uses"
 
-local bounds = package.preload["moongate.bounds"] and require "moongate.bounds" or nil
 local join = schema.join
 local model = {}
 
@@ -44,25 +44,18 @@ local function place_code(use, module)
   end
 end
 
--- See core/script/budget.h.
-local function longest_string(memory)
-  return bounds and memory > 0 and bounds.largest(memory) or math.huge
-end
-
 -- A body that is read whole becomes one string.
 local function check_body(use, module, path, largest, report)
-  local body = policy.body(module, use.conf)
-  if body.request ~= "whole" and body.response ~= "whole" or body.limit <= largest then return end
-  use.sound = false
-  report(path, ("policy '%s' reads bodies of up to %d bytes whole, and one string of a policy may be %d long; expected "
-    .. "a lower limit or a higher 'memory' in 'budgets'"):format(use.name, body.limit, largest))
-end
-
-local function check_shadow(use, module, path, report)
-  local why = shadow.refusal(module, policy.body(module, use.conf))
-  if not why then return end
-  use.sound = false
-  report(join(path, "shadow"), ("policy '%s' cannot run in the shadow: it %s"):format(use.name, why))
+  local body, why = policy.body(module, use.conf)
+  local shadowed = body and use.shadow and shadow.refusal(module, body)
+  if not body then
+    report(path, ("policy '%s': %s"):format(use.name, why))
+  elseif (body.request == "whole" or body.response == "whole") and body.limit > largest then
+    report(path, ("policy '%s' reads bodies of up to %d bytes whole, and one string of a policy may be %d long; "
+      .. "expected a lower limit or a higher 'memory' in 'budgets'"):format(use.name, body.limit, largest))
+  elseif shadowed then
+    report(join(path, "shadow"), ("policy '%s' cannot run in the shadow: it %s"):format(use.name, shadowed))
+  end
 end
 
 local function check_use(use, path, largest, report)
@@ -72,12 +65,12 @@ local function check_use(use, path, largest, report)
   if use.cpu_budget or use.on_error then check_way(use, module, path, report) end
   uses_of.bind(use, module)
   use.sound = true
-  use.conf = policy.settings(module, use.conf or {}, join(path, "conf"), function(...)
+  local function unsound(...)
     use.sound = false
     report(...)
-  end)
-  if module.body and use.sound then check_body(use, module, path, largest, report) end
-  if use.shadow and use.sound then check_shadow(use, module, path, report) end
+  end
+  use.conf = policy.settings(module, use.conf or {}, join(path, "conf"), unsound)
+  if use.sound then check_body(use, module, path, largest, unsound) end
 end
 
 -- Whether the phase is one that this use of a policy needs: that of a body may be its settings' matter.
@@ -224,7 +217,7 @@ function model.check(draft, report, options)
   for _, name in ipairs(suggest.keys(draft.services)) do
     service_check.check(draft.services[name], name, { "services", name }, counted)
   end
-  local largest = longest_string(draft.budgets.memory)
+  local largest = bounded.longest(draft.budgets.memory)
   check_uses(draft.policies, { "policies" }, largest, counted)
   check_routes(draft, listeners, largest, counted)
   if count > 0 then return nil end

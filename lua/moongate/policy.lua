@@ -99,11 +99,12 @@ local function body_error(module)
 end
 
 --- What one use of a policy, with these checked settings, wants of bodies.
--- @return { request =, response =, limit =, hold = }; raises where the policy's own function gives what cannot be
+-- @return { request =, response =, limit =, hold = }, or nil and what is wrong with the policy's own function
 function policy.body(module, conf)
   if type(module.body) ~= "function" then return module.body end
-  local body, why = body_of(module, module.body(conf))
-  return body or error(why, 0)
+  local ok, declared = bounded.pcall(module.body, conf)
+  if not ok then return nil, tostring(declared) end
+  return body_of(module, declared)
 end
 
 local function form_error(module)

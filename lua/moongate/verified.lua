@@ -5,20 +5,14 @@ local face = require "moongate.face"
 
 local verified = {}
 
-local function copy(value)
+-- @param known copies by what they are of
+local function copy(value, known)
   if type(value) ~= "table" then return value end
+  if known[value] then return known[value] end
   local new = {}
-  for key, one in pairs(value) do new[key] = copy(one) end
+  known[value] = new
+  for key, one in next, value do new[key] = copy(one, known) end
   return setmetatable(new, debug.getmetatable(value))
-end
-
--- What all policies of a request share, to be read with the token; what was shared before stays.
-local function shared_with(kept, before)
-  local shared = {}
-  for key, value in pairs(before or {}) do shared[key] = value end
-  if not kept then return shared end
-  shared.jwt = nil
-  return setmetatable(shared, kept.mt)
 end
 
 --- A token as put() takes it; made once, for all requests that show it.
@@ -27,7 +21,7 @@ function verified.kept(token)
   local mt = { __metatable = false }
   function mt.__index(shared, key)
     if key ~= "jwt" then return nil end
-    local own = copy(token)
+    local own = copy(token, {})
     rawset(shared, "jwt", own)
     return own
   end
@@ -38,8 +32,10 @@ end
 -- @param kept of verified.kept()
 function verified.put(ctx, kept)
   local state = face.behind(ctx)._s
-  state.token = kept
-  state.shared = shared_with(kept, state.shared)
+  local shared = {}
+  for key, value in next, state.shared or {} do shared[key] = value end
+  shared.jwt = nil
+  state.token, state.shared = kept, setmetatable(shared, kept.mt)
 end
 
 --- The token of a request: { iss =, sub =, claims = }, not to be changed; where policy jwt found none, what another
@@ -53,9 +49,7 @@ end
 --- A copy of what all policies of a request share, which may be changed and thrown away.
 -- @param state ctx._s
 function verified.shared_copy(state)
-  local shared = shared_with(state.token, state.shared)
-  if state.token then shared.jwt = rawget(state.shared, "jwt") end
-  return shared
+  return copy(state.shared, {})
 end
 
 return verified

@@ -1,5 +1,7 @@
 --- worker: makes the model of a config serve in a worker; again on a reload, beside the requests.
 local abi = require "moongate.abi"
+local bodies = require "moongate.bodies"
+local bounded = require "moongate.bounded"
 local checks = require "moongate.health.checks"
 local compiled = require "moongate.compiled"
 local health = require "moongate.health"
@@ -65,6 +67,7 @@ local function configure(model, contexts)
   end
   C.mg_overload_configure(model.overload and model.overload.memory or 0)
   timer.allow(model.budgets.timers)
+  bodies.allow(bounded.longest(model.budgets.memory))
   return names
 end
 
@@ -86,6 +89,7 @@ end
 
 local PIECE = 0.0002 -- seconds at a time, beside requests
 local SMALL = 262144 -- bytes of an image
+local ROOM = 131072 -- KiB, before a first load looks for garbage
 -- Percent to which memory grows between two collections.  One that ended while a model is made would mark at once, with
 -- requests waiting, all that was made since it began; so it is to begin later.
 local USUAL, LOADING = 200, 300
@@ -101,16 +105,13 @@ local function collect(times)
   end
 end
 
--- A process's first load: there are neither requests nor an old model.  Of what is made nearly all stays, so nothing is
+-- A process's first load: there are neither requests nor an old model.  Of what is made nearly all stays, so little is
 -- looked for that may go, and to compile what makes a small model would cost more than it saves.
 local function take_first(bytes)
-  local uncompiled = #bytes < SMALL and jit and jit.status()
-  collectgarbage "stop"
-  if uncompiled then jit.off() end
-  local ok, result = pcall(take, bytes)
-  if uncompiled then jit.on() end
-  collectgarbage "restart"
-  return ok, result
+  collectgarbage("setpause", math.max(LOADING, ROOM / collectgarbage "count" * 100))
+  collectgarbage("restart", -1) -- it is reckoned from now
+  if #bytes < SMALL then return bounded.interpreted(take, bytes) end
+  return pcall(take, bytes)
 end
 
 local function load_all(bytes)

@@ -9,7 +9,9 @@ local POLICY = [[
     request = function(_, ctx)
       local req = ctx.req
       local what = req.headers["x-do"]
-      req.headers["x-edited"], ctx.shared.seen = "1", "in the shadow"
+      req.headers["x-edited"] = "1"
+      ctx.shared.seen.text = "in the shadow"
+      ctx.shared.seen = { text = "in the shadow" }
       ctx:flag("DI")
       if what == "path" then req.path = "/other" end
       if what == "backend" then ctx:use_backend("other") end
@@ -30,9 +32,9 @@ local POLICY = [[
 
 local WITNESS = [[
   return {
-    request = function(_, ctx) ctx.shared.seen = ctx.shared.seen or "before" end,
+    request = function(_, ctx) ctx.shared.seen = ctx.shared.seen or { text = "before" } end,
     response = function(_, ctx)
-      ctx.res.headers["x-seen"] = ctx.shared.seen .. " " .. ctx:flags_text() .. " " .. (ctx.details or "none")
+      ctx.res.headers["x-seen"] = ctx.shared.seen.text .. " " .. ctx:flags_text() .. " " .. (ctx.details or "none")
     end,
   }]]
 

@@ -14,6 +14,13 @@ describe("json", function()
     table.sort(texts, function(a, b) return a:match '"(.-)"' < b:match '"(.-)"' end)
     assert.equal("{" .. table.concat(texts, ",") .. "}", json.encode(many))
   end)
+  it("keeps long names no longer than they are written", function()
+    local before = collectgarbage "count"
+    for i = 1, 500 do assert(json.encode { [("%d"):format(i) .. ("x"):rep(100000)] = 1 }) end
+    collectgarbage()
+    collectgarbage()
+    assert.is_true(collectgarbage "count" - before < 10000) -- KiB; they have 50 MB
+  end)
   it("escapes texts", function() assert.equal([["a\"\\\n\u0001"]], json.encode('a"\\\n\1')) end)
   it("reads what it wrote", function()
     local value = { name = "é", list = { 1, { 2 } }, on = false }
@@ -26,7 +33,8 @@ describe("json", function()
     assert.is_string(why)
     local loop = {}
     loop[1] = loop
-    for _, bad in ipairs { loop, { print }, { 1, a = 2 }, 0 / 0 } do
+    local gap = setmetatable({ 1, 2, nil, 4, x = 1 }, { __index = function() return json.encode { "other" } end })
+    for _, bad in ipairs { loop, { print }, { 1, a = 2 }, gap, 0 / 0 } do
       local text, reason = json.encode(bad)
       assert.is_nil(text)
       assert.truthy(reason:find("^json: "))

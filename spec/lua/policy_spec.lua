@@ -102,6 +102,19 @@ describe("policy.load", function()
       assert.equal("as it was", assert(policy.load "made_up").log())
     end)
 
+    it("loads anew where one has come that was not there", function()
+      os.remove(late)
+      local text = "local ok = pcall(require, 'policies.made_up.late') return { log = function() return ok end }"
+      assert.is_false(assert(from_text(text)).log())
+      assert(policy.hand_over())
+      -- As a process gives it that has read the config now.
+      local known = policy.sources().made_up
+      local files = { known.files[1], { name = "policies.made_up.late", text = "return 1", chunkname = "@" .. late } }
+      local given = { made_up = { stock = known.stock, files = files } }
+      policy.forget(given)
+      assert.is_true(assert(policy.load "made_up").log())
+    end)
+
     it("says at once where one of them is no Lua, and loads anew where one has changed", function()
       local first = assert(from_text(LATER))
       assert(policy.hand_over())
@@ -149,7 +162,11 @@ describe("policy.load", function()
     assert.same({ request = "none", response = "chunks", limit = 1048576, hold = true },
       policy.body(module, { kind = "chunks" }))
     assert.equal("none", policy.body(module, {}).response)
-    assert.has_error(function() policy.body(module, { kind = "all" }) end)
+    local body, why = policy.body(module, { kind = "all" })
+    assert.is_nil(body)
+    assert.matches("^body.response: expected one of", why)
+    local raises = assert(from_text "return { log = print, body = function() error 'oops' end }")
+    assert.matches("oops$", select(2, policy.body(raises, {})))
     assert.equal("none", policy.body(assert(from_text "return { log = print }"), {}).request)
   end)
 end)

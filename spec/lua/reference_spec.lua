@@ -90,8 +90,11 @@ end
 -- What a policy gets of a module, by name: what a sandbox opens, where there is one.
 local function opened(name, real)
   local there, modules = pcall(require, "moongate.sandbox.modules")
-  local part = there and modules.open(name:gsub("^moongate%.", ""), "spec", true)
-  if part then return part end
+  if there then
+    local short = name:gsub("^moongate%.", "")
+    local part = modules.open(short, "spec", false) or modules.open(short, "spec", true)
+    if part then return part end
+  end
   local found = {}
   for key, value in pairs(real) do
     if not key:find "^_" and not (INTERNAL[name] or {})[key] then found[key] = value end

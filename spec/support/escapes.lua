@@ -28,6 +28,7 @@ return {
   { "require table.new", "return require 'table.new'" },
   { "require string.buffer", "return require 'string.buffer'" },
   { "require cjson", "return require 'cjson'" },
+  { "to say what a token says", "local jwt = require 'moongate.jwt' return jwt.remember or jwt.recall" },
   { "require _G", "return require '_G'" },
   { "require moongate.abi", "return require 'moongate.abi'" },
   { "require moongate.ctx", "return require 'moongate.ctx'" },

@@ -41,13 +41,15 @@ function ctx:respond(status, body, headers) end
 ---@param subset? string
 function ctx:use_backend(service, subset) end
 
---- Waits for the first bytes of the request's body, which stay part of it: these, and whether that is all of it.
+--- Waits for the first bytes of the request's body, which stay part of it: these (no more than one string may have), and
+--- whether that is all of it.
 ---@param bytes integer
 ---@return string first
 ---@return boolean whole
 function ctx:peek_body(bytes) end
 
---- In `request` and `response`: waits for the whole body of that message: its text, nil where it is longer.
+--- In `request` and `response`: waits for the whole body of that message: its text, nil where it is longer
+--- (or longer than one string may be).
 ---@param limit integer Most bytes.
 ---@return string?
 function ctx:read_body(limit) end

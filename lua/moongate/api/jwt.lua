@@ -42,16 +42,4 @@ function jwt.is_for(token, allowed) end
 ---@return string? reason
 function jwt.check(token, set, ctx) end
 
---- The token that a set has verified before, by its text, or nil. Time and audience are not looked at.
----@param set table
----@param text string
----@return table?
-function jwt.recall(set, text) end
-
---- Keeps a verified token with the set, which forgets what was not asked for lately.
----@param set table
----@param text string
----@param token table
-function jwt.remember(set, text, token) end
-
 return jwt

@@ -103,15 +103,17 @@ local function look(name)
   return in_stock("policies." .. name) and { stock = true, find = in_stock } or nil
 end
 
---- Where a policy is: { find = function(module) for moongate.sandbox, stock = whether it comes with moongate }, or nil.
+--- Where a policy is: { find = function(module) for moongate.sandbox, stock = whether it comes with moongate, files =
+-- how many it has, if that is known }, or nil.
 -- A user's policy finds its own files alone, those that come with moongate also one another's.
 function files.place(name)
   local known = given[name]
-  return known and { stock = known.stock, find = finder(known.files) } or look(name)
+  return known and { stock = known.stock, find = finder(known.files), files = #known.files } or look(name)
 end
 
---- Whether files that a sandbox has run are still the same at a place.
+--- Whether files that a sandbox has run are still the same at a place, and all that are there.
 function files.are_same(run, place)
+  if place.files and place.files ~= #run then return false end
   for _, file in ipairs(run) do
     local text, chunkname = place.find(file.name)
     if text ~= file.text or chunkname ~= file.chunkname then return false end

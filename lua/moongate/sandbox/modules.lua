@@ -15,7 +15,7 @@ local OPEN = {
   json_edit = "path set",
   jwk = "is_known read",
   jwks = "fixed remote at_hand set renewed",
-  jwt = "MISSING UNKNOWN_ISSUER AUDIENCE NO_KEY FAILS NO_KEYS parse time_error audiences is_for check recall remember",
+  jwt = "MISSING UNKNOWN_ISSUER AUDIENCE NO_KEY FAILS NO_KEYS parse time_error audiences is_for check",
   log = "format debug info warn error sink",
   metrics = "ABSENT counter gauge histogram",
   normalize = "MODES by_mode",
@@ -34,12 +34,13 @@ local OPEN = {
 }
 
 -- For policies that come with moongate: files are read when settings are, and block; pauses are for work that is known
--- to be part of a load.
+-- to be part of a load; what was verified is nobody's to say who has not.
 local STOCK = {
   ["config.lexer"] = "NAME STRING SYMBOL tokens",
   ["config.sources"] = "read",
   file = "read watch",
   inline = "compile environment",
+  jwt = OPEN.jwt .. " recall remember",
   locations = "schema mistake add find remove",
   pause = "here",
   verified = "kept put get",
@@ -63,7 +64,7 @@ end
 --- A table of a module's functions for the policy `owner`; nil when policies may not require it.
 -- @param name without "moongate."; @param stock whether the policy comes with moongate
 function modules.open(name, owner, stock)
-  local names = OPEN[name] or stock and STOCK[name]
+  local names = stock and STOCK[name] or OPEN[name]
   if not names then return nil end
   local module, own = require("moongate." .. name), {}
   for field in names:gmatch "%S+" do own[field] = copy(module[field]) end
