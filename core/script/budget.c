@@ -228,7 +228,7 @@ void mg_budget_sample(struct mg_budget_sampler *s)
 
 /* A string or a table that is larger takes long in C, where nothing ends it: to fill it, to copy it, and for the system
  * to find pages for it. */
-static size_t largest_block(size_t most)
+static size_t longest_string(size_t most)
 {
     size_t part = most / MG_BUDGET_BLOCKS;
 
@@ -240,7 +240,7 @@ static size_t largest_block(size_t most)
  * where it may be compiled code that calls, a block as large as the bound of all. */
 static bool is_refused(size_t more, size_t block)
 {
-    size_t most = turn_most(), largest = largest_block(most);
+    size_t most = turn_most(), largest = longest_string(most) + STRING_HEAD;
     size_t free_of = turn_base() + (b.bounded ? 0 : b.slack);
     bool vast = block > largest;
 
@@ -418,9 +418,9 @@ static int bounds_interpreted(lua_State *L)
     return 1;
 }
 
-static int bounds_largest(lua_State *L)
+static int bounds_longest(lua_State *L)
 {
-    lua_pushnumber(L, (lua_Number)largest_block((size_t)luaL_checknumber(L, 1)) - STRING_HEAD);
+    lua_pushnumber(L, (lua_Number)longest_string((size_t)luaL_checknumber(L, 1)));
     return 1;
 }
 
@@ -429,7 +429,7 @@ int luaopen_moongate_bounds(lua_State *L)
     static const luaL_Reg functions[] = {
         {"start", bounds_start},     {"enter", bounds_enter},
         {"leave", bounds_leave},     {"interpreted", bounds_interpreted},
-        {"largest", bounds_largest}, {NULL, NULL}};
+        {"longest", bounds_longest}, {NULL, NULL}};
 
     lua_newtable(L);
     luaL_register(L, NULL, functions);

@@ -30,7 +30,7 @@ int mg_budget_start(lua_State *L);
 void mg_budget_stop(void);
 /* moongate.bounds: start(look) as mg_budget_start(), where nothing is started yet and it is the main thread that calls;
  * enter() makes what follows as one turn of a lane, but with a bound of memory of its own (false: it is one, or nothing
- * is started), until leave(); interpreted(f) is f for calls that compiled code leaves to the interpreter; largest(bytes) is how long one string may be
+ * is started), until leave(); interpreted(f) is f for calls that compiled code leaves to the interpreter; longest(bytes) is how long one string may be
  * where all may keep so many. */
 int luaopen_moongate_bounds(lua_State *L);
 /* From a signal handler: the Lua that runs, if any does, is to log where it is. */

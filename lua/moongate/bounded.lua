@@ -31,7 +31,7 @@ end
 
 --- How many bytes one string of a policy may have, where all that policies keep may be `memory` (0: no bound).
 function bounded.longest(memory)
-  return core and memory > 0 and core.largest(memory) or math.huge
+  return core and memory > 0 and core.longest(memory) or math.huge
 end
 
 --- Whether a call is under way.

@@ -128,3 +128,24 @@ describe("bodies in the phases request and response", function()
     assert.is_nil(http.get(gw.ports.web, "/").headers["x-none"])
   end)
 end)
+
+describe("a body that is as long as one string of a policy may be", function()
+  teardown(gateway.stop_all)
+
+  it("is read whole, and a longer one is too long", function()
+    local longest = 4 * 1048576
+    local gw = gateway.start { args = { "--policy-path", "$folder" }, files = { ["weigh.lua"] = [[
+      return { request = function(_, ctx)
+        local body = ctx:read_body(2 ^ 24)
+        local first, whole = ctx:peek_body(2 ^ 24)
+        return ctx:respond(200, ("%s %d %s"):format(body and #body, #first, tostring(whole)))
+      end }]] }, config = [[return {
+        listeners = { web = { address = "127.0.0.1:$web", limits = { body_bytes = "16MiB" } } },
+        budgets = { memory = "32MiB" },
+        routes = { { policies = { "weigh" } } },
+      }]] }
+    local function weigh(size) return assert(gw:ask { method = "POST", body = ("x"):rep(size) }).body end
+    assert.equal(("%d %d true"):format(longest, longest), weigh(longest))
+    assert.equal(("nil %d false"):format(longest), weigh(longest + 1))
+  end)
+end)

@@ -64,8 +64,8 @@ describe("a policy that does not come back", function()
     local code, said = gateway.run("check", "--policy-path", folder, path)
     assert.equal(1, code, said)
     assert.truthy(said:find("gateway.lua:3: routes[1].policies[1]: policy 'stuck' reads bodies of up to 17825792 bytes "
-      .. "whole, and one string of a policy may be 16777152 long", 1, true), said)
-    gateway.write(path, (CONFIG:gsub("%$web", "1"):gsub("return {", "%0 budgets = { memory = '288MiB' },")))
+      .. "whole, and one string of a policy may be 16777216 long", 1, true), said)
+    gateway.write(path, (CONFIG:gsub("%$web", "1"):gsub("return {", "%0 budgets = { memory = '272MiB' },")))
     assert.equal(0, (gateway.run("check", "--policy-path", folder, path)))
   end)
 
