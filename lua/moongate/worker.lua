@@ -3,6 +3,7 @@ local abi = require "moongate.abi"
 local bodies = require "moongate.bodies"
 local bounded = require "moongate.bounded"
 local checks = require "moongate.health.checks"
+local collector = require "moongate.collector"
 local compiled = require "moongate.compiled"
 local health = require "moongate.health"
 local image = require "moongate.model.image"
@@ -108,8 +109,7 @@ end
 -- A process's first load: there are neither requests nor an old model.  Of what is made nearly all stays, so little is
 -- looked for that may go, and to compile what makes a small model would cost more than it saves.
 local function take_first(bytes)
-  collectgarbage("setpause", math.max(LOADING, ROOM / collectgarbage "count" * 100))
-  collectgarbage("restart", -1) -- it is reckoned from now
+  collector.wait(ROOM)
   if #bytes < SMALL then return bounded.interpreted(take, bytes) end
   return pcall(take, bytes)
 end

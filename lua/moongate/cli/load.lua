@@ -1,6 +1,7 @@
 --- load: what the commands that take a config have in common: options, the config itself, its mistakes printed.
 local address = require "moongate.model.address"
 local chain = require "moongate.chain"
+local collector = require "moongate.collector"
 local config = require "moongate.config"
 local folder = require "moongate.config.folder"
 local options = require "moongate.cli.options"
@@ -21,7 +22,7 @@ load.OPTIONS = {
 }
 
 local SHORTEST = 16 -- bytes of a token
-local ROOM = 256 -- MiB, before garbage is looked for
+local ROOM = 262144 -- KiB, before garbage is looked for
 local PATIENCE = 1000 -- percent by which memory grows between two collections while a config is read (else 200)
 
 -- The token in a file, without the line's end; or nil and what is wrong.
@@ -159,14 +160,10 @@ local function restore(pause, ok, ...)
   return ...
 end
 
--- Nearly all that is made of a config stays: looking through it time and again would take a fifth of the whole.  When
--- the collector begins anew is reckoned at the end of a collection.
+-- Nearly all that is made of a config stays: looking through it time and again would take a fifth of the whole.
 local function read(values)
-  collectgarbage()
-  local before = collectgarbage("setpause", math.max(PATIENCE, ROOM * 1024 / collectgarbage "count" * 100))
-  collectgarbage()
-  collectgarbage("setpause", PATIENCE)
-  return restore(before, pcall(config.load, values.paths, values))
+  collector.wait(ROOM)
+  return restore(collectgarbage("setpause", PATIENCE), pcall(config.load, values.paths, values))
 end
 
 --- Loads the config and prints its mistakes (and warnings) to `err`.
