@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "app/profiling.h"
+#include "app/summary.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "http/server.h"
@@ -28,12 +29,14 @@ struct admin {
     uint64_t drain_until; /* 0: it does not drain */
     struct mg_limits limits;
     struct mg_profiling profiling;
+    struct mg_summary summary;
+    struct mg_list asking; /* clients that wait for the summary */
 };
 
 /* One connection and the request on it. */
 struct client {
     struct admin *admin;
-    struct mg_list link;
+    struct mg_list link, asks;
     struct mg_server *server;
     struct mg_stream *stream; /* of a request in progress */
     struct mg_arena arena;
@@ -59,13 +62,6 @@ static int put(void *arg, const char *ptr, size_t len)
 static void metrics(struct admin *a, struct mg_buf *body)
 {
     mg_metrics_write(a->opts->shared->metrics, put, body);
-}
-
-static void config(struct admin *a, struct mg_buf *body)
-{
-    const char *text = a->opts->config == NULL ? "null\n" : a->opts->config;
-
-    mg_buf_append(body, text, strlen(text));
 }
 
 static void alive(struct admin *a, struct mg_buf *body)
@@ -95,6 +91,7 @@ static void finish(struct client *c, bool whole)
 
     c->stream = NULL;
     mg_profiling_cancel(&c->admin->profiling, c);
+    mg_list_remove(&c->asks);
     mg_list_remove(&c->more.link);
     mg_buf_free(&c->body);
     if (s != NULL)
@@ -178,16 +175,54 @@ static void profile(struct client *c)
     }
 }
 
+static void show_config(struct client *c)
+{
+    const struct mg_buf *text = &c->admin->summary.text;
+    struct mg_buf body = {0};
+
+    if (!c->admin->summary.made) {
+        refuse(c, 500, "the config cannot be shown; the log says why\n");
+        return;
+    }
+    mg_buf_append(&body, mg_buf_bytes(text), mg_buf_len(text));
+    answer(c, 200, "application/json", &body);
+}
+
+static void on_summary(struct mg_summary *s)
+{
+    struct admin *a = MG_LIST_OF(s, struct admin, summary);
+
+    while (!mg_list_empty(&a->asking)) {
+        struct client *c = MG_LIST_OF(a->asking.next, struct client, asks);
+
+        mg_list_remove(&c->asks);
+        show_config(c);
+    }
+}
+
+static void config(struct client *c)
+{
+    struct admin *a = c->admin;
+
+    if (a->summary.made) {
+        show_config(c);
+        return;
+    }
+    mg_list_append(&a->asking, &c->asks);
+    mg_summary_make(&a->summary);
+}
+
 static const struct page {
     const char *path, *type;
-    void (*write)(struct admin *, struct mg_buf *); /* NULL: answers later */
-    uint16_t (*status)(const struct admin *);       /* NULL: 200 */
+    void (*write)(struct admin *, struct mg_buf *);
+    uint16_t (*status)(const struct admin *); /* NULL: 200 */
+    void (*begin)(struct client *);           /* instead: answers later */
 } pages[] = {
-    {"/stats/prometheus", "text/plain; version=0.0.4; charset=utf-8", metrics, NULL},
-    {"/healthz/ready", "text/plain", ready, ready_status},
-    {"/healthz/live", "text/plain", alive, NULL},
-    {"/config", "application/json", config, NULL},
-    {"/debug/profile", NULL, NULL, NULL},
+    {"/stats/prometheus", "text/plain; version=0.0.4; charset=utf-8", metrics, NULL, NULL},
+    {"/healthz/ready", "text/plain", ready, ready_status, NULL},
+    {"/healthz/live", "text/plain", alive, NULL, NULL},
+    {"/config", NULL, NULL, NULL, config},
+    {"/debug/profile", NULL, NULL, NULL, profile},
 };
 
 static const struct page *find_page(mg_str path)
@@ -213,8 +248,8 @@ static void on_request(struct mg_server *server, struct mg_stream *s)
                "/debug/profile\n");
     } else if (c->request.method_id != MG_METHOD_GET && c->request.method_id != MG_METHOD_HEAD) {
         refuse(c, 405, "only GET and HEAD\n");
-    } else if (page->write == NULL) {
-        profile(c);
+    } else if (page->begin != NULL) {
+        page->begin(c);
     } else {
         page->write(c->admin, &body);
         answer(c, page->status == NULL ? 200 : page->status(c->admin), page->type, &body);
@@ -295,6 +330,7 @@ static void on_accept(struct mg_listener *l, struct mg_conn *conn, uint64_t clie
     mg_list_append(&a->clients, &c->link);
     mg_arena_init(&c->arena);
     mg_list_init(&c->more.link);
+    mg_list_init(&c->asks);
     c->more.fn = on_more;
 }
 
@@ -357,6 +393,8 @@ int mg_admin_run(const struct mg_admin_opts *o)
     a->profiling.board = o->shared->profile;
     a->profiling.done = on_profiled;
     mg_profiling_init(&a->profiling);
+    mg_list_init(&a->asking);
+    a->summary = (struct mg_summary){.loop = &a->loop, .image = o->image, .done = on_summary};
     if (mg_listener_open(&a->loop, &opts, &a->listener) != 0 ||
         mg_watch_start(&a->loop, &a->control, o->control, EPOLLIN, on_control) != 0)
         return 1;

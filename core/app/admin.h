@@ -1,7 +1,7 @@
 /* admin.h -- The process that answers at the admin address; it serves no traffic.
  *
- * Owner:      the master forks it, and again after a reload (it holds the config as text).
- * Ownership:  the listening socket stays the master's.
+ * Owner:      the master forks it, and again after a reload (it shows the config).
+ * Ownership:  the listening socket and the image stay the master's.
  * Errors:     the exit code; the master starts another one.
  */
 #ifndef MG_ADMIN_H
@@ -11,8 +11,8 @@
 
 struct mg_admin_opts {
     int fd, control;
+    int image; /* of the model: mg_plan */
     const struct mg_shared *shared;
-    const char *config; /* JSON; NULL: none */
 };
 
 /* Serves until the master says to drain, or is gone; returns the process's exit code. */

@@ -59,9 +59,11 @@ static int child_main(struct master *m, uint32_t i, int control)
     if (m->plan->confined)
         mg_process_confine();
     if (is_admin(m, i)) {
-        struct mg_admin_opts o = {m->sockets.admin, control, &m->shared, m->plan->config};
+        struct mg_admin_opts o = {.fd = m->sockets.admin,
+                                  .control = control,
+                                  .image = m->plan->image,
+                                  .shared = &m->shared};
 
-        close(m->plan->image);
         return mg_admin_run(&o);
     }
     mg_sockets_message(&m->sockets, i, &sockets);

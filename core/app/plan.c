@@ -78,7 +78,6 @@ static void read_plan(lua_State *L, struct mg_plan *plan)
     lua_getfield(L, -1, "seccomp");
     plan->confined = lua_toboolean(L, -1);
     lua_pop(L, 1);
-    plan->config = copy_field(L, "config");
     read_listeners(L, plan);
 }
 

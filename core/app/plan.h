@@ -26,7 +26,6 @@ struct mg_plan {
     char *user, *group; /* to become once the sockets are open; NULL: stay */
     char *pid_file;     /* NULL: none */
     bool confined;      /* workers by a filter of system calls */
-    char *config;       /* the model as JSON, for /config; secrets left out */
     int image;      /* an unnamed file: what workers serve from (moongate.model.image); -1: none */
     uint64_t began; /* when the load began: ns of CLOCK_REALTIME_COARSE, as files' times are */
     char *sources;  /* to be read again when they change: paths, each ended by NUL */

@@ -56,8 +56,7 @@ int mg_plan_write(const struct mg_plan *plan, FILE *file)
               fwrite(&plan->began, sizeof(plan->began), 1, file) == 1 &&
               put_text(file, plan->admin) && put_text(file, plan->admin_at) &&
               put_text(file, plan->user) && put_text(file, plan->group) &&
-              put_text(file, plan->pid_file) && put_text(file, plan->config) &&
-              put(file, plan->sources, plan->sources_size);
+              put_text(file, plan->pid_file) && put(file, plan->sources, plan->sources_size);
 
     for (uint32_t i = 0; ok && i < plan->nlisteners; i++)
         ok = put_text(file, plan->listeners[i].name) &&
@@ -80,8 +79,7 @@ int mg_plan_read(struct mg_plan *plan, FILE *file)
     plan->confined = numbers[2] != 0;
     ok = take_text(file, &plan->admin) && take_text(file, &plan->admin_at) &&
          take_text(file, &plan->user) && take_text(file, &plan->group) &&
-         take_text(file, &plan->pid_file) && take_text(file, &plan->config) &&
-         take(file, &plan->sources, &plan->sources_size);
+         take_text(file, &plan->pid_file) && take(file, &plan->sources, &plan->sources_size);
     for (uint32_t i = 0; ok && i < plan->nlisteners; i++)
         ok = take_text(file, &plan->listeners[i].name) &&
              take_text(file, &plan->listeners[i].address) &&
@@ -104,7 +102,6 @@ void mg_plan_free(struct mg_plan *plan)
     free(plan->user);
     free(plan->group);
     free(plan->pid_file);
-    free(plan->config);
     free(plan->sources);
     if (plan->image >= 0)
         close(plan->image);

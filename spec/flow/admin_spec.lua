@@ -52,6 +52,16 @@ describe("the admin address", function()
     assert.is_nil(response.body:find("PRIVATE KEY", 1, true))
   end)
 
+  it("shows it to all who ask while it is being made, and to those who ask later", function()
+    assert(gw:reload(CONFIG, { up = up.address }))
+    local bodies = {}
+    for i = 1, 5 do loop.spawn(function() bodies[i] = http.get(gw.ports.admin, "/config").body end) end
+    assert.truthy(loop.poll(function() return #bodies == 5 or nil end))
+    bodies[6] = http.get(gw.ports.admin, "/config").body
+    assert.truthy(bodies[1]:find('"name":"all"', 1, true))
+    for i = 2, 6 do assert.equal(bodies[1], bodies[i]) end
+  end)
+
   it("serves metrics that promtool finds nothing wrong with", function()
     for i = 1, 20 do assert(gw:ask { method = i % 2 == 0 and "PUT" or "GET", path = "/" .. i }) end
     assert.equal(20, gw:counts("moongate_requests_total", { listener = "web", code = "200" }, 20))

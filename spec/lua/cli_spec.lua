@@ -1,5 +1,6 @@
 local cli = require "moongate.cli"
 local json = require "moongate.json"
+local summary = require "moongate.model.summary"
 
 local folder
 
@@ -84,7 +85,7 @@ describe("command line", function()
   end)
 
   it("shows the model without secrets", function()
-    local text = run("run", good).config
+    local text = summary.of_image(run("run", good).image)
     local shown = assert(json.decode(text))
     assert.equal("a", shown.listeners[1].name)
     assert.equal("key.pem", shown.listeners[1].tls.certs[1])

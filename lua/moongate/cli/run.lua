@@ -2,7 +2,6 @@
 local address = require "moongate.model.address"
 local load = require "moongate.cli.load"
 local sources = require "moongate.config.sources"
-local summary = require "moongate.model.summary"
 
 local run = {}
 
@@ -42,15 +41,14 @@ end
 
 --- @return a table of what to run for the core: { action = "run", paths =, workers = (nil: one a core), admin =,
 -- admin_at =, port_offset =, bind =, policy_path =, listeners = array of { name =, address =, at =, mode = },
--- config = the model's summary as JSON, image = bytes for the workers, user =, group =, pid_file =, seccomp = }; or an
--- exit code
+-- image = bytes for the processes that serve, user =, group =, pid_file =, seccomp = }; or an exit code
 function run.main(words, streams)
   local values, err = load.options(words)
   if not values then return streams.refuse(err, run) end
   sources.watch_all(values.watch)
   local model = load.model(values, streams.err, true)
   if not model then return 1 end
-  values.action, values.config = "run", summary.json(model)
+  values.action = "run"
   values.listeners, err = listeners(model, values)
   for name, value in pairs(model.process) do values[name] = value end
   values.admin_at = not values.admin and model.admin and model.admin.at or nil

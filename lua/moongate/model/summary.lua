@@ -1,4 +1,5 @@
 --- summary: a model as JSON for the admin address, without what is secret: no PEM text, no policy's settings.
+local image = require "moongate.model.image"
 local json = require "moongate.json"
 
 local summary = {}
@@ -60,7 +61,9 @@ local function route_of(route)
 end
 
 --- The JSON text of a checked model.
-function summary.json(model)
+-- @param bytes the image that moongate.cli.load made of it
+function summary.of_image(bytes)
+  local model = image.decode(bytes).model
   local listeners, services, routes = json.array(), {}, json.array()
   for i, listener in ipairs(model.listeners) do listeners[i] = listener_of(listener) end
   for name, service in pairs(model.services) do services[name] = service_of(service) end

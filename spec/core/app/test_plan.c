@@ -17,7 +17,6 @@ static struct mg_plan made(void)
     struct mg_plan plan = {.workers = 3, .nlisteners = 1, .confined = true, .began = 7};
 
     plan.admin = strdup("127.0.0.1:9");
-    plan.config = strdup("{}");
     plan.sources = strdup("a.lua");
     plan.sources_size = 6;
     plan.listeners[0] = (struct mg_plan_listener){strdup("web"), strdup("unix:/a"), 0600, NULL};
@@ -46,7 +45,7 @@ static void test_a_plan_is_the_same_again(void)
     CHECK(mg_plan_read(&plan, file) == 0);
     CHECK(plan.workers == 3 && plan.nlisteners == 1 && plan.confined && plan.began == 7);
     CHECK(strcmp(plan.admin, "127.0.0.1:9") == 0 && plan.admin_at == NULL && plan.user == NULL);
-    CHECK(strcmp(plan.config, "{}") == 0 && plan.sources_size == 6);
+    CHECK(plan.sources_size == 6);
     CHECK(strcmp(plan.listeners[0].name, "web") == 0 && plan.listeners[0].mode == 0600);
     CHECK(plan.image == -1);
     mg_plan_free(&plan);
@@ -64,7 +63,7 @@ static void test_a_part_is_no_plan(void)
         CHECK(ftruncate(fileno(file), size - len - 1) == 0);
         rewind(file);
         CHECK(mg_plan_read(&plan, file) == -1);
-        CHECK(plan.image == -1 && plan.config == NULL && plan.nlisteners == 0);
+        CHECK(plan.image == -1 && plan.sources == NULL && plan.nlisteners == 0);
     }
     fclose(file);
 }
