@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "net/tcp.h"
-#include "test.h"
+#include "turn.h"
 
 enum { LOAD = 3000000 }; /* bytes that no socket here takes at once */
 
@@ -142,17 +142,6 @@ static inline void turn(void)
 {
     mg_loop_turn(&loop, false);
 }
-
-/* Turns until the condition holds; a condition that never does ends after ten seconds. */
-#define TURN_UNTIL(condition)                                                                      \
-    do {                                                                                           \
-        uint64_t limit = mg_clock_ns() + 10 * UINT64_C(1000000000);                                \
-        while (!(condition) && mg_clock_ns() < limit) {                                            \
-            turn();                                                                                \
-            usleep(100);                                                                           \
-        }                                                                                          \
-        CHECK(condition);                                                                          \
-    } while (0)
 
 static inline int write_text(struct mg_conn *c, const char *one, const char *two)
 {

@@ -11,7 +11,7 @@
 #include "fire.h"
 #include "net/bind.h"
 #include "net/listener.h"
-#include "test.h"
+#include "turn.h"
 
 /* ---- the stand-in --------------------------------------------------------------------- */
 
@@ -193,14 +193,6 @@ static void turns(int n)
         usleep(200);
     }
 }
-
-#define TURN_UNTIL(condition)                                                                      \
-    do {                                                                                           \
-        uint64_t limit = mg_clock_ns() + 10 * UINT64_C(1000000000);                                \
-        while (!(condition) && mg_clock_ns() < limit)                                              \
-            turns(1);                                                                              \
-        CHECK(condition);                                                                          \
-    } while (0)
 
 /* ---- accepting ------------------------------------------------------------------------ */
 

@@ -5,13 +5,17 @@
 
 static struct mg_tls *st, *ct;
 
-static void open_pair(size_t part)
+/* The client's end of the pipe, when both are open. */
+static struct pipe_end *open_pair(size_t part)
 {
+    struct pipe_end *end;
+
     st = server_with((struct mg_tls_server_opts){0});
     ct = client_with((struct mg_tls_client_opts){0});
-    start_pair(st, ct, "shop.example", NULL, part);
+    end = start_pair(st, ct, "shop.example", NULL, part);
     TURN_UNTIL(server.opened != NOTHING_YET && client.opened != NOTHING_YET);
     CHECK(server.opened == 0 && client.opened == 0);
+    return end;
 }
 
 static void end_pair(void)
@@ -129,17 +133,9 @@ static void test_write_says_again_and_drains(void)
 {
     char *load = calloc(1, 100000);
     struct iovec iov = {load, 100000};
-    struct pipe_end *ends[2];
+    struct pipe_end *end = open_pair(65536);
 
-    st = server_with((struct mg_tls_server_opts){0});
-    ct = client_with((struct mg_tls_client_opts){0});
-    pipe_new(&loop, 65536, ends);
-    open_server(st, &ends[0]->conn);
-    side_reset(&client);
-    CHECK(mg_tls_connect(ct, &ends[1]->conn, "shop.example", NULL, &side_events, &client,
-                         &client.conn) == 0);
-    TURN_UNTIL(server.opened == 0 && client.opened == 0);
-    ends[1]->limit = 50000;
+    end->limit = 50000;
     mg_conn_read_stop(server.conn);
     CHECK(mg_conn_write(client.conn, &iov, 1) == MG_AGAIN);
     CHECK(mg_conn_queued(client.conn) > 100000);
@@ -214,18 +210,10 @@ static void test_half_closed_still_answers(void)
 
 static void test_a_fin_without_close_notify_is_truncation(void)
 {
-    struct pipe_end *ends[2];
+    struct pipe_end *end = open_pair(65536);
 
-    st = server_with((struct mg_tls_server_opts){0});
-    ct = client_with((struct mg_tls_client_opts){0});
-    pipe_new(&loop, 65536, ends);
-    open_server(st, &ends[0]->conn);
-    side_reset(&client);
-    CHECK(mg_tls_connect(ct, &ends[1]->conn, "shop.example", NULL, &side_events, &client,
-                         &client.conn) == 0);
-    TURN_UNTIL(server.opened == 0 && client.opened == 0);
     CHECK(write_text(&client, "half a mess") == MG_OK);
-    pipe_shutdown(&ends[1]->conn);
+    pipe_shutdown(&end->conn);
     TURN_UNTIL(server.error != NOTHING_YET);
     CHECK(server.error == MG_ECLOSED && server.eofs == 0 && has_got(&server, "half a mess"));
     end_pair();
@@ -234,17 +222,9 @@ static void test_a_fin_without_close_notify_is_truncation(void)
 static void test_a_forged_record_is_an_error(void)
 {
     struct iovec forged = {"\x17\x03\x03\x00\x20................................", 37};
-    struct pipe_end *ends[2];
+    struct pipe_end *end = open_pair(65536);
 
-    st = server_with((struct mg_tls_server_opts){0});
-    ct = client_with((struct mg_tls_client_opts){0});
-    pipe_new(&loop, 65536, ends);
-    open_server(st, &ends[0]->conn);
-    side_reset(&client);
-    CHECK(mg_tls_connect(ct, &ends[1]->conn, "shop.example", NULL, &side_events, &client,
-                         &client.conn) == 0);
-    TURN_UNTIL(server.opened == 0 && client.opened == 0);
-    pipe_write(&ends[1]->conn, &forged, 1);
+    pipe_write(&end->conn, &forged, 1);
     TURN_UNTIL(server.error == MG_ETLS);
     CHECK(server.reads == 0);
     TURN_UNTIL(client.error == MG_ETLS); /* the alert came */

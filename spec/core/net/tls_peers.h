@@ -5,7 +5,7 @@
 #include <unistd.h>
 #include "net/tls.h"
 #include "pipe.h"
-#include "test.h"
+#include "turn.h"
 
 static struct mg_loop loop;
 static char certs_dir[] = "/tmp/moongate-tls-XXXXXX";
@@ -205,25 +205,6 @@ static void side_reset(struct side *s)
     s->read_on_open = true;
 }
 
-static void on_nothing(struct mg_timer *t)
-{
-    (void)t;
-}
-
-/* Turns the loop until `done` or until a minute shows that it never will be. */
-#define TURN_UNTIL(done)                                                                           \
-    do {                                                                                           \
-        uint64_t turn_end = mg_clock_ns() + 60000000000ull;                                        \
-        struct mg_timer turn_tick;                                                                 \
-        mg_timer_init(&turn_tick, on_nothing);                                                     \
-        while (!(done) && mg_clock_ns() < turn_end) {                                              \
-            mg_timer_set(&loop, &turn_tick, 5);                                                    \
-            mg_loop_turn(&loop, true);                                                             \
-        }                                                                                          \
-        CHECK(done);                                                                               \
-        mg_timer_clear(&turn_tick);                                                                \
-    } while (0)
-
 static void open_server(struct mg_tls *t, struct mg_conn *lower)
 {
     side_reset(&server);
@@ -231,8 +212,9 @@ static void open_server(struct mg_tls *t, struct mg_conn *lower)
 }
 
 /* Starts both handshakes; `part` bytes arrive at a time.  The contexts stay the caller's. */
-static void start_pair(struct mg_tls *st, struct mg_tls *ct, const char *name, const char *verify,
-                       size_t part)
+/* The client's end of the pipe. */
+static struct pipe_end *start_pair(struct mg_tls *st, struct mg_tls *ct, const char *name,
+                                   const char *verify, size_t part)
 {
     struct pipe_end *ends[2];
 
@@ -241,6 +223,7 @@ static void start_pair(struct mg_tls *st, struct mg_tls *ct, const char *name, c
     side_reset(&client);
     CHECK(mg_tls_connect(ct, &ends[1]->conn, name, verify, &side_events, &client, &client.conn) ==
           0);
+    return ends[1];
 }
 
 static void close_pair(void)

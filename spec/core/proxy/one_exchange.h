@@ -7,31 +7,15 @@
 #include <unistd.h>
 #include "proxy/downstream.h"
 #include "fake_stream.h"
-#include "test.h"
+#include "turn.h"
 
 static struct mg_loop loop;
 static struct mg_proxy *proxy;
 static struct mg_endpoint *ep;
 static struct mg_x *x;
 static struct fake_stream down;
-static struct mg_timer turn_limit;
 static int listening, woken_rc, wakes;
 static char got[8192];
-
-static void on_turn(struct mg_timer *t)
-{
-    (void)t;
-}
-
-/* Turns the loop until the condition holds; gives up after many turns. */
-#define UNTIL(condition)                                                                           \
-    do {                                                                                           \
-        for (int i = 0; i < 2000 && !(condition); i++) {                                           \
-            mg_timer_set(&loop, &turn_limit, 1);                                                   \
-            mg_loop_turn(&loop, true);                                                             \
-        }                                                                                          \
-        CHECK(condition);                                                                          \
-    } while (0)
 
 static void serve(struct mg_x *served)
 {
@@ -75,7 +59,6 @@ static void setup(void)
     if (proxy != NULL)
         return;
     mg_loop_init(&loop);
-    mg_timer_init(&turn_limit, on_turn);
     proxy = mg_proxy_new(&loop, &hooks);
     ep = endpoint(listen_somewhere());
 }
@@ -114,7 +97,7 @@ static inline void finish(void)
 static inline void close_idle(void)
 {
     mg_pool_clear(ep);
-    UNTIL(ep->conns == 0);
+    TURN_UNTIL(ep->conns == 0);
 }
 
 static inline bool readable(int fd)
@@ -133,7 +116,7 @@ static inline void receive(int fd, const char *tail)
     do {
         ssize_t n;
 
-        UNTIL(readable(fd));
+        TURN_UNTIL(readable(fd));
         n = read(fd, got + len, sizeof(got) - 1 - len);
         if (n <= 0)
             break;
@@ -149,7 +132,7 @@ static inline void answer(int fd, const char *text)
 
 static inline int accept_one(void)
 {
-    UNTIL(readable(listening));
+    TURN_UNTIL(readable(listening));
     return accept(listening, NULL, NULL);
 }
 
@@ -160,7 +143,6 @@ static inline void everything_goes(void)
 {
     mg_endpoints_put(ep);
     mg_proxy_free(proxy);
-    mg_timer_clear(&turn_limit);
     close(listening);
     CHECK(mg_loop_close(&loop) == 0);
 }

@@ -29,7 +29,7 @@ static int sent(struct mg_call *c, const char *body, const char *tail)
 
 static void done(struct mg_call *c, int rc)
 {
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(woken_rc == rc);
     CHECK((mg_call_response(c) != NULL) == (rc == MG_OK));
     CHECK((mg_call_reason(c) != NULL) == (rc != MG_OK));

@@ -18,7 +18,7 @@ static int keep_one(void)
     begin("GET", MG_BODY_NONE, 0);
     fd = forward_get();
     answer(fd, whole);
-    UNTIL(wakes == 1 && x->body_out.ended);
+    TURN_UNTIL(wakes == 1 && x->body_out.ended);
     mg_exchange_reply(x, false);
     finish();
     return fd;
@@ -38,10 +38,10 @@ static void passes_an_answer_on(void)
     begin("GET", MG_BODY_NONE, 0);
     fd = forward_get();
     answer(fd, whole);
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(woken_rc == MG_OK && x->pub.status == 200);
     if (mg_exchange_reply(x, false) == MG_AGAIN)
-        UNTIL(wakes == 2);
+        TURN_UNTIL(wakes == 2);
     CHECK(down.heads == 1 && down.ends == 1 && strcmp(down.out, "ok") == 0);
     CHECK(x->replied);
     finish();
@@ -62,7 +62,7 @@ static void a_closed_kept_connection_is_replaced(void)
     second = accept_one();
     receive(second, "\r\n\r\n");
     answer(second, whole);
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(woken_rc == MG_OK);
     finish();
     close(second);
@@ -81,7 +81,7 @@ static void a_kept_connection_to_where_the_name_pointed_is_left(void)
     ep->name->version++;
     begin("GET", MG_BODY_NONE, 0);
     CHECK(mg_exchange_forward(x, ep, 0, false) == MG_AGAIN && ep->nidle == 0);
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(woken_rc == MG_ECONNECT);
     CHECK(read(fd, &byte, 1) == 0);
     finish();
@@ -93,7 +93,7 @@ static void a_kept_connection_to_where_the_name_pointed_is_left(void)
     fd = forward_get();
     ep->name->version++; /* another order, or an address more */
     answer(fd, whole);
-    UNTIL(wakes == 1 && x->body_out.ended);
+    TURN_UNTIL(wakes == 1 && x->body_out.ended);
     mg_exchange_reply(x, false);
     finish();
     CHECK(ep->nidle == 1);
@@ -116,7 +116,7 @@ static void a_short_body_is_sent_again_with_it(void)
     down.s.events->on_end(&down.s);
     receive(second, "onetwo");
     answer(second, whole);
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(woken_rc == MG_OK);
     finish();
     close(second);
@@ -131,7 +131,7 @@ static void what_may_not_repeat_is_not_sent_again(void)
     CHECK(mg_exchange_forward(x, ep, 0, false) == MG_AGAIN);
     receive(fd, "\r\n\r\n");
     close(fd);
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(woken_rc == MG_ESTALE);
     finish();
     close_idle();
@@ -153,7 +153,7 @@ static void a_refused_connection_is_told(void)
     nobody = endpoint(port);
     begin("GET", MG_BODY_NONE, 0);
     CHECK(mg_exchange_forward(x, nobody, 0, false) == MG_AGAIN);
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(woken_rc == MG_ECONNECT && x->reason != NULL);
     finish();
     mg_endpoints_put(nobody);
@@ -166,7 +166,7 @@ static void no_answer_is_told(void)
     begin("GET", MG_BODY_NONE, 0);
     fd = forward_get();
     close(fd);
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(woken_rc == MG_ECLOSED || woken_rc == MG_ERESET);
     finish();
     close_idle();
@@ -179,11 +179,11 @@ static void a_body_cut_off_while_a_policy_sleeps_breaks_the_reply(void)
     begin("GET", MG_BODY_NONE, 0);
     fd = forward_get();
     answer(fd, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n");
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(mg_exchange_sleep(x, 100) == MG_AGAIN);
     close(fd);
-    UNTIL(x->broken != 0);
-    UNTIL(wakes == 2);
+    TURN_UNTIL(x->broken != 0);
+    TURN_UNTIL(wakes == 2);
     CHECK(woken_rc == MG_OK);
     CHECK(mg_exchange_reply(x, false) == MG_ECLOSED && down.heads == 0);
     mg_exchange_respond(x, 503, MG_STR("no"));
@@ -199,11 +199,11 @@ static void a_body_that_comes_meanwhile_does_not_prolong_a_sleep(void)
     begin("GET", MG_BODY_NONE, 0);
     fd = forward_get();
     answer(fd, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n");
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(mg_exchange_sleep(x, 30) == MG_AGAIN);
     answer(fd, "some");
-    UNTIL(mg_buf_len(&x->body_out.kept) == 4);
-    UNTIL(wakes == 2);
+    TURN_UNTIL(mg_buf_len(&x->body_out.kept) == 4);
+    TURN_UNTIL(wakes == 2);
     finish();
     CHECK(!down.whole);
     close(fd);
@@ -220,7 +220,7 @@ static void a_request_body_that_goes_on_after_the_try_is_dropped(void)
     fd = accept_one();
     receive(fd, "one");
     close(fd);
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(woken_rc < 0);
     body("two");
     down.s.events->on_end(&down.s);
@@ -240,7 +240,7 @@ static void a_kept_body_is_sent_again(void)
     fd = accept_one();
     receive(fd, "one");
     answer(fd, "HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     body("two");
     down.s.events->on_end(&down.s);
     CHECK(mg_relay_replayable(&x->body_in));
@@ -249,7 +249,7 @@ static void a_kept_body_is_sent_again(void)
     fd = accept_one();
     receive(fd, "onetwo");
     answer(fd, whole);
-    UNTIL(wakes == 2);
+    TURN_UNTIL(wakes == 2);
     CHECK(woken_rc == MG_OK && x->pub.status == 200);
     finish();
     close(fd);
@@ -265,7 +265,7 @@ static void the_deadline_ends_the_wait_for_an_answer(void)
     begin("GET", MG_BODY_NONE, 0);
     mg_exchange_deadline(x, 50);
     fd = forward_get();
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(woken_rc == MG_ETIMEOUT);
     CHECK(mg_exchange_forward(x, ep, 0, false) == MG_ETIMEOUT);
     mg_exchange_respond(x, 504, MG_STR("late"));
@@ -285,10 +285,10 @@ static void the_deadline_in_a_policys_sleep_leaves_no_half_answer(void)
     mg_exchange_deadline(x, 30);
     fd = forward_get();
     answer(fd, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n");
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     if (woken_rc == MG_OK) {
         CHECK(mg_exchange_sleep(x, 60) == MG_AGAIN);
-        UNTIL(wakes == 2);
+        TURN_UNTIL(wakes == 2);
         CHECK(mg_exchange_reply(x, false) == MG_ETIMEOUT && down.heads == 0);
     }
     finish();
@@ -303,7 +303,7 @@ static void the_trys_limit_ends_it(void)
     begin("GET", MG_BODY_NONE, 0);
     CHECK(mg_exchange_forward(x, ep, 30, false) == MG_AGAIN);
     fd = accept_one();
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(woken_rc == MG_ETIMEOUT && !x->pub.expired);
     finish();
     close(fd);
@@ -320,7 +320,7 @@ static void a_client_that_leaves_ends_the_try(void)
     fd = forward_get();
     down.s.events->on_error(&down.s, MG_EGONE);
     CHECK(wakes == 1 && woken_rc == MG_EGONE && x->pub.gone);
-    UNTIL(readable(fd));
+    TURN_UNTIL(readable(fd));
     CHECK(read(fd, got, 1) == 0);
     CHECK(mg_exchange_sleep(x, 1) == MG_EGONE);
     finish();
@@ -335,7 +335,7 @@ static void a_client_that_leaves_while_connecting_cancels_it(void)
     down.s.events->on_error(&down.s, MG_EGONE);
     CHECK(wakes == 1 && woken_rc == MG_EGONE);
     finish();
-    UNTIL(ep->conns == 0);
+    TURN_UNTIL(ep->conns == 0);
     close(accept_one());
 }
 
@@ -345,7 +345,7 @@ static void a_write_that_fails_unseen_wakes_the_lane(void)
     x->req.expect_continue = true;
     down.rc = MG_EGONE;
     CHECK(mg_exchange_body_gather(x, 100) == MG_AGAIN && down.interims == 1);
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(woken_rc == MG_EGONE);
     finish();
 }
@@ -357,7 +357,7 @@ static void a_log_policy_waits_without_the_client(void)
     CHECK(mg_exchange_reply(x, false) == MG_OK && down.releases == 0);
     CHECK(mg_exchange_sleep(x, 1) == MG_AGAIN);
     CHECK(down.releases == 1 && down.whole);
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(woken_rc == MG_OK);
     finish();
 }
@@ -374,10 +374,10 @@ static void an_early_answer_passes_an_unfinished_upload(void)
     fd = accept_one();
     receive(fd, "one");
     answer(fd, "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno");
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(x->pub.status == 403);
     if (mg_exchange_reply(x, false) == MG_AGAIN)
-        UNTIL(wakes == 2);
+        TURN_UNTIL(wakes == 2);
     CHECK(strcmp(down.out, "no") == 0);
     finish();
     CHECK(ep->nidle == 0);
@@ -393,7 +393,7 @@ static int pump_one(void)
     begin("POST", MG_BODY_LENGTH, 100);
     CHECK(mg_exchange_forward(x, ep, 0, true) == MG_AGAIN);
     fd = accept_one();
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(woken_rc == MG_OK);
     CHECK(mg_exchange_body_next(x, &piece) == MG_AGAIN);
     body("one");
@@ -409,7 +409,7 @@ static void an_early_refusal_stops_a_body_that_policies_read(void)
     int fd = pump_one();
 
     answer(fd, "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno");
-    UNTIL(wakes == 3);
+    TURN_UNTIL(wakes == 3);
     CHECK(woken_rc == MG_EPHASE && mg_exchange_wait(x) == MG_OK);
     finish();
     close(fd);
@@ -422,7 +422,7 @@ static void an_early_success_does_not(void)
     mg_str piece = {0};
 
     answer(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
-    UNTIL(x->responded);
+    TURN_UNTIL(x->responded);
     CHECK(wakes == 2);
     body("two");
     CHECK(wakes == 3 && mg_exchange_body_next(x, &piece) == MG_OK);
@@ -442,7 +442,7 @@ static void a_failed_try_wakes_who_reads_the_body(void)
     int fd = pump_one();
 
     close(fd);
-    UNTIL(wakes == 3);
+    TURN_UNTIL(wakes == 3);
     CHECK(woken_rc < 0);
     finish();
     close_idle();
@@ -459,7 +459,7 @@ static void a_method_made_head_answers_get_without_waiting_for_a_body(void)
     x->req.method_id = x->pub.method_id = MG_METHOD_HEAD;
     fd = forward_get();
     answer(fd, "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n");
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(mg_exchange_reply(x, false) == MG_OK);
     CHECK(!down.head.bodiless && down.head.framing == MG_BODY_NONE);
     finish();

@@ -64,7 +64,7 @@ static void an_upstreams_response_outlives_an_answer(void)
     fd = accept_one();
     receive(fd, "\r\n\r\n");
     answer(fd, "HTTP/1.1 200 OK\r\nx-up: 1\r\ncontent-length: 2\r\n\r\n");
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     mg_shadow_begin(&x->pub);
     mg_shadow_respond(x, 503);
     CHECK(strcmp(header(&x->res, "x-up"), "none") == 0);
@@ -76,7 +76,7 @@ static void an_upstreams_response_outlives_an_answer(void)
     CHECK(mg_shadow_end(&x->pub) == MG_SHADOW_RESPONSE);
     CHECK(mg_exchange_reply(x, false) == MG_AGAIN);
     answer(fd, "ok");
-    UNTIL(wakes == 2);
+    TURN_UNTIL(wakes == 2);
     CHECK(woken_rc == MG_OK && strcmp(down.out, "ok") == 0);
     finish();
     close(fd);

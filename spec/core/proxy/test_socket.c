@@ -16,7 +16,7 @@ static void let_run(void)
 
 static void woken(int rc)
 {
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(woken_rc == rc);
     CHECK(x->socket == NULL);
     proxy->running = x;
@@ -137,10 +137,8 @@ static void takes_no_more_than_it_keeps(void)
         sent += n > 0 ? (size_t)n : 0;
         if (await(1, 0) == MG_AGAIN)
             woken(MG_OK);
-        for (int i = 0; i < 5; i++) {
-            mg_timer_set(&loop, &turn_limit, 1);
-            mg_loop_turn(&loop, true);
-        }
+        for (int i = 0; i < 5; i++)
+            TURN(1);
         CHECK(mg_socket_arrived(s).len < MG_SOCKET_BYTES + MG_SCRATCH);
         taken += mg_socket_arrived(s).len;
         mg_socket_taken(s, mg_socket_arrived(s).len);
@@ -161,8 +159,7 @@ static void queues_one_write_and_no_more(void)
         ssize_t n = recv(fd, sink, sizeof(sink), MSG_DONTWAIT);
 
         got_back += n > 0 ? (size_t)n : 0;
-        mg_timer_set(&loop, &turn_limit, n > 0 ? 0 : 1);
-        mg_loop_turn(&loop, true);
+        TURN(n > 0 ? 0 : 1);
     }
     CHECK(got_back == sizeof(much));
     CHECK(mg_socket_send(s, x, text("more"), 0) == MG_OK);
@@ -216,12 +213,12 @@ static void a_sleep_can_be_ended(void)
     mg_exchange_rouse(x);
     mg_exchange_rouse(x);
     CHECK(wakes == 0); /* never from inside a call */
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     proxy->running = x;
     mg_exchange_rouse(x); /* it sleeps no more */
     CHECK(mg_exchange_sleep(x, 5) == MG_AGAIN);
     let_run();
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     proxy->running = x;
     finish();
 }

@@ -143,7 +143,7 @@ static void test_what_is_on_its_way_stays(void)
     CHECK(mg_upstream_address(e, &out) == MG_OK);
     CHECK(mg_set_status(e, 201) == MG_EPHASE); /* there is none yet */
     answer(fd, whole);
-    UNTIL(wakes == 1);
+    TURN_UNTIL(wakes == 1);
     CHECK(e->status == 200);
     CHECK_STR(header(e, MG_RESPONSE, "date").len == 29 ? MG_STR("dated") : MG_STR("no"), "dated");
     CHECK(mg_set_status(e, 201) == MG_OK && e->status == 201);

@@ -4,27 +4,12 @@
 #include "../proxy/fake_stream.h"
 #include "proxy/downstream.h"
 #include "script/lane.h"
-#include "test.h"
+#include "turn.h"
 
 static struct mg_loop loop;
 static struct mg_proxy *proxy;
-static struct mg_timer turn_limit;
 static lua_State *L;
 static struct fake_stream down;
-
-static void on_turn(struct mg_timer *t)
-{
-    (void)t;
-}
-
-#define UNTIL(condition)                                                                           \
-    do {                                                                                           \
-        for (int i = 0; i < 2000 && !(condition); i++) {                                           \
-            mg_timer_set(&loop, &turn_limit, 1);                                                   \
-            mg_loop_turn(&loop, true);                                                             \
-        }                                                                                          \
-        CHECK(condition);                                                                          \
-    } while (0)
 
 static int lua_sleep(lua_State *lane)
 {
@@ -48,7 +33,6 @@ static void lanes_run(const char *function)
     static const struct mg_exchange_hooks hooks = {.serve = mg_lane_serve, .wake = mg_lane_wake};
 
     mg_loop_init(&loop);
-    mg_timer_init(&turn_limit, on_turn);
     proxy = mg_proxy_new(&loop, &hooks);
     L = luaL_newstate();
     luaL_openlibs(L);
@@ -68,7 +52,6 @@ static void no_lanes(void)
         mg_lane_free(x);
     mg_proxy_free(proxy);
     lua_close(L);
-    mg_timer_clear(&turn_limit);
     CHECK(mg_loop_close(&loop) == 0);
 }
 
@@ -125,7 +108,7 @@ static void waits_and_is_woken(void)
               "'woken ' .. coroutine.yield(); id = coroutine.yield(x) end");
     timer(1);
     CHECK(proxy->active == 1 && proxy->running == NULL);
-    UNTIL(proxy->active == 0);
+    TURN_UNTIL(proxy->active == 0);
     CHECK(seen("sleeps 1 woken 0"));
     no_lanes();
 }
@@ -137,7 +120,7 @@ static void two_at_once_have_two_lanes(void)
     timer(60);
     timer(1);
     CHECK(proxy->active == 2);
-    UNTIL(proxy->active == 0);
+    TURN_UNTIL(proxy->active == 0);
     CHECK(seen("1/1 60/1"));
     no_lanes();
 }
@@ -208,7 +191,7 @@ static void runs_no_other_than_its_own(void)
     timer(1);
     timer(2);
     CHECK(proxy->active == 1);
-    UNTIL(proxy->active == 0);
+    TURN_UNTIL(proxy->active == 0);
     luaL_dostring(L, "return seen[1]");
     CHECK(lua_tointeger(L, -1) == MG_EPHASE);
     no_lanes();
