@@ -29,4 +29,34 @@ function manifest.messages(notes)
   return table.concat(list, "\n")
 end
 
+--- Model, errors and warnings of `base` and then `text`; what is wrong with the latter as texts, with its own lines.
+function manifest.load_after(base, text)
+  local model, errors, warnings = manifest.load(base .. text)
+  local before = select(2, base:gsub("\n", ""))
+  local function texts(notes)
+    local list = {}
+    for _, note in ipairs(notes) do
+      if note.line > before then list[#list + 1] = ("%d: %s"):format(note.line - before, note.message) end
+    end
+    return list
+  end
+  return model, texts(errors), texts(warnings)
+end
+
+--- The routes of a listener, in order.
+function manifest.routes_at(model, listener)
+  local list = {}
+  for _, route in ipairs(model.routes) do
+    if route.listeners[1] == listener then list[#list + 1] = route end
+  end
+  return list
+end
+
+--- The addresses of a service's endpoints, with blanks between.
+function manifest.addresses(service)
+  local list = {}
+  for i, endpoint in ipairs(service.endpoints) do list[i] = endpoint.address end
+  return table.concat(list, " ")
+end
+
 return manifest

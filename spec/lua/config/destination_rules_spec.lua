@@ -71,7 +71,7 @@ end
 
 local SUBSETS = "subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]"
 
-local texts = manifest.messages
+local texts, addresses = manifest.messages, manifest.addresses
 
 local function load(...)
   return manifest.load(table.concat { BASE, ... })
@@ -81,12 +81,6 @@ local function loaded(...)
   local model, errors, warnings = load(...)
   assert.equal("", texts(errors))
   return model.services, texts(warnings), model
-end
-
-local function addresses(service)
-  local list = {}
-  for i, endpoint in ipairs(service.endpoints) do list[i] = endpoint.address end
-  return table.concat(list, " ")
 end
 
 local SHOP = "shop.default.svc.cluster.local:80"

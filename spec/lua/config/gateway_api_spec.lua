@@ -52,16 +52,7 @@ end
 local BACKEND = "backendRefs: [{name: web, port: 8080}]"
 
 -- Loads the base and `text`: the model, errors and warnings as texts; lines count from the beginning of `text`.
-local function load(text)
-  local model, errors, warnings = manifest.load(BASE .. text)
-  local before = select(2, BASE:gsub("\n", ""))
-  local function texts(notes)
-    local list = {}
-    for i, note in ipairs(notes) do list[i] = ("%d: %s"):format(note.line - before, note.message) end
-    return list
-  end
-  return model, texts(errors), texts(warnings)
-end
+local function load(text) return manifest.load_after(BASE, text) end
 
 local function loaded(text)
   local model, errors, warnings = load(text)

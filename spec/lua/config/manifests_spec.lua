@@ -1,6 +1,8 @@
 local manifests = require "moongate.config.manifests"
 local manifest = require "spec.support.manifest"
 
+local routes_at = manifest.routes_at
+
 local WALKTHROUGH = "examples/walkthrough"
 local ALL = { "00-ingress", "00-services", "00-workloads", "10-web-api-waypoint", "20-web-api-rbac",
   "30-web-api-gw-vs", "40-purchase-history-waypoint", "50-purchase-history-vs", "60-purchase-history-dr" }
@@ -66,14 +68,6 @@ local function by_name(list)
   local map = {}
   for _, item in ipairs(list) do map[item.name] = item end
   return map
-end
-
-local function routes_at(model, listener)
-  local list = {}
-  for _, route in ipairs(model.routes) do
-    if route.listeners[1] == listener then list[#list + 1] = route end
-  end
-  return list
 end
 
 local function use_of(route, name)

@@ -25,7 +25,7 @@ end
 
 local function entry(spec, name, namespace) return object("ServiceEntry", name or "ext", spec, namespace) end
 
-local texts = manifest.messages
+local texts, addresses = manifest.messages, manifest.addresses
 
 local function load(...)
   return manifest.load(table.concat { EDGE, ... })
@@ -37,12 +37,6 @@ local function target(...)
   assert.equal("", texts(errors))
   local backend = model.routes[1].backends[1]
   return model.services[backend.service], backend
-end
-
-local function addresses(service)
-  local list = {}
-  for i, endpoint in ipairs(service.endpoints) do list[i] = endpoint.address end
-  return table.concat(list, " ")
 end
 
 local function refused(...) return texts(select(2, load(...))) end

@@ -2,6 +2,8 @@ local fake = require "spec.support.fake_ctx"
 local manifest = require "spec.support.manifest"
 local router = require "moongate.router"
 
+local routes_at = manifest.routes_at
+
 -- Services a (subsets v1 and v2) and b of the namespace shop, a waypoint for them, a gateway in istio-system.
 local BASE = [[
 apiVersion: v1
@@ -58,32 +60,13 @@ local function virtual_service(name, spec, namespace)
   return (head .. "spec:\n%s\n---\n"):format(name, namespace or "shop", spec)
 end
 
--- Model, errors and warnings (texts with lines counted from the beginning of `text`).
-local function load(text)
-  local model, errors, warnings = manifest.load(BASE .. text)
-  local before = select(2, BASE:gsub("\n", ""))
-  local function texts(notes)
-    local list = {}
-    for _, note in ipairs(notes) do
-      if note.line > before then list[#list + 1] = ("%d: %s"):format(note.line - before, note.message) end
-    end
-    return list
-  end
-  return model, texts(errors), texts(warnings)
-end
+-- Loads the base and `text`: the model, errors and warnings as texts; lines count from the beginning of `text`.
+local function load(text) return manifest.load_after(BASE, text) end
 
 local function loaded(text)
   local model, errors, warnings = load(text)
   assert.same({}, errors)
   return model, warnings
-end
-
-local function routes_at(model, listener)
-  local list = {}
-  for _, route in ipairs(model.routes) do
-    if route.listeners[1] == listener then list[#list + 1] = route end
-  end
-  return list
 end
 
 -- The routes of a in the mesh, by the `http` of one VirtualService.
