@@ -28,7 +28,7 @@ ext_authz.schema = {
   { "url", type = "string", pattern = "^https?://[^/?#]+$", doc = 'In place of a service: "http://host:port".' },
   { "path_prefix", type = "string", default = "", doc = "Stands before the request's path." },
   { "timeout", type = "duration", min = 1, default = "5s", doc = "Time until the whole answer." },
-  settings.rules("rules", "Asks for requests that meet one of these (as rbac's); left out: for all."),
+  settings.rules("rules", "Asks for requests that meet one of these (as rbac's); left out: for all."), settings.port,
   names("request_headers", "Fields of the request that are sent too."),
   { "add_headers", type = "map", values = { type = "string" }, default = {}, doc = "Fields that are always sent." },
   { "body", type = "record", doc = "Sends the request's body too.", fields = {
@@ -62,7 +62,7 @@ function ext_authz.prepare(conf)
     help = "Requests that another service was asked about, by that service and the outcome." }
   local prepared = {
     make = check.maker(conf), take = answer.taker(conf), body = conf.body, fail_open = conf.fail_open,
-    matches = conf.rules and compile.rules(conf.rules, "first"), status_on_error = conf.status_on_error,
+    matches = conf.rules and compile.rules(conf.rules, "first", conf.port), status_on_error = conf.status_on_error,
     who = conf.service or conf.url, counts = {},
   }
   for _, outcome in ipairs { "allowed", "denied", "failed", "failed_open" } do

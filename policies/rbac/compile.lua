@@ -22,7 +22,8 @@ local LEAVES = {
 }
 
 -- The attributes that any test needs, in order of cost: their names joined as arguments, and code that sets them.
-local function values_of(entries)
+-- `port`: what stands for the listener's, or nil.
+local function values_of(entries, port)
   local needed, names, code = {}, { "headers" }, { "local req = ctx.req" }
   for _, entry in ipairs(entries) do
     for _, test in ipairs(entry.tests) do needed[test.attr] = true end
@@ -31,7 +32,7 @@ local function values_of(entries)
   for _, attribute in ipairs(attributes.list) do
     if needed[attribute[1]] then
       names[#names + 1] = attribute[1]
-      code[#code + 1] = ("local %s = %s"):format(attribute[1], attribute[2])
+      code[#code + 1] = ("local %s = %s"):format(attribute[1], attribute[1] == "port" and port or attribute[2])
     end
   end
   return table.concat(names, ", "), table.concat(code, "\n  ")
@@ -91,14 +92,15 @@ end
 
 --- A function(ctx) that gives the place in `rules` of one that matches, or nil.
 -- @param mode "first": any match will do; "least": the earliest one
-function compile.rules(rules, mode)
+-- @param port that rules on ports are about, in place of the listener's; or nil
+function compile.rules(rules, mode, port)
   local entries = {}
   for rank, given in ipairs(rules) do
     for _, tests in ipairs(rule.alternatives(given)) do entries[#entries + 1] = { tests = tests, rank = rank } end
     pause.here()
   end
   local list, after = groups.of(entries), nil
-  local arguments, values = values_of(entries)
+  local arguments, values = values_of(entries, port)
   for from = math.floor((#list - 1) / PART) * PART + 1, 1, -PART do
     after = part(list, from, mode, arguments, after)
   end

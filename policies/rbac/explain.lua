@@ -112,6 +112,11 @@ local function rule_failure(rule, ctx)
     or entries_failure(rule.to, ctx) or when_failure(rule, ctx)
 end
 
+-- The exchange as rules see it that are about another port than the listener's.
+local function with_port(ctx, port)
+  return setmetatable({ port = port }, { __index = function(_, name) return ctx[name] end })
+end
+
 -- ---- the whole policy ---------------------------------------------------------------------
 
 local function name_of(rule) return rule.id or "a rule without an id" end
@@ -135,6 +140,7 @@ end
 --- The lines about a request: the rule that decided first, then why others did not match.
 -- @param conf the policy's checked settings
 return function(conf, ctx)
+  if conf.port then ctx = with_port(ctx, conf.port) end
   local denied = found(conf.deny, ctx)
   if denied then return { { text = "denied by " .. name_of(denied), rule = denied.id, at = denied.at } } end
   local lines, allowed = {}, found(conf.allow, ctx)

@@ -33,6 +33,7 @@ rbac.schema = {
   { "dry_run", type = "record", doc = "Rules on trial: what they would do is noted and counted.", fields = {
     settings.rules("allow", "As allow."), settings.rules("deny", "As deny."),
   } },
+  settings.port,
 }
 
 local function first_mistake(rules, path)
@@ -59,9 +60,9 @@ function rbac.prepare(conf)
   if conf.deny then
     table.sort(conf.deny, shadow.by_id)
     for i, rule in ipairs(conf.deny) do prepared.details[i] = details(rule.id) end
-    prepared.deny = compile.rules(conf.deny, "least")
+    prepared.deny = compile.rules(conf.deny, "least", conf.port)
   end
-  prepared.allow = conf.allow and compile.rules(conf.allow, "first")
+  prepared.allow = conf.allow and compile.rules(conf.allow, "first", conf.port)
   prepared.nothing_allowed = details(nil)
   return prepared
 end

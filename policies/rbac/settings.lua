@@ -56,6 +56,10 @@ local MORE = {
 }
 for _, field in ipairs(MORE) do RULE[#RULE + 1] = field end
 
+--- The port that the rules of a policy are about.
+settings.port = { "port", type = "integer", min = 0, max = 65535,
+  doc = "Port that rules on ports are about, where it is not the one that the listener declares." }
+
 --- A list of rules, as a field of the policy's schema.
 function settings.rules(name, doc) return { name, type = "list", items = records(RULE), doc = doc } end
 

@@ -20,16 +20,16 @@ local function notes(ctx, name)
   return shared.metadata[name]
 end
 
-local function auditor(rules)
-  local find = compile.rules(rules, "first")
+local function auditor(rules, port)
+  local find = compile.rules(rules, "first", port)
   return function(ctx)
     if find(ctx) then notes(ctx, "envoy.common").access_log_hint = true end
   end
 end
 
-local function trial(action, rules, on_match, otherwise)
+local function trial(action, rules, port, on_match, otherwise)
   table.sort(rules, shadow.by_id)
-  local find = compile.rules(rules, "least")
+  local find = compile.rules(rules, "least", port)
   local prefix = ("istio_dry_run_%s_shadow_"):format(action)
   local result, policy = prefix .. "engine_result", prefix .. "effective_policy_id"
   local counters = { [on_match] = counted:with(action, on_match), [otherwise] = counted:with(action, otherwise) }
@@ -45,9 +45,9 @@ end
 --- A function(ctx) for the rules of `audit` and `dry_run`; nil where there are none.
 function shadow.new(conf)
   local list, dry_run = {}, conf.dry_run or {}
-  if conf.audit then list[1] = auditor(conf.audit) end
-  if dry_run.deny then list[#list + 1] = trial("deny", dry_run.deny, "denied", "allowed") end
-  if dry_run.allow then list[#list + 1] = trial("allow", dry_run.allow, "allowed", "denied") end
+  if conf.audit then list[1] = auditor(conf.audit, conf.port) end
+  if dry_run.deny then list[#list + 1] = trial("deny", dry_run.deny, conf.port, "denied", "allowed") end
+  if dry_run.allow then list[#list + 1] = trial("allow", dry_run.allow, conf.port, "allowed", "denied") end
   if #list == 0 then return nil end
   return function(ctx)
     for i = 1, #list do list[i](ctx) end

@@ -61,6 +61,14 @@ describe("policy ext_authz", function()
     assert.is_nil(sent[1].path)
   end)
 
+  it("asks for requests that its rules mean, by the port that is set", function()
+    local settings = { port = 8080, rules = { { ports = { 8080 } } } }
+    says(403)
+    assert.equal(403, ext_authz.request(conf(settings), fake.new { port = 80 }).status)
+    settings.port = 80
+    assert.is_nil(ext_authz.request(conf(settings), fake.new { port = 8080 }))
+  end)
+
   it("lets its answer change the request and add to the response", function()
     says(200, { { "x-user", "ada" }, { "x-user", "bob" }, { "x-other", "1" }, { "set-cookie", "a=1" },
       { "set-cookie", "b=2" }, { "content-length", "0" }, { "x-envoy-auth-headers-to-remove", "X-Secret, host" } })

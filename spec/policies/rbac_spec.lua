@@ -164,6 +164,22 @@ describe("policy rbac", function()
       assert.is_true(allowed({ ports = { "8080" } }, { port = 8080 }))
       assert.is_false(allowed({ not_ports = { "8080" } }, { port = 8080 }))
     end)
+    it("compare the port that is set in place of the listener's", function()
+      local rules = { { id = "r", ports = { 8080 } } }
+      for _, conf in ipairs { { deny = rules }, { allow = { { when = { { key = "destination.port",
+        not_values = { "8080" } } } } } } } do
+        local ctx = fake.new { port = 80 }
+        conf.port = 8080
+        assert.is_table(rbac.request(fake.conf(rbac, conf), ctx))
+        assert.matches("^denied", rbac.explain(fake.conf(rbac, conf), ctx)[1].text)
+        conf.port = 80
+        assert.is_nil(rbac.request(fake.conf(rbac, conf), fake.new { port = 8080 }))
+      end
+      local ctx = fake.new { port = 80 }
+      rbac.request(fake.conf(rbac, { port = 8080, audit = rules, dry_run = { deny = rules } }), ctx)
+      assert.equal("denied", ctx.shared.metadata["envoy.filters.http.rbac"].istio_dry_run_deny_shadow_engine_result)
+      assert.is_true(ctx.shared.metadata["envoy.common"].access_log_hint)
+    end)
     it("compare methods with case", function()
       assert.is_false(allowed({ methods = { "get" } }, { method = "GET" }))
       assert.is_true(allowed({ methods = { "P*" } }, { method = "PATCH" }))

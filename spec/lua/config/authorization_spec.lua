@@ -121,6 +121,29 @@ describe("AuthorizationPolicies", function()
     assert.matches("spec.selector: does not count for shop.prod.svc.cluster.local: its waypoint", warnings[1].message)
   end)
 
+  it("are about the workload's port, and at a waypoint about the service's", function()
+    local deny = policy("{action: DENY, rules: [{to: [{operation: {ports: ['8080']}}]}]}")
+    local there = policy("{targetRefs: [{kind: Service, name: shop}], action: DENY, "
+      .. "rules: [{when: [{key: destination.port, values: ['8080']}]}]}")
+    local pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: shop-1, namespace: prod, labels: {app: shop}}\n"
+      .. "spec: {containers: [{ports: [{name: web, containerPort: 8080}]}]}\nstatus: {podIP: 10.0.0.7}\n---\n"
+    local function denies(target, text, labels)
+      local whole = MESH:gsub("port: 80}", "port: 80" .. target .. "}") .. text
+      local model, errors = load(whole, labels)
+      assert.same({}, errors)
+      for _, use in ipairs(model.routes[1].policies) do
+        if use.name == "rbac" then
+          return rbac.request(rbac.prepare(use.conf), fake.new { port = model.listeners[1].port }) ~= nil, use.conf.port
+        end
+      end
+    end
+    assert.same({ true, 8080 }, { denies(", targetPort: 8080", deny) })
+    assert.same({ true, 8080 }, { denies(", targetPort: web", pod .. deny) })
+    assert.same({ false, nil }, { denies("", deny) })
+    assert.same({ false, nil }, { denies(", targetPort: 80", deny) })
+    assert.same({ false, nil }, { denies(", targetPort: 8080", WAYPOINT .. there, "istio.io/use-waypoint: way") })
+  end)
+
   it("take the settings of the mesh", function()
     local conf, warnings, model = guard(mesh.config("rootNamespace: root\nenableTracing: true\n"
       .. "pathNormalization: {normalization: MERGE_SLASHES}\n")

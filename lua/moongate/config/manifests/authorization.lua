@@ -14,6 +14,7 @@ local KINDS = { "security.istio.io/AuthorizationPolicy", "security.istio.io/Requ
 local DRY_RUN = "istio.io/dry-run" -- annotation
 local GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name" -- label of a Gateway's pods
 local WAYPOINT = "istio-waypoint"
+local ANY = "any port"
 local LIST_OF = { ALLOW = "allow", DENY = "deny", AUDIT = "audit" }
 
 -- What Go's ParseBool takes.
@@ -162,8 +163,9 @@ end
 
 -- CUSTOM is asked first.  An ALLOW policy without rules gives an empty list, which allows nothing; no ALLOW policy
 -- gives no list.
-local function uses_of(self, found, origins)
-  local conf, uses, asking, asked, believing, first = {}, {}, {}, {}, {}, nil
+-- `port` is what rules on ports are about, where the listener's is another.
+local function uses_of(self, found, origins, port)
+  local conf, uses, asking, asked, believing, first = { port = port }, {}, {}, {}, {}, nil
   for _, policy in ipairs(in_order(self, found)) do
     if policy.kind == "RequestAuthentication" then
       self.used[policy] = true
@@ -176,7 +178,7 @@ local function uses_of(self, found, origins)
       add_rules(self, list_for(conf, policy), policy, origins)
     end
   end
-  if asking[1] then uses[1] = custom.use(asking, asked, self.mesh.providers, self.backends) end
+  if asking[1] then uses[1] = custom.use(asking, asked, self.mesh.providers, self.backends, port) end
   uses[#uses + 1] = request_authentication.use(believing, self.backends)
   if first then uses[#uses + 1] = { name = "rbac", conf = conf, at = first:place { "spec" } } end
   return uses[1] and uses
@@ -185,15 +187,16 @@ end
 --- The uses of policies that guard these workloads, in order, or nil when none counts for them. It is one and the same
 -- list each time that it is asked for the same workloads: thousands of routes share what thousands of policies say.
 -- `origins[use.conf.allow[i]]` gives { policy, rule index } for the messages about that rule.
-function authorization:guard(guarded, origins)
-  local uses = self.guards[guarded]
-  if uses == nil then
+-- @param port where the workloads take what is guarded; nil: at the listener's
+function authorization:guard(guarded, origins, port)
+  self.guards[guarded] = self.guards[guarded] or {}
+  local known = self.guards[guarded]
+  if known[port or ANY] == nil then
     local found = {}
     for _, workload in ipairs(guarded) do add_workload(self, workload, found) end
-    uses = uses_of(self, found, origins) or false
-    self.guards[guarded] = uses
+    known[port or ANY] = uses_of(self, found, origins, port) or false
   end
-  return uses or nil
+  return known[port or ANY] or nil
 end
 
 --- Puts what guard() gave before the other uses of a list.
@@ -212,9 +215,15 @@ local function warn_of_selectors(self, service)
   end
 end
 
---- The same for the mesh listener of a service: its workloads' policies, or those of its waypoint. One of the old form
--- takes both.
-function authorization:guard_service(service, origins)
+-- What rules on ports are about: a waypoint is asked for the service's port, a workload for its own (Istio:
+-- Operation.ports).
+local function port_of(service, port)
+  return service.waypoint and port.number or port.behind or port.number
+end
+
+--- The same for a port of a service: its workloads' policies, or those of its waypoint. One of the old form takes both.
+-- @param listener_port where it is asked for
+function authorization:guard_service(service, port, origins, listener_port)
   local waypoint = service.waypoint
   local found = {}
   if waypoint then add_waypoint(self, waypoint, service, found) end
@@ -223,7 +232,8 @@ function authorization:guard_service(service, origins)
   else
     warn_of_selectors(self, service)
   end
-  return uses_of(self, found, origins)
+  local number = port_of(service, port)
+  return uses_of(self, found, origins, number ~= listener_port and number or nil)
 end
 
 --- Warns of every policy that guards nothing here.

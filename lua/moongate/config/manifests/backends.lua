@@ -10,8 +10,8 @@ backends.__index = backends
 
 --- @param store all objects; @param by_name services by full name; @param port_offset added to ports that we bind
 -- @param backend_tls of gateway_api/backend_tls.lua; @param peers of peer_authentication.lua
--- Before the first call, `rules` is to be set (of destination_rules.new()), and `guard`, a function(service) that gives
--- the uses of policies that guard it.
+-- Before the first call, `rules` is to be set (of destination_rules.new()), and `guard`, a function(service, port,
+-- listener_port) that gives the uses of policies that guard it.
 function backends.new(store, by_name, port_offset, backend_tls, peers)
   return setmetatable({ store = store, by_name = by_name, port_offset = port_offset or 0, services = {}, known = {},
     hops = {}, backend_tls = backend_tls, peers = peers }, backends)
@@ -155,7 +155,7 @@ function backends:resolve(object, path, destination, from)
   if inside then return self:direct(service, port, nil, subset) end
   if hops then return self:through_mesh(service, port, from.identity), nil, self:on_the_way(service, subset) end
   local name = self:direct(service, port, nil, subset, client)
-  return name, subset, self.guard(service)
+  return name, subset, self.guard(service, port, from.port)
 end
 
 return backends

@@ -68,11 +68,12 @@ end
 --- The use of a policy that asks the provider, or that refuses everything when it cannot be asked.
 -- @param policies those with the action CUSTOM that count at one place, at least one
 -- @param converted the rules of all of them, as policy rbac has them
-function custom.use(policies, converted, providers, backends)
+-- @param port that they are about, where the listener's is another, or nil
+function custom.use(policies, converted, providers, backends, port)
   local conf, why = settings_of(policies, providers, backends)
   local at = policies[1]:place { "spec" }
   if conf then
-    conf.rules = converted
+    conf.rules, conf.port = converted, port
     return { name = "ext_authz", conf = conf, at = at }
   end
   for _, policy in ipairs(policies) do

@@ -114,6 +114,18 @@ local function from_instances(into, port, pods)
   end
 end
 
+--- The number that a port has at the workloads behind a service; where they differ, the first one's.
+-- @param port as for endpoints.of()
+function endpoints.number_behind(workloads_behind, port)
+  for _, workload in ipairs(workloads_behind) do
+    for _, instance in ipairs(workload.instances) do
+      local number = number_at(instance, port)
+      if number then return number end
+    end
+  end
+  return tonumber(port.target) or port.number
+end
+
 --- Endpoints of a port of a service { fqdn, behind = workloads, pods }.
 -- @param port { number, name, target = targetPort or nil }
 function endpoints.of(sources, service, port, all)

@@ -60,7 +60,9 @@ local function gather(objects, options)
     context.peers)
   context.backends.rules = destination_rules.new(context.store)
   context.authorization = authorization.new(context.store, context.workloads, context.backends)
-  function context.backends.guard(service) return context.authorization:guard_service(service, context.origins) end
+  function context.backends.guard(service, port, listener_port)
+    return context.authorization:guard_service(service, port, context.origins, listener_port)
+  end
   context.backends.hops = subset_hops.find(context)
   return context
 end

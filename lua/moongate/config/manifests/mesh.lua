@@ -119,7 +119,7 @@ local function add_port(context, service, port)
   end, virtual_services.default_retries)
   add_consumers(context, service, port, listener, routes)
   for _, route in ipairs(routes_of(context, service, port, identity)) do routes[#routes + 1] = route end
-  local guard = context.authorization:guard_service(service, context.origins)
+  local guard = context.authorization:guard_service(service, port, context.origins, port.number)
   local count = telemetry.use(context, service)
   if (count or guard) and not virtual_services.takes_all(routes[#routes]) then
     routes[#routes + 1] = no_route(listener.at)

@@ -78,7 +78,7 @@ local function add_port(entry, service, i, port)
   local usable, protocol = is_usable(port)
   local list, why = endpoints_of(entry, service, port)
   local made = { number = port.number, name = port.name, index = i, endpoints = list or {}, unroutable = why,
-    speaks_tls = SPEAKS_TLS[protocol] }
+    behind = port.targetPort, speaks_tls = SPEAKS_TLS[protocol] }
   if usable then
     table.insert(service.ports, made)
   else

@@ -46,29 +46,32 @@ local function describe(sources, object, all)
   }
   local host = external_host(object)
   if host then service.host = host end -- what TLS names it
+  local function as_asked(port) return { number = port.port, name = port.name, target = port.targetPort } end
   local function endpoints_at(port)
     if host then
       return { { address = endpoints.join(host, port.port), labels = {},
         at = object:place { "spec", "externalName" } } }
     end
-    return endpoints.of(sources, service, { number = port.port, name = port.name, target = port.targetPort }, all)
+    return endpoints.of(sources, service, as_asked(port), all)
   end
   for i, port in ipairs(spec.ports or {}) do
     local http, protocol = is_http(port)
+    local made = { number = port.port, name = port.name, index = i, endpoints = endpoints_at(port),
+      behind = endpoints.number_behind(service.behind, as_asked(port)) }
     if http then
-      service.ports[#service.ports + 1] = { number = port.port, name = port.name, index = i,
-        endpoints = endpoints_at(port) }
+      service.ports[#service.ports + 1] = made
     else
       object:warn({ "spec", "ports", i }, ("%s is not served: only HTTP is"):format(protocol))
-      service.others[#service.others + 1] = { number = port.port, name = port.name, index = i, unserved = protocol,
-        speaks_tls = SPEAKS_TLS[protocol:lower()] or false, endpoints = endpoints_at(port) }
+      made.unserved, made.speaks_tls = protocol, SPEAKS_TLS[protocol:lower()] or false
+      service.others[#service.others + 1] = made
     end
   end
   for _, workload in ipairs(service.behind) do workload.object:attach("service " .. service.fqdn) end
   return service
 end
 
---- Every Service: { object, fqdn, address, behind = workloads, ports = { { number, name, endpoints } },
+--- Every Service: { object, fqdn, address, behind = workloads,
+-- ports = { { number, name, behind = its number at the workloads, endpoints } },
 -- pods = { { endpoint, host, workload } }, others = the ports that speak no HTTP, with unserved = what they speak and
 -- speaks_tls }.
 -- @return array in order of appearance, and the same by full name

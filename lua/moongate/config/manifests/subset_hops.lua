@@ -33,7 +33,8 @@ local function note(hops, context, object, destination)
   if not destination.subset then return end
   local host = names.expand(destination.host, object.namespace)
   local service = service_entries.find(context.services_by_name, host, object.namespace)
-  if service and service.address and not is_inside(object, service) and context.backends.guard(service) then
+  if service and service.address and service.ports[1] and not is_inside(object, service)
+    and context.backends.guard(service, service.ports[1]) then
     hops[service] = hops[service] or {}
     hops[service][destination.subset] = true
   end

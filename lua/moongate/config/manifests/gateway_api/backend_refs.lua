@@ -102,9 +102,10 @@ function backend_refs.service(context, route, path, ref, otherwise)
   end
   local guard
   if context.mesh_service then
-    guard = service ~= context.mesh_service and context.authorization:guard_service(service, context.origins) or nil
+    guard = service ~= context.mesh_service and context.authorization:guard_service(service, port, context.origins)
+      or nil
   else
-    guard = context.authorization:guard(service.behind, context.origins)
+    guard = context.authorization:guard(service.behind, context.origins, port.behind or port.number)
   end
   local name = context.backends:direct(service, port, context.client_pair, nil, context.client)
   return name, guard
