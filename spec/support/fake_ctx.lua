@@ -108,6 +108,9 @@ local defaults = {
   upgrade = false,
 }
 
+local OF_MESSAGES = { method = true, path = true, query = true, authority = true, headers = true, body = true,
+  status = true, response_headers = true, response_body = true, shared = true }
+
 --- An exchange; every field of ctx that `given` names is taken as it is.
 function fake.new(given)
   given = given or {}
@@ -115,7 +118,7 @@ function fake.new(given)
     __index = function(ctx, name) return name == "shared" and ctx._s.shared or ctx_methods[name] end })
   for name, value in pairs(defaults) do ctx[name] = value end
   for name, value in pairs(given) do
-    if name ~= "shared" then ctx[name] = value end
+    if not OF_MESSAGES[name] then ctx[name] = value end
   end
   ctx.listener = given.listener or { name = "web", port = ctx.port }
   ctx.peer = given.peer or { address = "127.0.0.1", port = 40000, tls = false }
