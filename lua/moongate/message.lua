@@ -93,11 +93,17 @@ function res_methods:body()
   return text(span[0])
 end
 
+--- Whether the response to an exchange's method with its status has a body (RFC 9112, section 6.3).
+function message.has_body(x)
+  return x.method_id ~= C.MG_METHOD_HEAD and x.status ~= 204 and x.status ~= 304 and x.status ~= 101
+end
+
 local function res_index(self, key)
   if key == "status" then
     local x = res_of[self].x
     return (x.gone and not x.response_started) and 0 or x.status
   end
+  if key == "has_body" then return message.has_body(res_of[self].x) end
   if key == "headers" or key == "trailers" then return res_of[self][key] end
   return res_methods[key]
 end

@@ -67,11 +67,6 @@ local function stream_response(ctx, body)
   return rc
 end
 
---- Whether a response with this exchange's status has a body.
-function reply.has_body(x)
-  return x.method_id ~= C.MG_METHOD_HEAD and x.status ~= 204 and x.status ~= 304 and x.status ~= 101
-end
-
 --- Sends the response through the policies of `body` (see moongate.chain), which wait for it.
 -- @return MG_OK, or what went wrong
 function reply.with_body(ctx, body)

@@ -6,6 +6,7 @@ local context = require "moongate.ctx"
 local cost = require "moongate.cost"
 local failure = require "moongate.failure"
 local forward = require "moongate.forward"
+local message = require "moongate.message"
 local reply = require "moongate.reply"
 local timer = require "moongate.timer"
 local wait = require "moongate.wait"
@@ -14,7 +15,7 @@ local C, span = abi.C, abi.span
 local yield, xpcall = coroutine.yield, xpcall
 local OK, AGAIN, EGONE, ELIMIT = C.MG_OK, C.MG_AGAIN, C.MG_EGONE, C.MG_ELIMIT
 local GONE = wait.GONE
-local await, has_body, sign = reply.await, reply.has_body, reply.sign
+local await, has_body, sign = reply.await, message.has_body, reply.sign
 
 local runtime = {}
 

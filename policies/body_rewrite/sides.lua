@@ -68,10 +68,6 @@ function sides.begin_request(conf, ctx)
   ctx.own.job = made
 end
 
-local function has_body(ctx, status)
-  return ctx.req.method ~= "HEAD" and status ~= 204 and status ~= 304 and status ~= 101
-end
-
 -- An answer to HEAD, and one that says that nothing has changed, speak of the body that GET would get.  The second has
 -- no Content-Type; that it is about a body of ours shows in the tag that the client knows.
 local function is_ours(ctx)
@@ -106,7 +102,7 @@ function sides.begin_response(conf, ctx)
     return
   end
   change_head(headers)
-  if has_body(ctx, status) then ctx.own.job = made else job.close(made) end
+  if ctx.res.has_body then ctx.own.job = made else job.close(made) end
 end
 
 return sides

@@ -134,8 +134,7 @@ end
 -- Whether the message has a body that comes in pieces.
 local function has_body(ctx, side)
   if side == "request" then return ctx.req.has_body end
-  local status = ctx.res.status
-  return not ctx.local_reply and ctx.req.method ~= "HEAD" and status ~= 204 and status ~= 304 and status ~= 101
+  return not ctx.local_reply and ctx.res.has_body
 end
 
 --- Runs a script's function for one message of a request; returns its answer, if it gave one.

@@ -13,7 +13,8 @@ describe("messages", function()
       return {
         listeners = { web = { address = "127.0.0.1:$web" } },
         services = { up = { endpoints = { { address = "$up" } } } },
-        routes = { { hosts = { "a", "a.test" }, backends = { { service = "up" } } } },
+        routes = { { hosts = { "a", "a.test" }, backends = { { service = "up" } }, policies = { { "lua",
+          response = "ctx.res.headers['x-has-body'] = tostring(ctx.res.has_body)" } } } },
       }]] }
   end)
 
@@ -103,9 +104,10 @@ describe("messages", function()
     answering "HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n"
     local conn = connect()
     local response = assert(http.send(conn, { method = "HEAD" }))
-    assert.equal("1234", response.headers["content-length"])
+    assert.same({ "1234", "false" }, { response.headers["content-length"], response.headers["x-has-body"] })
     answering { body = "next" }
-    assert.equal("next", assert(http.send(conn, {})).body)
+    response = assert(http.send(conn, {}))
+    assert.same({ "next", "true" }, { response.body, response.headers["x-has-body"] })
     conn:close()
   end)
 
@@ -118,7 +120,7 @@ describe("messages", function()
     assert.is_nil(response.headers["transfer-encoding"])
     answering 'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\nContent-Length: 77\r\n\r\n'
     response = assert(http.send(conn, {}))
-    assert.equal(304, response.status)
+    assert.same({ 304, "false" }, { response.status, response.headers["x-has-body"] })
     assert.equal('"x"', response.headers.etag)
     answering { body = "next" }
     assert.equal("next", assert(http.send(conn, {})).body)

@@ -131,7 +131,10 @@ function fake.new(given)
   }, { __index = request_methods })
   ctx.res = setmetatable({
     status = given.status or 0, headers = fake.headers(given.response_headers), bytes = given.response_body,
-  }, { __index = response_methods })
+  }, { __index = function(res, name)
+    if name ~= "has_body" then return response_methods[name] end
+    return ctx.req.method ~= "HEAD" and res.status ~= 204 and res.status ~= 304 and res.status ~= 101
+  end })
   return ctx
 end
 

@@ -104,6 +104,7 @@ function req:body() end
 --- The response.
 ---@class moongate.Response
 ---@field status integer Its status; 0 while there is none. May be assigned, until its head is out.
+---@field has_body boolean Whether one of this status, to this request, has (or may have) a body.
 ---@field headers moongate.Headers Its fields.
 ---@field trailers moongate.Headers Those behind its body, once that was read.
 local res = {}

@@ -306,6 +306,14 @@ items:
     end)
   end)
 
+  it("refuses plain texts in a list, however many, once", function()
+    with_more("apiVersion: v1\nkind: List\nitems:\n- {}\n" .. ("- text\n"):rep(40000), function(path, _, errors)
+      assert.same({ "4: apiVersion: expected a Kubernetes object with apiVersion and kind",
+        "5: items[1]: expected a Kubernetes object, found a string, and so are 39999 more of the list" },
+        lines(errors, path))
+    end)
+  end)
+
   it("refuses an object that stands twice, also in a list, and names the first", function()
     with_more("apiVersion: v1\nkind: List\nitems:\n"
       .. ("- {apiVersion: v1, kind: ServiceAccount, metadata: {name: twice}}\n"):rep(2), function(path, _, errors)

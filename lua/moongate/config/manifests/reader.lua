@@ -87,6 +87,13 @@ end
 
 local add_object
 
+-- Where a plain text or the like stands is known by counting from the start of its list, so that is done once a list.
+local function refuse_plain(obj, items, plain)
+  local more = #plain > 1 and (", and so are %d more of the list"):format(#plain - 1) or ""
+  obj:refuse({ "items", plain[1] }, ("expected a Kubernetes object, found a %s%s"):format(
+    items[plain[1]] == yaml.null and "null" or type(items[plain[1]]), more))
+end
+
 -- v1 List, and the lists by kind that an API server answers with (HTTPRouteList, ...).
 local function add_list(objects, obj, raw)
   if type(raw.apiVersion) ~= "string" then obj:refuse({}, "'apiVersion' is missing; expected a string") end
@@ -97,12 +104,16 @@ local function add_list(objects, obj, raw)
   end
   if not yaml.is_list(raw.items) then return obj:refuse({ "items" }, "expected the list of objects") end
   local _, list = yaml.line_of(obj.marks, obj.mark, { "items" })
-  local marks = yaml.items(obj.marks, list)
+  local marks, plain = yaml.items(obj.marks, list), {}
   for i, item in ipairs(raw.items) do
-    local line = marks[i] > 0 and yaml.line(obj.marks, marks[i]) or obj:line_of { "items", i }
-    add_object(objects, object.new { file = obj.file, line = line, marks = obj.marks, mark = marks[i],
-      nulls = obj.nulls, notes = obj.notes }, item)
+    if marks[i] > 0 then
+      add_object(objects, object.new { file = obj.file, line = yaml.line(obj.marks, marks[i]), marks = obj.marks,
+        mark = marks[i], nulls = obj.nulls, notes = obj.notes }, item)
+    else
+      plain[#plain + 1] = i
+    end
   end
+  if plain[1] then refuse_plain(obj, raw.items, plain) end
 end
 
 function add_object(objects, obj, raw)
