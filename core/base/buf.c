@@ -5,7 +5,7 @@
 
 enum { SMALLEST = 256 };
 
-/* Copies the bytes to a larger piece rather than realloc(): what was consumed is left behind. */
+/* Where bytes were consumed they are left behind; else realloc() may do without copying the rest. */
 static void grow(struct mg_buf *b, size_t need)
 {
     size_t len = mg_buf_len(b);
@@ -17,12 +17,13 @@ static void grow(struct mg_buf *b, size_t need)
             mg_err_no_memory();
         cap *= 2;
     }
-    data = malloc(cap);
+    data = b->start == 0 ? realloc(b->data, cap) : malloc(cap);
     if (data == NULL)
         mg_err_no_memory();
-    if (b->data != NULL)
+    if (b->start > 0) {
         memcpy(data, b->data + b->start, len);
-    free(b->data);
+        free(b->data);
+    }
     *b = (struct mg_buf){.data = data, .start = 0, .end = len, .cap = cap};
 }
 

@@ -30,6 +30,11 @@ char *mg_buf_reserve(struct mg_buf *b, size_t len);
 void mg_buf_commit(struct mg_buf *b, size_t len);
 /* Takes the first `len` bytes (at most mg_buf_len()) away. */
 void mg_buf_consume(struct mg_buf *b, size_t len);
+/* Takes away what stands behind the first `len` bytes (at most mg_buf_len()). */
+static inline void mg_buf_truncate(struct mg_buf *b, size_t len)
+{
+    b->end = b->start + len;
+}
 /* Empty again, and without memory. */
 void mg_buf_free(struct mg_buf *b);
 #endif

@@ -12,6 +12,7 @@
 #include "http/parse.h"
 #include "net/tls.h"
 #include "script/budget.h"
+#include "script/image.h"
 #include "script/rehearsal.h"
 #include "script/yaml.h"
 #include "luajit.h"
@@ -278,6 +279,7 @@ lua_State *mg_vm_new(void)
     preload(L, "cjson", luaopen_cjson);
     preload(L, "cjson.safe", luaopen_cjson_safe);
     preload(L, "moongate.yaml_events", luaopen_moongate_yaml);
+    preload(L, "moongate.image_codec", luaopen_moongate_image);
     preload(L, "moongate.source", open_source);
     preload(L, "moongate.bounds", luaopen_moongate_bounds);
     preload(L, "moongate.rehearsal_core", luaopen_moongate_rehearsal);

@@ -1,3 +1,4 @@
+require "spec.support.native"
 local cli = require "moongate.cli"
 local json = require "moongate.json"
 local summary = require "moongate.model.summary"

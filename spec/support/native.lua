@@ -23,6 +23,8 @@ end
 local MODULES = {
   ["moongate.yaml_events"] = { sources = "core/script/yaml.c core/script/yaml_marks.c "
     .. "core/script/yaml_scalar.c core/script/yaml_table.c", libs = "-lyaml -lm", opener = "luaopen_moongate_yaml" },
+  ["moongate.image_codec"] = { sources = "core/script/image.c core/script/image_read.c core/base/buf.c core/base/err.c",
+    libs = "", opener = "luaopen_moongate_image" },
 }
 
 local COMMAND = "%s -D_GNU_SOURCE -O1 -fPIC -shared -Icore $(pkg-config --cflags luajit) -o %s %s %s"

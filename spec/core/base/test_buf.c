@@ -69,5 +69,18 @@ static void a_reserve_that_is_not_committed_adds_nothing(void)
     mg_buf_free(&b);
 }
 
+static void what_stands_behind_is_taken_away(void)
+{
+    struct mg_buf b = {0};
+
+    mg_buf_append(&b, "hello", 5);
+    mg_buf_consume(&b, 1);
+    mg_buf_truncate(&b, 2);
+    mg_buf_append(&b, "m", 1);
+    CHECK_STR(mg_str_of(mg_buf_bytes(&b), mg_buf_len(&b)), "elm");
+    mg_buf_free(&b);
+}
+
 TEST_MAIN(TEST(bytes_come_out_as_they_went_in), TEST(an_empty_one_holds_no_memory),
-          TEST(a_steady_queue_does_not_grow), TEST(a_reserve_that_is_not_committed_adds_nothing))
+          TEST(a_steady_queue_does_not_grow), TEST(a_reserve_that_is_not_committed_adds_nothing),
+          TEST(what_stands_behind_is_taken_away))

@@ -82,6 +82,7 @@ static void test_what_is_built_in(void)
 {
     CHECK(run("return require('cjson.safe').encode { 1 }") && lua_isstring(L, -1));
     CHECK(run("return require('cjson') ~= nil and require('moongate.yaml_events') ~= nil"));
+    CHECK(run("return require('moongate.image_codec').encode {}") && lua_isstring(L, -1));
     for (const char *const *name =
              (const char *const[]){"moongate", "luajit", "libuv", "llhttp", "tls", NULL};
          *name != NULL; name++) {

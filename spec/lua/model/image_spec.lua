@@ -52,9 +52,48 @@ describe("the image of a model", function()
     assert.equal("below.1: expected data, got a table that it stands in", why(loop))
   end)
 
+  it("keeps whatever is data, and refuses it when it is cut", function()
+    math.randomseed(7)
+    local texts = { "name", "routes", "", "a\0b", ("long"):rep(100) }
+    local whole -- tables that are, to be shared
+    local function value(depth)
+      local kind = math.random(7)
+      if kind == 1 then return texts[math.random(#texts)] end
+      if kind == 2 then return math.random(300) - 100 end
+      if kind == 3 then return math.random() * 2 ^ math.random(100) end
+      if kind == 4 then return math.random(2) == 1 end
+      if kind == 5 then return json.null end
+      if kind == 6 and #whole > 0 then return whole[math.random(#whole)] end
+      local t = {}
+      if depth == 0 then return t end
+      for i = 1, math.random(0, 6) do t[i] = value(depth - 1) end
+      for _ = 1, math.random(0, 6) do
+        t[math.random(2) == 1 and texts[math.random(#texts)] or math.random(20)] = value(depth - 1)
+      end
+      whole[#whole + 1] = t
+      return t
+    end
+    local function tables(t, seen)
+      if type(t) ~= "table" or seen[t] then return 0 end
+      seen[t] = true
+      local n = 1
+      for _, v in pairs(t) do n = n + tables(v, seen) end
+      return n
+    end
+    for _ = 1, 100 do
+      whole = {}
+      local model = { value(4), value(3) }
+      local read = through(model)
+      assert.same(model, read)
+      assert.equal(tables(model, {}), tables(read, {}))
+      local bytes = image.encode(model)
+      assert.is_false((pcall(image.decode, bytes:sub(1, math.random(#bytes) - 1))))
+    end
+  end)
+
   it("is read in as many pieces as there is need for", function()
     local routes = {}
-    for i = 1, 1000 do routes[i] = { name = "route-" .. i } end
+    for i = 1, 1500 do routes[i] = { name = "route-" .. i } end
     local bytes, pieces, model = assert(image.encode(routes)), 0, nil
     local work = coroutine.create(function() model = image.decode(bytes) end)
     fake_abi.monotonic_ns = 1
@@ -63,7 +102,7 @@ describe("the image of a model", function()
       assert(pause.piece(work, 0))
     until coroutine.status(work) == "dead"
     assert.same(routes, model)
-    assert.is_true(pieces > 70, tostring(pieces)) -- one for 64 texts or 16 tables
+    assert.is_true(pieces > 70, tostring(pieces)) -- one for 64 texts, tables or values
     pause.here() -- nothing runs in pieces
   end)
 end)
