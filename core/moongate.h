@@ -97,6 +97,7 @@ typedef struct mg_exchange {
     bool expired;          /* the time of mg_set_deadline() is over */
     bool response_started; /* response head has been handed to the wire */
     bool timed;            /* mg_time_lane() was called */
+    bool running;          /* its lane is the one that runs */
     uint16_t status;       /* of the response (upstream's or local), 0 before */
     uint32_t attempts;     /* upstream tries so far */
     uint64_t start_ns;     /* monotonic clock, first byte of the request */

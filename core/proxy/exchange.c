@@ -265,7 +265,7 @@ int mg_exchange_send(struct mg_x *x, mg_str bytes)
     struct mg_stream *up = x->up.stream;
     int rc;
 
-    if (x->proxy->running != x || is_answered(x))
+    if (!x->pub.running || is_answered(x))
         return MG_EPHASE;
     if (x->broken != 0 || up == NULL)
         return x->broken != 0 ? x->broken : MG_EPHASE;
@@ -279,7 +279,7 @@ int mg_exchange_send_end(struct mg_x *x)
 {
     struct mg_stream *up = x->up.stream;
 
-    if (x->proxy->running != x || is_answered(x) || up == NULL)
+    if (!x->pub.running || is_answered(x) || up == NULL)
         return MG_EPHASE;
     x->body_in.done = true;
     return up->ops->send_end(up, NULL);

@@ -48,7 +48,6 @@ struct mg_proxy {
     struct mg_listener_budget budget; /* of their connections */
     struct mg_overload overload;
     struct mg_x *spare;     /* exchanges not in use, linked by `next` */
-    struct mg_x *running;   /* whose lane runs now; set by script/lane.c */
     uint32_t active, conns; /* exchanges in progress, downstream connections */
     uint32_t background;    /* of the exchanges: those without a request */
     uint32_t checks;        /* struct mg_check under way */

@@ -156,7 +156,7 @@ int mg_exchange_reply(struct mg_x *x, bool stream)
 {
     if (x->pub.gone || x->down == NULL)
         return MG_EGONE;
-    if (x->proxy->running != x || !x->responded || x->pub.response_started)
+    if (!x->pub.running || !x->responded || x->pub.response_started)
         return MG_EPHASE;
     if (x->broken != 0)
         return x->broken;
@@ -179,7 +179,7 @@ int mg_exchange_reply_send(struct mg_x *x, mg_str bytes)
 
     if (x->down == NULL)
         return MG_EGONE;
-    if (x->proxy->running != x)
+    if (!x->pub.running)
         return MG_EPHASE;
     rc = x->down->ops->send_body(x->down, bytes);
     if (rc < 0)
@@ -191,7 +191,7 @@ int mg_exchange_reply_end(struct mg_x *x)
 {
     if (x->down == NULL)
         return MG_EGONE;
-    if (x->proxy->running != x)
+    if (!x->pub.running)
         return MG_EPHASE;
     if (x->down->ops->send_end(x->down, x->body_out.trailers) < 0)
         return reply_lost(x);

@@ -34,7 +34,7 @@ int mg_exchange_await(struct mg_x *x, enum mg_wait what)
 /* Why a wait cannot be begun any more, or MG_OK. */
 int mg_exchange_over(const struct mg_x *x)
 {
-    if (x->proxy->running != x)
+    if (!x->pub.running)
         return MG_EPHASE;
     if (x->pub.gone)
         return MG_EGONE;
@@ -209,7 +209,7 @@ void mg_exchange_settle(struct mg_x *x)
 
 int mg_exchange_may_wait(struct mg_x *x)
 {
-    if (x->proxy->running != x)
+    if (!x->pub.running)
         return MG_EPHASE;
     if (!x->settled)
         return x->pub.gone ? MG_EGONE : MG_OK;

@@ -80,6 +80,7 @@ static void died(struct mg_x *x)
         mg_exchange_respond(x, 500, MG_STR("Internal Server Error"));
         mg_exchange_reply(x, false);
     }
+    x->pub.running = false;
     mg_exchange_finish(x);
 }
 
@@ -89,12 +90,21 @@ static bool is_through(lua_State *L, const struct mg_x *x)
     return lua_gettop(L) == 1 && lua_islightuserdata(L, 1) && lua_touserdata(L, 1) == x;
 }
 
+static void pause_lane(struct mg_x *x)
+{
+    x->pub.running = false;
+    if (x->pub.timed) {
+        x->paused_ns = mg_clock_ns();
+        x->paused_given = mg_budget_given();
+    }
+}
+
 static void resume(struct mg_x *x, int nargs)
 {
     lua_State *L = x->lane->L;
     int rc;
 
-    x->proxy->running = x;
+    x->pub.running = true;
     mg_budget_turn++;
     rc = lua_resume(L, nargs);
     mg_budget_turn++;
@@ -102,16 +112,15 @@ static void resume(struct mg_x *x, int nargs)
     if (rc != LUA_YIELD) {
         died(x);
     } else if (is_through(L, x)) {
+        x->pub.running = false;
         lua_settop(L, 0);
         mg_exchange_finish(x);
     } else if (x->wait == MG_WAIT_NONE || lua_gettop(L) > 0) {
         lua_pushliteral(L, "a policy yielded on its own");
         died(x);
-    } else if (x->pub.timed) {
-        x->paused_ns = mg_clock_ns();
-        x->paused_given = mg_budget_given();
+    } else {
+        pause_lane(x);
     }
-    x->proxy->running = NULL;
 }
 
 static void start(struct mg_x *x, uint32_t id)

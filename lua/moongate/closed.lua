@@ -25,6 +25,12 @@ function closed.class(index, newindex, mode)
   return make, inside
 end
 
+--- For ctx and its parts: raises unless the lane of their exchange is the one that runs. Who keeps one for another
+-- request, or for a timer, would have in hand whatever the lane is at meanwhile, be it of another client and policy.
+function closed.check_running(x)
+  if not x.running then error("ctx and its parts are of use to their own request alone, while it runs", 3) end
+end
+
 local frozen_map
 local make_frozen, copies = closed.class(function(self, key) return frozen_map[self][key] end)
 frozen_map = copies

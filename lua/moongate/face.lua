@@ -38,9 +38,11 @@ local acts = {}
 local function index(self, key)
   local act = acts[key]
   if act then return act end
-  if FIELDS[key] then return inside[self][key] end
+  local ctx = inside[self]
+  closed.check_running(ctx._x)
+  if FIELDS[key] then return ctx[key] end
   if VIEWS[key] then
-    local part = inside[self][key]
+    local part = ctx[key]
     return part and view(key, part)
   end
 end
@@ -48,24 +50,30 @@ end
 local function newindex(self, key, value)
   if key ~= "details" then error(("ctx.%s cannot be assigned; notes go to ctx.own"):format(tostring(key)), 2) end
   if type(value) ~= "string" then error("ctx.details: expected a string, got a " .. type(value), 2) end
-  inside[self].details = value
+  local ctx = inside[self]
+  closed.check_running(ctx._x)
+  ctx.details = value
 end
 
 local make, map = closed.class(index, newindex, "kv")
 inside = map
 
 -- A function of the ctx as one of its face. Generated, so that each is a function of its own and compiles so.
+-- One that sleeps is woken by others: all else is for the request's own lane.
 local FORWARD = [[
-local inside, act, name = ...
+local inside, act, name, check_running = ...
 return function(self, a, b, c)
   local ctx = inside[self]
   if not ctx then error("ctx:" .. name .. ": expected the ctx that the policy got", 2) end
+  if name ~= "wake" then check_running(ctx._x) end
   return act(ctx, a, b, c)
 end]]
 
 --- Names the functions that a face has, once.
 function face.declare(methods)
-  for name, act in pairs(methods) do acts[name] = assert(load(FORWARD, "=face:" .. name, "t"))(inside, act, name) end
+  for name, act in pairs(methods) do
+    acts[name] = assert(load(FORWARD, "=face:" .. name, "t"))(inside, act, name, closed.check_running)
+  end
 end
 
 --- The face of a ctx; the ctx keeps it.

@@ -5,7 +5,7 @@ local abi = require "moongate.abi"
 local closed = require "moongate.closed"
 
 local C, span, span2 = abi.C, abi.span, abi.span2
-local ffi_string = abi.string
+local ffi_string, check_running = abi.string, closed.check_running
 
 local headers = {}
 local methods = {}
@@ -18,6 +18,7 @@ end
 --- The first value of `name`, or nil.
 function methods:get(name)
   local h = inside[self]
+  check_running(h.x)
   if C.mg_header_get(h.x, h.side, name, #name, span) == 0 then
     return ffi_string(span[0].ptr, span[0].len)
   end
@@ -26,6 +27,7 @@ end
 --- All values of `name` in order; an empty list when there is none.
 function methods:get_all(name)
   local h, all = inside[self], {}
+  check_running(h.x)
   local pos = h.pos
   pos[0] = 0
   while C.mg_header_next_of(h.x, h.side, name, #name, pos, span) == 0 do
@@ -37,6 +39,7 @@ end
 --- The value of `name` at or after `pos` (0 to begin with) and where to go on; nothing at the end.  Makes no table.
 function methods:next_of(name, pos)
   local h = inside[self]
+  check_running(h.x)
   local at = h.pos
   at[0] = pos
   if C.mg_header_next_of(h.x, h.side, name, #name, at, span) == 0 then
@@ -48,6 +51,7 @@ end
 function methods:set(name, value)
   value = tostring(value)
   local h = inside[self]
+  check_running(h.x)
   local rc = C.mg_header_set(h.x, h.side, name, #name, value, #value)
   if rc ~= 0 then fail("set", name, rc) end
 end
@@ -56,6 +60,7 @@ end
 function methods:add(name, value)
   value = tostring(value)
   local h = inside[self]
+  check_running(h.x)
   local rc = C.mg_header_add(h.x, h.side, name, #name, value, #value)
   if rc ~= 0 then fail("add", name, rc) end
 end
@@ -63,6 +68,7 @@ end
 --- Removes all fields of that name; nothing happens when there is none.
 function methods:remove(name)
   local h = inside[self]
+  check_running(h.x)
   local rc = C.mg_header_remove(h.x, h.side, name, #name)
   if rc ~= 0 and rc ~= C.MG_ENOENT then fail("remove", name, rc) end
 end
@@ -75,6 +81,7 @@ iteration_of = iterations
 
 local function next_field(iteration)
   local state = iteration_of[iteration]
+  check_running(state.x)
   if C.mg_header_next(state.x, state.side, state.pos, span, span2) ~= 0 then return nil end
   return ffi_string(span[0].ptr, span[0].len), ffi_string(span2[0].ptr, span2[0].len)
 end
@@ -82,6 +89,7 @@ end
 --- for name, value in h:each() do ... end: every field in order; fields may be edited meanwhile.
 function methods:each()
   local h = inside[self]
+  check_running(h.x)
   return next_field, new_iteration { x = h.x, side = h.side, pos = pos_type() }
 end
 
@@ -90,6 +98,7 @@ local function index(self, name)
   local method = methods[name]
   if method then return method end
   local h = inside[self]
+  check_running(h.x)
   if C.mg_header_get(h.x, h.side, name, #name, span) == 0 then
     return ffi_string(span[0].ptr, span[0].len)
   end

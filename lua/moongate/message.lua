@@ -6,7 +6,7 @@ local headers = require "moongate.headers"
 local query = require "moongate.query"
 
 local C, span = abi.C, abi.span
-local ffi_string, text = abi.string, abi.text
+local ffi_string, text, check_running = abi.string, abi.text, closed.check_running
 
 local message = {}
 
@@ -55,13 +55,19 @@ end
 
 --- The whole request body; only where a policy of the chain declared body.request = "whole".
 function req_methods:body()
-  if C.mg_request_body(req_of[self].x, span) ~= 0 then error("ctx.req:body(): the body is not in memory", 2) end
+  local x = req_of[self].x
+  check_running(x)
+  if C.mg_request_body(x, span) ~= 0 then error("ctx.req:body(): the body is not in memory", 2) end
   return text(span[0])
 end
 
 local function req_index(self, key)
   local get = req_get[key]
-  if get then return get(req_of[self].x) end
+  if get then
+    local x = req_of[self].x
+    check_running(x)
+    return get(x)
+  end
   if key == "headers" or key == "trailers" then return req_of[self][key] end
   return req_methods[key]
 end
@@ -69,7 +75,9 @@ end
 local function req_newindex(self, key, value)
   local set = req_set[key]
   if not set then error(("ctx.req.%s cannot be assigned"):format(tostring(key)), 2) end
-  local rc = set(req_of[self].x, value)
+  local x = req_of[self].x
+  check_running(x)
+  local rc = set(x, value)
   if rc ~= 0 then refuse(key, value, rc) end
 end
 
@@ -89,7 +97,9 @@ local res_of -- { x =, headers =, trailers = } of each
 
 --- The whole response body; only where a policy of the chain declared body.response = "whole".
 function res_methods:body()
-  if C.mg_response_body(res_of[self].x, span) ~= 0 then error("ctx.res:body(): the body is not in memory", 2) end
+  local x = res_of[self].x
+  check_running(x)
+  if C.mg_response_body(x, span) ~= 0 then error("ctx.res:body(): the body is not in memory", 2) end
   return text(span[0])
 end
 
@@ -101,6 +111,7 @@ end
 local function res_index(self, key)
   if key == "status" then
     local x = res_of[self].x
+    check_running(x)
     return (x.gone and not x.response_started) and 0 or x.status
   end
   if key == "has_body" then return message.has_body(res_of[self].x) end
@@ -110,7 +121,9 @@ end
 
 local function res_newindex(self, key, value)
   if key ~= "status" then error(("ctx.res.%s cannot be assigned"):format(tostring(key)), 2) end
-  local rc = C.mg_set_status(res_of[self].x, value)
+  local x = res_of[self].x
+  check_running(x)
+  local rc = C.mg_set_status(x, value)
   if rc ~= 0 then error(("ctx.res.status: cannot be %s: %s"):format(tostring(value), abi.error_text(rc)), 2) end
 end
 

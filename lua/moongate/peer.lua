@@ -28,8 +28,9 @@ end
 
 local exchange_of
 local make, peers = closed.class(function(self, key)
-  local f = get[key]
-  return f and f(exchange_of[self])
+  local f, x = get[key], exchange_of[self]
+  closed.check_running(x)
+  return f and f(x)
 end)
 exchange_of = peers
 

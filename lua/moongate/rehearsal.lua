@@ -28,8 +28,20 @@ local function current()
   return require("moongate.ctx").current()
 end
 
+-- The request as it goes to the endpoint.
+local function outgoing(self, ctx)
+  local req = ctx.req
+  local headers = {}
+  for name, value in req.headers:each() do headers[#headers + 1] = { name, value } end
+  local body = C.mg_request_body(ctx._x, span) == 0 and abi.text(span[0]) or ""
+  if body == "" and ctx._x.has_body then body = self.body end
+  return { method = req.method, target = req.query and req.path .. "?" .. req.query or req.path,
+    authority = req.authority, headers = headers, body = body }
+end
+
 function rehearsal:forwarded(x)
-  self.pending[#self.pending + 1] = { x = x, ctx = current() }
+  local ctx = current()
+  self.pending[#self.pending + 1] = { x = x, ctx = ctx, request = outgoing(self, ctx) }
 end
 
 function rehearsal.upstream_address()
@@ -50,17 +62,6 @@ end
 
 local FRAMING = { ["content-length"] = true, ["transfer-encoding"] = true, connection = true, ["keep-alive"] = true }
 
--- The request as it goes to the endpoint.
-local function outgoing(self, ctx)
-  local req = ctx.req
-  local headers = {}
-  for name, value in req.headers:each() do headers[#headers + 1] = { name, value } end
-  local body = C.mg_request_body(ctx._x, span) == 0 and abi.text(span[0]) or ""
-  if body == "" and ctx._x.has_body then body = self.body end
-  return { method = req.method, target = req.query and req.path .. "?" .. req.query or req.path,
-    authority = req.authority, headers = headers, body = body }
-end
-
 -- The listener of this model that an endpoint is, with its index from 0.
 local function listener_at(self, address)
   for i, listener in ipairs(self.model.listeners) do
@@ -72,9 +73,8 @@ local function principal_of(service)
   return service.tls and service.tls.cert and core.identity(service.tls.cert) or nil
 end
 
-local function go_on(self, ctx, listener, index)
+local function go_on(self, ctx, request, listener, index)
   local service = self.model.services[ctx.backend.service]
-  local request = outgoing(self, ctx)
   local tls = service.tls
   return self:ask({
     listener = index, address = "127.0.0.1", local_address = listener.host, tls = tls ~= nil,
@@ -99,10 +99,10 @@ local function answer_next(self)
   local response
   if listener and self.hops < MOST_HOPS then
     self.hops = self.hops + 1
-    response = go_on(self, ctx, listener, index)
+    response = go_on(self, ctx, entry.request, listener, index)
     self.hops = self.hops - 1
   else
-    response = self.answer(ctx, outgoing(self, ctx))
+    response = self.answer(ctx, entry.request)
   end
   take(ctx, response)
   core.wake(tonumber(abi.cast("uintptr_t", entry.x)), C.MG_OK)

@@ -62,8 +62,10 @@ function timer.every(seconds, fn, owner)
 end
 
 --- The function will not be called again.
-function timer.cancel(id)
-  if not jobs[id] then return end
+-- @param owner policy whose timers alone it may be (nil: anybody's)
+function timer.cancel(id, owner)
+  local job = jobs[id]
+  if not job or owner and job.owner ~= owner then return end
   drop(id)
   C.mg_timer_stop(id)
 end

@@ -1,6 +1,8 @@
 --- The sandbox of policies: every attempt of spec/support/escapes.lua fails, and hurts nobody else.
 local escapes = require "spec.support.escapes"
 local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
+local stream = require "spec.support.stream"
 
 local POLICIES = {
   -- Answers what a request's body, run as code, got hold of.
@@ -60,4 +62,126 @@ describe("escapes", function()
       assert.equal(SOUND, try("return true").headers["x-witness"])
     end)
   end
+end)
+
+-- What is kept from one request for another, and what is of other policies beside requests.
+local OTHERS = {
+  -- Keeps its ctx and a coroutine; another request says what can be done with them.
+  ["keeper.lua"] = [[
+    local shared, timer = require "moongate.shared", require "moongate.timer"
+    local keeper, kept, waiting = {}, nil, nil
+    local USES = {
+      function() return kept.ctx.own.secret end, function() return kept.ctx.shared end,
+      function() return kept.ctx.client_address end, function() return kept.ctx.route end,
+      function() return kept.req.path end, function() return kept.req:param "a" end, function() return kept.req:body() end,
+      function() return kept.headers["x-mark"] end, function() return kept.headers:get "x-mark" end,
+      function() return kept.headers:get_all "x-mark" end, function() return kept.headers:next_of("x-mark", 0) end,
+      function() return kept.headers:each() end, function() return kept.step(kept.fields) end,
+      function() return kept.res.status end, function() return kept.res.headers.date end, function() return kept.peer.address end,
+      function() kept.headers["x-mark"] = "mine" end, function() kept.headers:add("x-mark", "mine") end,
+      function() kept.headers:remove "x-mark" end, function() kept.req.path = "/mine" end,
+      function() kept.res.status = 299 end, function() kept.ctx.details = "mine" end,
+      function() kept.ctx:respond(299) end, function() kept.ctx:sleep(1) end, function() kept.ctx:flag "MINE" end,
+      function() kept.ctx:use_backend "none" end, function() kept.ctx:read_body(1) end,
+      function() kept.ctx:replace_body "mine" end, function() kept.ctx:peek_body(1) end,
+    }
+    local function used()
+      local which = {}
+      for i, use in ipairs(USES) do
+        local ok, why = pcall(use)
+        if ok or not why:find("alone, while it runs", 1, true) then which[#which + 1] = i .. ": " .. tostring(why) end
+      end
+      return #which == 0 and "held" or table.concat(which, ", ")
+    end
+    local function when(ctx, dict, what)
+      while not dict:get(what) do ctx:sleep(5) end
+    end
+    function keeper.prepare() return shared.open "others" end
+    function keeper.request(dict, ctx)
+      if ctx.req.path == "/keep" then
+        local step, fields = ctx.req.headers:each()
+        kept = { ctx = ctx, req = ctx.req, res = ctx.res, peer = ctx.peer, headers = ctx.req.headers, step = step,
+          fields = fields }
+      elseif ctx.req.path == "/use" then
+        when(ctx, dict, "inside")
+        timer.after(0, function() dict:set("timer", used()) end)
+        when(ctx, dict, "timer")
+        local said = used() .. " " .. dict:get "timer"
+        dict:set("looked", 1)
+        return ctx:respond(200, said)
+      elseif ctx.req.path == "/wait" then
+        waiting = coroutine.create(function()
+          dict:set("waits", 1)
+          when(ctx, dict, "resumed")
+          return "waited"
+        end)
+        return ctx:respond(200, select(2, coroutine.resume(waiting)))
+      elseif ctx.req.path == "/resume" then
+        when(ctx, dict, "waits")
+        local said = coroutine.status(waiting) .. " " .. tostring(coroutine.resume(waiting, 0))
+        dict:set("resumed", 1)
+        return ctx:respond(200, said)
+      elseif ctx.req.path == "/cancel" then
+        for id = 1, 1000 do timer.cancel(id) end
+      end
+      return ctx:respond(200, "kept")
+    end
+    return keeper]],
+  ["other.lua"] = [[
+    local shared, timer = require "moongate.shared", require "moongate.timer"
+    local other = {}
+    function other.prepare()
+      local dict = shared.open "others"
+      timer.every(0.01, function() dict:incr("ticks", 1, 0) end)
+      return dict
+    end
+    function other.request(dict, ctx)
+      if ctx.req.path == "/ticks" then
+        local ticks = dict:get "ticks" or 0
+        while (dict:get "ticks" or 0) == ticks do ctx:sleep(5) end
+        return ctx:respond(200, "ticks")
+      end
+      ctx.own.secret = "kept"
+      dict:set("inside", 1)
+      while not dict:get "looked" do ctx:sleep(5) end
+      return ctx:respond(200, ctx.req.path .. " " .. ctx.req.headers["x-mark"])
+    end
+    return other]],
+}
+
+describe("what a policy keeps", function()
+  local gw
+
+  setup(function()
+    gw = gateway.start {
+      files = OTHERS, args = { "--policy-path", "$folder" },
+      config = [[return {
+        listeners = { web = { address = "127.0.0.1:$web" } },
+        routes = { { hosts = { "keeper" }, policies = { "keeper" } }, { hosts = { "other" }, policies = { "other" } } },
+      }]],
+    }
+  end)
+  teardown(gateway.stop_all)
+
+  it("of ctx is of no use to another request, nor to a timer", function()
+    local conn = stream.connect(gw.ports.web)
+    assert.equal("kept", assert(http.send(conn, { host = "keeper", path = "/keep" })).body)
+    conn:send "GET /b HTTP/1.1\r\nHost: other\r\nX-Mark: mark\r\n\r\n"
+    assert.equal("held held", assert(gw:ask { host = "keeper", path = "/use" }).body)
+    assert.equal("/b mark", assert(http.read_response(conn, "GET")).body)
+    conn:close()
+  end)
+
+  it("of a coroutine in which a request waits is of no use to another one", function()
+    local conn = stream.connect(gw.ports.web)
+    conn:send "GET /wait HTTP/1.1\r\nHost: keeper\r\n\r\n"
+    assert.equal("normal false", assert(gw:ask { host = "keeper", path = "/resume" }).body)
+    assert.equal("waited", assert(http.read_response(conn, "GET")).body)
+    conn:close()
+  end)
+
+  it("cancels no timer of others", function()
+    assert.equal("kept", assert(gw:ask { host = "keeper", path = "/cancel" }).body)
+    assert.equal("ticks", assert(gw:ask { host = "other", path = "/ticks" }).body)
+  end)
 end)

@@ -1,6 +1,7 @@
 ---@meta
 
---- One request and its response. What is not decided yet is nil.
+--- One request and its response. What is not decided yet is nil. It and its parts are of use to their own request alone,
+--- while it runs: kept for another one, or for a timer, all but wake() raises.
 ---@class moongate.Ctx
 ---@field req moongate.Request The request, as it goes upstream.
 ---@field res moongate.Response The response; it is there from the response phase on.

@@ -19,7 +19,7 @@ function timer.after(seconds, fn) end
 ---@return string? why
 function timer.every(seconds, fn) end
 
---- The function will not be called again.
+--- The function, one of this policy's, will not be called again.
 ---@param id integer
 function timer.cancel(id) end
 

@@ -14,12 +14,20 @@ local control = { pcall = protected.pcall, xpcall = protected.xpcall }
 
 local OWN = {} -- what a policy's own yield says first: a wait of the core says nothing
 local made = setmetatable({}, { __mode = "k" }) -- coroutines of policies
+local waits = setmetatable({}, { __mode = "k" }) -- those in which a request waits: its lane alone goes on with them
+
+-- What a wait has come to goes to where it was waited for.
+local function waited(co, ...)
+  waits[co] = nil
+  return resume(co, ...)
+end
 
 local function step(co, ok, first, ...)
   if not ok then return settle(false, first, ...) end
   if first == OWN then return true, ... end
   if status(co) == "dead" then return true, first, ... end
-  return step(co, resume(co, yield()))
+  waits[co] = true
+  return step(co, waited(co, yield()))
 end
 
 --- As coroutine.create.
@@ -32,6 +40,7 @@ end
 --- As coroutine.resume.
 function control.resume(co, ...)
   if not made[co] then error("coroutine.resume: expected a coroutine of a policy", 2) end
+  if waits[co] then return false, "cannot resume a coroutine in which another request waits" end
   context.lend(co)
   return step(co, resume(co, ...))
 end
@@ -59,7 +68,9 @@ function control.running()
   return made[co] and co or nil
 end
 
---- As coroutine.status.
-control.status = status
+--- As coroutine.status; one in which a request waits is "normal": active, and not to be resumed.
+function control.status(co)
+  return waits[co] and "normal" or status(co)
+end
 
 return control

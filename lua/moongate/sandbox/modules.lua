@@ -54,11 +54,12 @@ local function copy(value)
   return new
 end
 
--- Timers are counted by policy.
+-- Timers are counted by policy, and each cancels its own.
 local function owned(own, owner)
-  local after, every = own.after, own.every
+  local after, every, cancel = own.after, own.every, own.cancel
   function own.after(seconds, fn) return after(seconds, fn, owner) end
   function own.every(seconds, fn) return every(seconds, fn, owner) end
+  function own.cancel(id) return cancel(id, owner) end
 end
 
 --- A table of a module's functions for the policy `owner`; nil when policies may not require it.

@@ -58,7 +58,7 @@ static void a_closed_kept_connection_is_replaced(void)
     CHECK(mg_exchange_forward(x, ep, 0, false) == MG_AGAIN);
     receive(fd, "\r\n\r\n");
     close(fd);
-    proxy->running = NULL; /* the loop finds out, no lane */
+    x->pub.running = false; /* the loop finds out, no lane */
     second = accept_one();
     receive(second, "\r\n\r\n");
     answer(second, whole);
@@ -108,7 +108,7 @@ static void a_short_body_is_sent_again_with_it(void)
     begin("PUT", MG_BODY_LENGTH, 6);
     body("one");
     CHECK(mg_exchange_forward(x, ep, 0, false) == MG_AGAIN);
-    proxy->running = NULL;
+    x->pub.running = false;
     receive(fd, "one");
     close(fd);
     second = accept_one();
@@ -473,7 +473,7 @@ static void another_lane_may_not_use_it(void)
 
     begin("POST", MG_BODY_LENGTH, 4);
     mg_exchange_respond(x, 200, MG_STR("hi"));
-    proxy->running = NULL;
+    x->pub.running = false;
     CHECK(mg_exchange_sleep(x, 1) == MG_EPHASE);
     CHECK(mg_exchange_body_gather(x, 10) == MG_EPHASE);
     CHECK(mg_exchange_body_next(x, &piece) == MG_EPHASE);
@@ -481,7 +481,7 @@ static void another_lane_may_not_use_it(void)
     CHECK(mg_exchange_response_gather(x, 10) == MG_EPHASE);
     CHECK(mg_exchange_reply(x, false) == MG_EPHASE && down.heads == 0);
     CHECK(x->wait == MG_WAIT_NONE);
-    proxy->running = x;
+    x->pub.running = true;
     CHECK(mg_exchange_reply(x, false) == MG_OK);
     finish();
 }

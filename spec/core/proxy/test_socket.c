@@ -10,7 +10,7 @@ static mg_str text(const char *t)
 
 static void let_run(void)
 {
-    proxy->running = NULL;
+    x->pub.running = false;
     wakes = 0;
 }
 
@@ -19,7 +19,7 @@ static void woken(int rc)
     TURN_UNTIL(wakes == 1);
     CHECK(woken_rc == rc);
     CHECK(x->socket == NULL);
-    proxy->running = x;
+    x->pub.running = true;
 }
 
 /* A connected one, and its peer. */
@@ -117,7 +117,7 @@ static void outlives_who_waits_for_it(void)
     CHECK(await(1, 1000) == MG_AGAIN);
     mg_exchange_wake(x, MG_WAIT_SOCKET, MG_EGONE);
     CHECK(wakes == 1 && x->socket == NULL);
-    proxy->running = x;
+    x->pub.running = true;
     answer(fd, "late");
     if (await(4, 0) == MG_AGAIN)
         woken(MG_OK);
@@ -214,12 +214,12 @@ static void a_sleep_can_be_ended(void)
     mg_exchange_rouse(x);
     CHECK(wakes == 0); /* never from inside a call */
     TURN_UNTIL(wakes == 1);
-    proxy->running = x;
+    x->pub.running = true;
     mg_exchange_rouse(x); /* it sleeps no more */
     CHECK(mg_exchange_sleep(x, 5) == MG_AGAIN);
     let_run();
     TURN_UNTIL(wakes == 1);
-    proxy->running = x;
+    x->pub.running = true;
     finish();
 }
 

@@ -107,7 +107,7 @@ static void waits_and_is_woken(void)
     lanes_run("while true do " NOTE "'sleeps ' .. sleep(x, 1); " NOTE
               "'woken ' .. coroutine.yield(); id = coroutine.yield(x) end");
     timer(1);
-    CHECK(proxy->active == 1 && proxy->running == NULL);
+    CHECK(proxy->active == 1);
     TURN_UNTIL(proxy->active == 0);
     CHECK(seen("sleeps 1 woken 0"));
     no_lanes();
@@ -148,7 +148,7 @@ static void a_client_is_answered_all_the_same(void)
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         lanes_run(ends[i]);
         request();
-        CHECK(proxy->active == 0 && proxy->running == NULL);
+        CHECK(proxy->active == 0);
         CHECK(down.heads == 1 && down.head.status == 500 && down.releases == 1);
         CHECK(strcmp(down.out, "Internal Server Error") == 0);
         no_lanes();
