@@ -137,11 +137,34 @@ function jwks.fixed(text)
   return make_handle(source)
 end
 
+local TIMES = { "timeout", "refresh", "keep", "gap" }
+
+-- All sources are looked after in one loop, which what one policy has left out must not end for the others.
+local function check(from)
+  if type(from) ~= "table" then error("jwks.remote: expected a table, got a " .. type(from), 3) end
+  for _, name in ipairs(TIMES) do
+    local ms = from[name]
+    local known = type(ms) == "number" and ms >= 0
+    if not known then
+      error(("jwks.remote: %s: expected milliseconds, got %s"):format(name, tostring(ms)), 3)
+    end
+  end
+  for _, name in ipairs { "url", "service", "path", "authority", "issuer" } do
+    if from[name] ~= nil and type(from[name]) ~= "string" then
+      error(("jwks.remote: %s: expected a string, got a %s"):format(name, type(from[name])), 3)
+    end
+  end
+  if not (from.url or from.service or from.issuer) then
+    error("jwks.remote: expected one of url, service and issuer", 3)
+  end
+end
+
 --- A source that is fetched.
 -- @param from one of url; service with path and authority; issuer, whose discovery document names the address. And,
 -- in ms: timeout of a fetch, refresh = time between two, keep = how long a set outlives failures, gap = least time
 -- between two fetches that tokens with unknown keys cause
 function jwks.remote(from)
+  check(from)
   local key = key_of("remote", from.url, from.service, from.path, from.authority, from.issuer, from.timeout,
     from.refresh, from.keep, from.gap)
   local source = sources[key]

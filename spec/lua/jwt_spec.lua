@@ -217,3 +217,21 @@ describe("claims", function()
     assert.same({}, claims.texts(nil, { "group" }))
   end)
 end)
+
+describe("jwks.remote", function()
+  local jwks = require "moongate.jwks"
+
+  it("takes no source that the look after all sources would end at", function()
+    local function refused(change)
+      local from = { url = "https://a/", timeout = 1, refresh = 1, keep = 1, gap = 1 }
+      for name, value in pairs(change) do from[name] = value or nil end
+      return select(2, pcall(jwks.remote, from))
+    end
+    assert.matches("jwks.remote: keep: expected milliseconds, got nil", refused { keep = false })
+    assert.matches("jwks.remote: refresh: expected milliseconds, got soon", refused { refresh = "soon" })
+    assert.matches("jwks.remote: gap: expected milliseconds, got %-?nan", refused { gap = 0 / 0 })
+    assert.matches("jwks.remote: url: expected a string, got a number", refused { url = 7 })
+    assert.matches("jwks.remote: expected one of url, service and issuer", refused { url = false })
+    assert.matches("jwks.remote: expected a table, got a nil", select(2, pcall(jwks.remote)))
+  end)
+end)

@@ -30,7 +30,8 @@ function log.error(text, fields) end
 ---@return string
 function log.format(text, fields) end
 
---- A sink for whole lines: a file that lines are added to, "stdout" or "stderr"; nil and why it cannot be opened.
+--- A sink for whole lines: "stdout" or "stderr"; for the policies that come with moongate a file, too, that lines are
+--- added to. nil and why it cannot be opened.
 ---@param path string
 ---@return moongate.Sink?
 ---@return string? why

@@ -62,6 +62,17 @@ local function owned(own, owner)
   function own.cancel(id) return cancel(id, owner) end
 end
 
+-- A file is opened for policies that come with moongate alone, by a name that stands in their settings: a line at the
+-- end of any file would be a way out.
+local function without_files(own)
+  local sink = own.sink
+  function own.sink(path)
+    if path == "stdout" or path == "stderr" then return sink(path) end
+    return nil, ("%s: a policy may open 'stdout' and 'stderr' alone; policy access_log writes to files"):format(
+      tostring(path))
+  end
+end
+
 --- A table of a module's functions for the policy `owner`; nil when policies may not require it.
 -- @param name without "moongate."; @param stock whether the policy comes with moongate
 function modules.open(name, owner, stock)
@@ -70,6 +81,7 @@ function modules.open(name, owner, stock)
   local module, own = require("moongate." .. name), {}
   for field in names:gmatch "%S+" do own[field] = copy(module[field]) end
   if name == "timer" then owned(own, owner) end
+  if name == "log" and not stock then without_files(own) end
   return own
 end
 

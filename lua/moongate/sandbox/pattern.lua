@@ -172,10 +172,10 @@ local function learn(text)
   if count >= KNOWN then from_start, from_anywhere, count = {}, {}, 0 end
   local anchored = sub(text, 1, 1) == "^"
   local items = pattern.read(text, anchored and 2 or 1)
-  from_start[text] = not items and math.huge or longest(items, anchored)
+  local started = not items and math.huge or longest(items, anchored)
   items = pattern.read(text, 1)
   from_anywhere[text] = not items and math.huge or longest(items, false)
-  count = count + 1
+  from_start[text], count = started, count + 1 -- last: a policy that is ended in here leaves nothing half known
 end
 
 --- The longest text that the C matcher may be given with this pattern.
