@@ -150,6 +150,14 @@ describe("RequestAuthentication", function()
     assert.matches(AT .. "fromHeaders%[0%]%.name: ",
       (refusal(believes("{issuer: me, jwks: " .. KEYS .. ", fromHeaders: [{name: ''}]}"))))
     assert.matches("unknown key 'issuers'; did you mean 'issuer'", (refusal(believes "{issuers: me}")))
+    assert.matches(AT .. 'jwksUri: expected a port, got "x"', (refusal(believes "{jwksUri: 'https://keys.test:x/a'}")))
+    assert.matches("header: expected letters", (refusal(believes("{issuer: me, jwks: " .. KEYS
+      .. ", outputClaimToHeaders: [{header: 'a%', claim: sub}]}"))))
+    assert.matches("annotations.*dry%-run\"%]: stands at an AuthorizationPolicy only",
+      (refusal((believes("{issuer: me, jwks: " .. KEYS .. "}"):gsub("metadata: {",
+        "%0annotations: {istio.io/dry-run: 'true'}, ")))))
+    local good = "{issuer: me, jwksUri: 'https://[::1]/a:b'}, {issuer: you, jwksUri: 'https://keys.test:443/'}"
+    assert.same({}, select(2, load(believes(good))))
     local message, line = refusal(believes("{issuer: me, jwks: " .. KEYS .. "}", "r",
       "targetRefs: [{kind: Pod, name: x}], "))
     assert.matches("nothing that a policy attaches to", message)

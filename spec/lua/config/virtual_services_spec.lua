@@ -320,6 +320,7 @@ describe("VirtualServices rewrite", function()
     for rewrite, message in pairs {
       ["{}"] = "expected uri, authority or uriRegexRewrite",
       ["{uri: /a, uriRegexRewrite: {match: a, rewrite: b}}"] = "expected one of uri and uriRegexRewrite, found both",
+      ["{uriRegexRewrite: {match: a}}"] = "uriRegexRewrite: 'rewrite' is missing",
       ["{uriRegexRewrite: {match: '(', rewrite: b}}"] = 'uriRegexRewrite.match: bad regular expression "("',
       [ [[{uriRegexRewrite: {match: 'a', rewrite: '\1'}}]] ] = "regex.rewrite: ",
       ["{authority: a}\n    headers: {request: {set: {host: b}}}"] = "names the authority of its requests more than",
@@ -399,8 +400,10 @@ describe("VirtualServices send", function()
     assert.same({ "connect-failure", "unavailable", "cancelled" }, retries " timeout: 0s".on)
     assert.equal(2, retries " timeout: 0s".attempts)
     assert.same({}, { retries " retries: {attempts: 0}" })
-    assert.truthy(refusal("  - retries: {attempts: 0, perTryTimeout: 1s}" .. ROUTE)
-      :find("retries.attempts: is 0, so there are no retries", 1, true))
+    for _, more in ipairs { "perTryTimeout: 1s", "retryRemoteLocalities: false" } do
+      assert.truthy(refusal(("  - retries: {attempts: 0, %s}"):format(more) .. ROUTE)
+        :find("retries.attempts: is 0, so there are no retries", 1, true))
+    end
     assert.truthy(refusal("  - retries: {retryOn: 5xx}" .. ROUTE):find("retries.attempts: is 0", 1, true))
     local made, per_try = retries(" retries: {attempts: 3, perTryTimeout: 2s, backoff: 40ms, retryIgnorePreviousHosts: "
       .. "false, retryRemoteLocalities: true, retryOn: 'gateway-error, 503,refused-stream,internal,"

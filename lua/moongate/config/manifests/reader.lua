@@ -8,6 +8,7 @@ local object = require "moongate.config.manifests.object"
 local reader = {}
 
 local NOTHING = {}
+local DRY_RUN = "istio.io/dry-run"
 
 -- What is known of the child `key` of a value that `field` describes.
 local function child_of(field, key)
@@ -43,6 +44,11 @@ local function run_check(obj, field, value, path)
   if why then obj:refuse(at, why) end
 end
 
+-- Neither Istio nor the Gateway API takes a part of a millisecond.
+local function is_too_fine(text)
+  return text:find "us" or text:find "%.%d*[1-9]%d*ms" or text:find "%.%d%d%d%d*[1-9]%d*s"
+end
+
 -- What the schema cannot know: fields refused by name, those without effect, and whether an empty table was [] or {}.
 local function looker(obj)
   return function(field, value, path)
@@ -53,6 +59,8 @@ local function looker(obj)
       obj:ignore(path())
     elseif field.type == "duration" and type(value) == "number" then
       obj:refuse(path(), ("expected a duration such as \"5s\", found the number %s"):format(value))
+    elseif field.type == "duration" and type(value) == "string" and is_too_fine(value) then
+      obj:refuse(path(), ("expected whole milliseconds, got %q"):format(value))
     elseif type(value) ~= "table" or next(value) ~= nil then
       return
     elseif field.fields and yaml.is_list(value) then
@@ -60,6 +68,13 @@ local function looker(obj)
     elseif field.type == "list" and not yaml.is_list(value) then
       obj:refuse(path(), "expected a list, found a mapping")
     end
+  end
+end
+
+-- Nothing but an AuthorizationPolicy can be on trial: whoever asks for it would get what counts.
+local function check_trial(obj)
+  if obj.annotations[DRY_RUN] and obj.group:find "%.istio%.io$" and obj.kind ~= "AuthorizationPolicy" then
+    obj:refuse({ "metadata", "annotations", DRY_RUN }, "stands at an AuthorizationPolicy only")
   end
 end
 
@@ -82,6 +97,7 @@ local function check_object(obj, raw)
   obj.namespace = not definition.cluster_scoped and (checked.metadata.namespace or "default") or nil
   obj.labels, obj.annotations = checked.metadata.labels, checked.metadata.annotations
   obj.body, obj.spec = checked, checked.spec
+  check_trial(obj)
   return obj
 end
 

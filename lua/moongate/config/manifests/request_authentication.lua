@@ -59,6 +59,20 @@ local function their_path(path, steps)
   return path
 end
 
+-- What Istio's validation wants beyond policy jwt (validateJwtRule).
+local function check_names(policy, path, rule)
+  local port = (rule.jwksUri or rule.jwks_uri or ""):match "^https?://[^/?#]*:([^:/?#%]]*)%f[/?#%z]"
+  if port and port ~= "" and not (port:find "^%d+$" and tonumber(port) <= 65535) then
+    policy:refuse(path_to(path, rule.jwksUri and "jwksUri" or "jwks_uri"), ("expected a port, got %q"):format(port))
+  end
+  for i, output in ipairs(rule.outputClaimToHeaders or {}) do
+    if output.header:find "[^%w_-]" then
+      policy:refuse(path_to(path, "outputClaimToHeaders", i, "header"), ("expected letters, digits, '-' and '_', got %q")
+        :format(output.header))
+    end
+  end
+end
+
 local function check_rule(policy, i, backends)
   local path, rule = { "spec", "jwtRules", i }, policy.spec.jwtRules[i]
   if rule.jwksUri and rule.jwks_uri then policy:refuse(path_to(path, "jwks_uri"), "stands beside jwksUri") end
@@ -67,6 +81,7 @@ local function check_rule(policy, i, backends)
   end
   local found, converted = false, convert(policy, rule, backends)
   warn_of_unknown(policy, path, converted)
+  check_names(policy, path, rule)
   local conf = schema.check(jwt.schema, { rules = { converted } }, {}, function(at, message)
     found = true
     policy:refuse(their_path(path, { unpack(at, 3) }), message)

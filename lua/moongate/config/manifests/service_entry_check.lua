@@ -5,6 +5,11 @@ local exports = require "moongate.config.manifests.exports"
 
 local service_entry_check = {}
 
+-- Whether its hosts are what is looked up.
+local function asks_for_hosts(spec)
+  return spec.resolution:find "^DNS" and #(spec.endpoints or {}) == 0 and not spec.workloadSelector
+end
+
 local function check_hosts(entry)
   local spec = entry.spec
   if #(spec.hosts or {}) == 0 then entry:refuse({ "spec", "hosts" }, "expected at least one host") end
@@ -12,6 +17,9 @@ local function check_hosts(entry)
     local rest = host:gsub("^%*%.?", "")
     if host == "*" or not address.is_name(rest) then
       entry:refuse({ "spec", "hosts", i }, ("expected a host name, got %q"):format(host))
+    elseif rest ~= host and asks_for_hosts(spec) then
+      entry:refuse({ "spec", "hosts", i }, ("resolution %s without endpoints looks hosts up, and %s is none"):format(
+        spec.resolution, host))
     end
   end
 end
@@ -95,7 +103,7 @@ function service_entry_check.whole(entry)
   if spec.resolution == "NONE" and #list > 0 then
     entry:refuse({ "spec", "endpoints" }, "stand without resolution NONE")
   elseif spec.resolution == "STATIC" and #list == 0 and not spec.workloadSelector then
-    entry:refuse({ "spec", "endpoints" }, "resolution STATIC needs endpoints or a workloadSelector")
+    entry:warn({ "spec", "endpoints" }, "nobody is behind it: resolution STATIC takes endpoints or a workloadSelector")
   elseif spec.resolution == "DNS_ROUND_ROBIN" and #list > 1 then
     entry:refuse({ "spec", "endpoints" }, "expected at most one with resolution DNS_ROUND_ROBIN")
   end

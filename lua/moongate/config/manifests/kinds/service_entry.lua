@@ -1,4 +1,5 @@
 --- Fields of ServiceEntry and WorkloadEntry: services and endpoints that Kubernetes does not know.
+local address = require "moongate.model.address"
 local fields = require "moongate.config.manifests.kinds.fields"
 local ignored, strings = fields.ignored, fields.strings
 
@@ -8,9 +9,16 @@ local function labels(name, doc, default)
   return { name, type = "map", values = LABELS.values, default = default, doc = doc }
 end
 
-local function workload_entry(address_required)
+-- What an endpoint within a ServiceEntry may be follows from its resolution.
+local function address_mistake(text)
+  if text:find "^unix:" or address.is_ip(text) or address.is_name(text) then return nil end
+  return ("expected an IP address or a host name, got %q"):format(text)
+end
+
+local function workload_entry(alone)
   return {
-    { "address", type = "string", required = address_required, min = 1, doc = "IP address, or a name to look up." },
+    { "address", type = "string", required = alone, min = 1, check = alone and address_mistake or nil,
+      doc = "IP address, or a name to look up." },
     { "ports", type = "map", values = { type = "integer", min = 1, max = 65535 }, default = {},
       doc = "Ports by the names of the service's ports." },
     labels("labels", "What subsets and selectors select by.", {}),

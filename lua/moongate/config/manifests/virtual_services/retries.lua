@@ -53,7 +53,7 @@ function retries.convert(object, path, said)
   if not said then return retries.default() end
   local text = (said.retryOn or "") ~= "" and said.retryOn or DEFAULT.on
   local on = conditions(object, path_to(path, "retryOn"), text)
-  if said.attempts == 0 and (said.perTryTimeout or (said.retryOn or "") ~= "") then
+  if said.attempts == 0 and (said.perTryTimeout or (said.retryOn or "") ~= "" or said.retryRemoteLocalities ~= nil) then
     object:refuse(path_to(path, "attempts"),
       "is 0, so there are no retries; expected a number beside what is said of them")
   end
