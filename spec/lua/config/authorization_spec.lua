@@ -121,6 +121,26 @@ describe("AuthorizationPolicies", function()
     assert.matches("spec.selector: does not count for shop.prod.svc.cluster.local: its waypoint", warnings[1].message)
   end)
 
+  it("count at a waypoint of another namespace that lets the service in", function()
+    local labels = "istio.io/use-waypoint: far, istio.io/use-waypoint-namespace: infra"
+    local there = WAYPOINT:gsub("name: way, namespace: prod", "name: far, namespace: infra")
+    local open = there:gsub("HBONE}", "HBONE, allowedRoutes: {namespaces: {from: All}}}")
+    local refs = { "{kind: Service, name: shop}", "{kind: Gateway, group: gateway.networking.k8s.io, name: far}" }
+    for i, namespace in ipairs { "prod", "infra" } do
+      local text = policy(("{targetRefs: [%s], action: DENY, rules: [{}]}"):format(refs[i]),
+        "name: p, namespace: " .. namespace)
+      assert.is_truthy(guard(open .. text, labels))
+      local conf, warnings = guard(there .. text, labels)
+      assert.is_nil(conf)
+      assert.matches("use%-waypoint\"%]: has no effect: the waypoint infra/far lets nobody of the namespace prod in",
+        manifest.messages(warnings))
+    end
+    local _, warnings = guard(open, "istio.io/use-waypoint: far")
+    assert.matches("has no effect: there is no waypoint far in the namespace prod", manifest.messages(warnings))
+    _, warnings = guard(open, "istio.io/use-waypoint: none")
+    assert.equal("", manifest.messages(warnings))
+  end)
+
   it("are about the workload's port, and at a waypoint about the service's", function()
     local deny = policy("{action: DENY, rules: [{to: [{operation: {ports: ['8080']}}]}]}")
     local there = policy("{targetRefs: [{kind: Service, name: shop}], action: DENY, "

@@ -1,10 +1,11 @@
 --- Which services pass a waypoint: the Gateways of the Gateway API that stand for one, old form and new.
 local gateways = require "moongate.config.manifests.gateway_api.gateways"
+local labels = require "moongate.config.manifests.gateway_api.labels"
 
 local waypoints = {}
 
 local ACCOUNT = "istio.io/service-account" -- annotation of the old form
-local USE = "istio.io/use-waypoint" -- label of the new form
+local USE, USE_NAMESPACE = "istio.io/use-waypoint", "istio.io/use-waypoint-namespace" -- labels of the new form
 local HBONE_PORT = 15008
 
 local function check_listeners(gateway)
@@ -68,11 +69,24 @@ function waypoints.all(store, workloads)
   return list
 end
 
-local function is_enrolled(store, service, waypoint)
-  local object = service.object
-  local namespace = store:get("/Namespace", nil, object.namespace)
-  local wanted = object.labels[USE] or namespace and namespace.labels[USE]
-  return wanted == waypoint.name and waypoint.namespace == object.namespace
+-- The waypoint of the new form that a service, else its namespace, asks for; nil, with a warning, where there is none
+-- or it lets nobody of that namespace in.
+local function asked_for(store, all, service)
+  local own = service.object.namespace
+  local object = service.object.labels[USE] and service.object or store:get("/Namespace", nil, own)
+  local name = object and object.labels[USE] or "none"
+  if name == "none" then return nil end
+  local namespace = object.labels[USE_NAMESPACE] or own
+  for _, waypoint in ipairs(all) do
+    if not waypoint.legacy and waypoint.name == name and waypoint.namespace == namespace then
+      local listener = waypoint.object.spec.listeners[1]
+      if listener and labels.allow(store, listener.allowedRoutes.namespaces, namespace, own) then return waypoint end
+      return object:warn({ "metadata", "labels", USE }, ("has no effect: the waypoint %s/%s lets nobody of the "
+        .. "namespace %s in (allowedRoutes)"):format(namespace, name, own))
+    end
+  end
+  return object:warn({ "metadata", "labels", USE }, ("has no effect: there is no waypoint %s in the namespace %s")
+    :format(name, namespace))
 end
 
 --- Whether a workload's own calls and calls to it pass this waypoint (the old form only).
@@ -85,8 +99,9 @@ end
 -- the whole namespace.
 function waypoints.serving(store, all, service, behind)
   local found
+  local asked = asked_for(store, all, service)
   for _, waypoint in ipairs(all) do
-    local serves = not waypoint.legacy and is_enrolled(store, service, waypoint)
+    local serves = waypoint == asked
     for _, workload in ipairs(behind) do serves = serves or waypoints.serves_workload(waypoint, workload) end
     if serves and (not found or waypoint.account and not found.account) then found = waypoint end
   end
