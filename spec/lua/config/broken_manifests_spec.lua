@@ -363,7 +363,8 @@ spec:
 
 -- By mark: what is no such value. What a `ref` names is nowhere.
 local BAD = {
-  duration = { '"5 parsecs"', "-1s", "5", "1x", "1500us", "0.5ms", "2.000000005s" }, cidr = { "10.0.0.0/33", "300.0.0.0/8", "10.0.0.0/", "here" },
+  duration = { '"5 parsecs"', "-1s", "5", "1x", "1500us", "0.5ms", "2.000000005s" },
+  cidr = { "10.0.0.0/33", "300.0.0.0/8", "10.0.0.0/", "here" },
   regex = { '"(a"', '"["', '"(?=a)"', '"a{2000}"' }, host = { '"a b"', '"a.test:80"', '"https://a.test"', '""' },
   address = { '"host one"', "127.0.0.256", '"127.0.0.1:80"' }, pem = { "hello", '"-----BEGIN X-----"', '""' },
   ref = { "gone" },

@@ -131,8 +131,8 @@ spec:
     local _, _, warnings = load(route_to "{host: api.test}", entry("{hosts: [api.test], " .. PORTS
       .. ", resolution: STATIC}"))
     assert.matches("spec.endpoints: nobody is behind it: resolution STATIC", manifest.messages(warnings), 1, true)
-    assert.matches("spec.hosts[0]: resolution DNS without endpoints looks hosts up", said("{hosts: ['*.test'], " .. PORTS
-      .. ", resolution: DNS}"), 1, true)
+    assert.matches("spec.hosts[0]: resolution DNS without endpoints looks hosts up",
+      said("{hosts: ['*.test'], " .. PORTS .. ", resolution: DNS}"), 1, true)
     assert.matches('vm: spec.address: expected an IP address or a host name, got "api.test:80"',
       refused(object("WorkloadEntry", "vm", "{address: 'api.test:80'}")), 1, true)
     assert.matches("expected an IP address with resolution STATIC", said("{hosts: [api.test], " .. PORTS

@@ -67,8 +67,8 @@ local function check_names(policy, path, rule)
   end
   for i, output in ipairs(rule.outputClaimToHeaders or {}) do
     if output.header:find "[^%w_-]" then
-      policy:refuse(path_to(path, "outputClaimToHeaders", i, "header"), ("expected letters, digits, '-' and '_', got %q")
-        :format(output.header))
+      policy:refuse(path_to(path, "outputClaimToHeaders", i, "header"),
+        ("expected letters, digits, '-' and '_', got %q"):format(output.header))
     end
   end
 end
