@@ -183,6 +183,8 @@ static void on_child_end(struct master *m, pid_t pid, int status)
         if (c->pid != pid)
             continue;
         close(c->control);
+        if (!is_admin(m, i))
+            mg_shared_forget(&m->shared, c->column);
         if (!m->started) {
             m->failed = true;
             stop(m);

@@ -61,6 +61,7 @@ bool mg_master_on_retired(struct master *m, pid_t pid)
     if (m->retiring.pid != pid)
         return false;
     close(m->retiring.control);
+    mg_shared_forget(&m->shared, m->retiring.column);
     m->retiring.pid = 0;
     return true;
 }

@@ -1,4 +1,5 @@
 #include "app/shared.h"
+#include "proxy/breaker.h"
 
 /* Reserved, not used: pages cost memory when they are touched. */
 static const size_t REGION = (size_t)1 << 32;
@@ -17,4 +18,10 @@ int mg_shared_make(struct mg_shared *s, uint32_t workers)
         return MG_ENOMEM;
     s->profile->nshares = workers;
     return mg_tls_ticket_keys_init(s->ticket_keys);
+}
+
+void mg_shared_forget(const struct mg_shared *s, uint32_t column)
+{
+    mg_breaker_forget(s->shm, column);
+    mg_metrics_forget(s->metrics, column);
 }

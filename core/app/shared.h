@@ -28,4 +28,6 @@ struct mg_shared {
 
 /* Slots for what workers count are one more than there are workers: one may be leaving (retire.h). */
 int mg_shared_make(struct mg_shared *s, uint32_t workers);
+/* The worker that counted in `column` has ended: it has nothing in use and says nothing of itself. */
+void mg_shared_forget(const struct mg_shared *s, uint32_t column);
 #endif

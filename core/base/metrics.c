@@ -357,6 +357,20 @@ uint64_t *mg_metrics_series(struct mg_metrics *m, int family, uint32_t worker, c
     return s->slots + (size_t)worker * MG_METRIC_CHUNK;
 }
 
+void mg_metrics_forget(struct mg_metrics *m, uint32_t worker)
+{
+    uint32_t n = __atomic_load_n(&m->nfamilies, __ATOMIC_ACQUIRE);
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct mg_metric_series *s = __atomic_load_n(&m->families[i]->first, __ATOMIC_ACQUIRE);
+
+        if (m->families[i]->type != MG_GAUGE)
+            continue;
+        for (; s != NULL; s = __atomic_load_n(&s->next, __ATOMIC_ACQUIRE))
+            __atomic_store_n(&s->slots[(size_t)worker * MG_METRIC_CHUNK], 0, __ATOMIC_RELAXED);
+    }
+}
+
 void mg_metrics_observe(struct mg_metrics *m, int family, uint64_t *slots, double value)
 {
     const struct mg_metric_family *f = family_of(m, family);

@@ -9,7 +9,8 @@
  *             full, is folded into one series whose labels are all "_other" and counted (each
  *             look-up that folds, so whoever caches pointers must bound that cache) in
  *             moongate_series_dropped_total.
- *             A worker that is replaced goes on with its slots: a counter never goes back.
+ *             A worker that is replaced goes on with its slots: a counter never goes back, and a
+ *             gauge says nothing of one that has ended.
  *             Slots of two workers never share a cache line.
  */
 #ifndef MG_METRICS_H
@@ -42,6 +43,8 @@ int mg_metrics_family(struct mg_metrics *m, enum mg_metric_type type, mg_str nam
  * Label values that are no UTF-8 are mended, or Prometheus would refuse the whole scrape. */
 uint64_t *mg_metrics_series(struct mg_metrics *m, int family, uint32_t worker, const mg_str *values,
                             uint32_t nvalues);
+/* `worker` has ended: its gauges are 0 from now on; counters and histograms keep what they counted. */
+void mg_metrics_forget(struct mg_metrics *m, uint32_t worker);
 /* Adds one observation to a histogram's slots; the bounds are the family's.  NaN is ignored. */
 void mg_metrics_observe(struct mg_metrics *m, int family, uint64_t *slots, double value);
 

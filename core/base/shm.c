@@ -82,7 +82,8 @@ static void *make_named(struct mg_shm *s, mg_str name, size_t size,
     n->len = name.len;
     n->piece = piece;
     n->next = s->named;
-    s->named = n; /* the one store that counts: killed before it, only the memory is lost */
+    /* The one store that counts: killed before it, only the memory is lost. */
+    __atomic_store_n(&s->named, n, __ATOMIC_RELEASE);
     return piece;
 }
 
@@ -97,6 +98,14 @@ void *mg_shm_named(struct mg_shm *s, mg_str name, size_t size,
         piece = make_named(s, name, size, init);
     mg_shm_unlock(&s->lock);
     return piece;
+}
+
+void mg_shm_each(const struct mg_shm *s, mg_str prefix, void (*fn)(void *piece, void *arg),
+                 void *arg)
+{
+    for (struct named *n = __atomic_load_n(&s->named, __ATOMIC_ACQUIRE); n != NULL; n = n->next)
+        if (n->len >= prefix.len && memcmp(n->name, prefix.ptr, prefix.len) == 0)
+            fn(n->piece, arg);
 }
 
 int mg_shm_lock_init(pthread_mutex_t *m)

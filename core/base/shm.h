@@ -19,6 +19,9 @@ void *mg_shm_alloc(struct mg_shm *s, size_t size); /* aligned to 64; NULL: full 
  * made ready: no process sees it earlier.  NULL: full, or init() did not return 0. */
 void *mg_shm_named(struct mg_shm *s, mg_str name, size_t size,
                    int (*init)(struct mg_shm *s, void *piece, size_t size));
+/* Calls fn() with each piece whose name begins with `prefix`; takes no lock. */
+void mg_shm_each(const struct mg_shm *s, mg_str prefix, void (*fn)(void *piece, void *arg),
+                 void *arg);
 
 /* Makes a robust mutex for several processes, in shared memory; 0 or -errno. */
 int mg_shm_lock_init(pthread_mutex_t *m);

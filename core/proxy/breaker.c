@@ -10,6 +10,9 @@ struct mg_breaker_slot {
     uint32_t counts[MG_BREAKER_KINDS];
 };
 
+/* What the names of their pieces in shared memory begin with. */
+#define PIECE "breaker "
+
 /* All of this worker. */
 static struct mg_list all = {&all, &all};
 
@@ -41,18 +44,10 @@ static int no_init(struct mg_shm *shm, void *piece, size_t size)
 }
 
 /* Breakers of one name with other limits (of the config before) count in the same slots. */
-static bool is_counting(const struct mg_breaker_slot *slots)
-{
-    for (struct mg_list *n = all.next; n != &all; n = n->next)
-        if (MG_LIST_OF(n, struct mg_breaker, link)->slots == slots)
-            return true;
-    return false;
-}
-
 static bool share_slots(struct mg_breaker *b, struct mg_shm *shm, uint32_t worker)
 {
     char name[512];
-    int len = snprintf(name, sizeof(name), "breaker %s", b->name);
+    int len = snprintf(name, sizeof(name), PIECE "%s", b->name);
 
     if (shm == NULL || worker >= MG_BREAKER_WORKERS || len >= (int)sizeof(name))
         return false;
@@ -63,8 +58,6 @@ static bool share_slots(struct mg_breaker *b, struct mg_shm *shm, uint32_t worke
     b->shared = true;
     b->nslots = MG_BREAKER_WORKERS;
     b->own = worker;
-    if (!is_counting(b->slots))
-        memset(&b->slots[worker], 0, sizeof(*b->slots));
     return true;
 }
 
@@ -102,6 +95,19 @@ struct mg_breaker *mg_breaker_open(const struct mg_breaker_conf *conf, struct mg
     b->refs = 1;
     mg_list_append(&all, &b->link);
     return b;
+}
+
+static void forget(void *piece, void *worker)
+{
+    struct mg_breaker_slot *slots = piece;
+
+    memset(&slots[*(uint32_t *)worker], 0, sizeof(*slots));
+}
+
+void mg_breaker_forget(const struct mg_shm *shm, uint32_t worker)
+{
+    if (worker < MG_BREAKER_WORKERS)
+        mg_shm_each(shm, MG_STR(PIECE), forget, &worker);
 }
 
 void mg_breaker_ref(struct mg_breaker *b)

@@ -5,8 +5,7 @@
  * Ownership:  the counts lie in the region that all workers share; each writes its own and adds up
  *             all.
  * Errors:     NULL: out of memory.  A region that is full: the limits count a worker alone.
- * Invariant:  what was added is taken away by the same worker.  A worker that starts begins at 0, so
- *             one that died takes its counts along.
+ * Invariant:  what was added is taken away by the same worker, or when it has ended.
  *
  * As with Envoy's, two that look at the same time may both pass: a limit can be passed by as many as
  * there are workers.
@@ -42,6 +41,8 @@ struct mg_breaker {
 /* The breaker of that name and limits, counted; `worker` is the index of this one. */
 struct mg_breaker *mg_breaker_open(const struct mg_breaker_conf *conf, struct mg_shm *shm,
                                    uint32_t worker);
+/* Worker `worker` has ended, and has nothing in use any more. */
+void mg_breaker_forget(const struct mg_shm *shm, uint32_t worker);
 void mg_breaker_ref(struct mg_breaker *b);
 void mg_breaker_unref(struct mg_breaker *b);
 /* Whether one more may be added.  `b` may be NULL in these three: there is no limit. */

@@ -4,6 +4,7 @@ local http = require "spec.support.http"
 local loop = require "spec.support.loop"
 local process = require "spec.support.process"
 local stream = require "spec.support.stream"
+local upstream = require "spec.support.upstream"
 
 local LEAKY = [[
 local leaky, kept = {}, {}
@@ -23,15 +24,20 @@ local CONFIG = [[return {
   listeners = { web = { address = "127.0.0.1:$web" } }, admin = { address = "127.0.0.1:$admin" },
   budgets = { memory = "16MiB", cpu = "5s" },
   policies = { "metrics", { "access_log", path = "$file", format = "%REQ(:PATH)%" } },
-  routes = { { policies = { { "headers", request = { set = { ["x-a"] = "1" } } }, "leaky" } } },
+  services = { up = { endpoints = { "$up" }, circuit_breaker = { max_requests = 1 } } },
+  routes = { { hosts = { "up.test" }, backends = { { service = "up" } } }, { policies = { { "headers", request = { set = { ["x-a"] = "1" } } }, "leaky" } } },
 }]]
 
 describe("a policy that keeps what it is given", function()
-  local gw, file
+  local gw, file, up
 
   before_each(function()
     file = gateway.folder() .. "/access"
-    gw = gateway.start { files = { ["leaky.lua"] = LEAKY }, config = CONFIG, values = { file = file },
+    up = upstream.start(function(request)
+      if request.target == "/held" then loop.sleep(30) end
+      return { body = "ok" }
+    end)
+    gw = gateway.start { files = { ["leaky.lua"] = LEAKY }, config = CONFIG, values = { file = file, up = up.address },
       args = { "--policy-path", "$folder" } }
   end)
   after_each(gateway.stop_all)
@@ -80,6 +86,20 @@ describe("a policy that keeps what it is given", function()
     assert.equal(first, assert(http.read_response(slow, "POST")).body)
     slow:close()
     assert.truthy(loop.poll(function() return (process.file(file) or ""):find("/slow", 1, true) end, 20))
+  end)
+
+  it("is told, and what the worker had in use is free when that one is killed", function()
+    local first = assert(gw:ask { path = "/?keep=13000000" }).body
+    local held = stream.connect(gw.ports.web)
+    held:send "GET /held HTTP/1.1\r\nHost: up.test\r\n\r\n"
+    assert.truthy(loop.poll(function() return #up.requests == 1 or nil end, 20))
+    ask("/?keep=20000", replaced)
+    ask("/", function(answer) return answer.body ~= first end)
+    assert.equal(503, assert(gw:ask { host = "up.test" }).status)
+    process.signal(tonumber(gw:log():match "%(pid (%d+)%) is replaced"), 9)
+    assert.truthy(loop.poll(function() return assert(gw:ask { host = "up.test" }).status == 200 or nil end, 20))
+    held:close()
+    gw:stop { crash = true }
   end)
 
   it("is not charged for garbage", function()

@@ -371,6 +371,23 @@ static void a_series_may_lack_labels(void)
     mg_shm_free(w.shm);
 }
 
+static void of_a_worker_that_ended_gauges_go_and_counters_stay(void)
+{
+    int requests, open;
+
+    begin(1 << 22, 2);
+    requests = family(MG_COUNTER, "requests_total", NULL, 0, 0);
+    open = family(MG_GAUGE, "open", NULL, 0, 0);
+    for (uint32_t worker = 0; worker < 2; worker++) {
+        *mg_metrics_series(w.m, requests, worker, NULL, 0) = 5;
+        set_gauge(mg_metrics_series(w.m, open, worker, NULL, 0), 2);
+    }
+    mg_metrics_forget(w.m, 1);
+    CHECK(strstr(written(), "\nrequests_total 10\n") != NULL);
+    CHECK(strstr(written(), "\nopen 2\n") != NULL);
+    mg_shm_free(w.shm);
+}
+
 /* With an argument it prints an exposition, for promtool check metrics. */
 static void print_sample(void)
 {
@@ -402,7 +419,8 @@ int main(int argc, char **argv)
                                              TEST(processes_make_and_count_the_same_series),
                                              TEST(killed_while_making_series_leaves_it_sound),
                                              TEST(a_large_scrape_comes_in_bounded_pieces),
-                                             TEST(a_series_may_lack_labels)};
+                                             TEST(a_series_may_lack_labels),
+                                             TEST(of_a_worker_that_ended_gauges_go_and_counters_stay)};
 
     if (argc > 1 && strcmp(argv[1], "print") == 0) {
         print_sample();

@@ -88,6 +88,24 @@ static void a_name_is_one_piece_for_all_processes(void)
     mg_shm_free(s);
 }
 
+static void sum_up(void *piece, void *sum)
+{
+    *(long *)sum += ((struct piece *)piece)->count;
+}
+
+static void pieces_are_found_by_how_their_names_begin(void)
+{
+    static const mg_str names[] = {{"a one", 5}, {"a two", 5}, {"a", 1}, {"b one", 5}};
+    struct mg_shm *s = mg_shm_new(1 << 20);
+    long sum = 0, count = 1;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++, count *= 10)
+        ((struct piece *)mg_shm_named(s, names[i], sizeof(struct piece), init_piece))->count = count;
+    mg_shm_each(s, MG_STR("a "), sum_up, &sum);
+    CHECK(sum == 11);
+    mg_shm_free(s);
+}
+
 static void a_lock_keeps_two_processes_apart(void)
 {
     struct mg_shm *s = mg_shm_new(1 << 20);
@@ -130,5 +148,6 @@ static void a_killed_holder_s_lock_is_taken_over_once(void)
 }
 
 TEST_MAIN(TEST(pieces_are_aligned_zeroed_and_end), TEST(a_large_region_costs_nothing_until_touched),
-          TEST(a_name_is_one_piece_for_all_processes), TEST(a_lock_keeps_two_processes_apart),
+          TEST(a_name_is_one_piece_for_all_processes),
+          TEST(pieces_are_found_by_how_their_names_begin), TEST(a_lock_keeps_two_processes_apart),
           TEST(a_killed_holder_s_lock_is_taken_over_once))

@@ -60,13 +60,13 @@ static void workers_count_together(void)
     mg_breaker_add(mine, MG_BREAKER_CONNECTIONS);
     mg_breaker_add(theirs, MG_BREAKER_CONNECTIONS);
     CHECK(!mg_breaker_may(mine, MG_BREAKER_CONNECTIONS));
-    mg_breaker_sub(theirs, MG_BREAKER_CONNECTIONS);
+    mg_breaker_forget(shm, 2);
+    CHECK(!mg_breaker_may(mine, MG_BREAKER_CONNECTIONS));
+    mg_breaker_forget(shm, 1); /* it was killed */
     CHECK(mg_breaker_may(mine, MG_BREAKER_CONNECTIONS));
-    mg_breaker_unref(theirs);
-    mg_breaker_unref(mine);
-    mine = open_in(shm, 0, &two); /* as a worker that starts again */
     mg_breaker_add(mine, MG_BREAKER_CONNECTIONS);
-    CHECK(mg_breaker_may(mine, MG_BREAKER_CONNECTIONS));
+    CHECK(!mg_breaker_may(mine, MG_BREAKER_CONNECTIONS));
+    mg_breaker_unref(theirs);
     mg_breaker_unref(mine);
     mg_shm_free(shm);
 }
