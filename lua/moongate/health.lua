@@ -8,6 +8,7 @@ local failure = require "moongate.failure"
 local log = require "moongate.log"
 local metrics = require "moongate.metrics"
 local rates = require "moongate.health.rates"
+local shown = require "moongate.health.shown"
 
 local C = abi.C
 
@@ -24,11 +25,6 @@ local ejections = metrics.counter {
   help = "Endpoints taken out because they failed again and again.",
 }
 
-local leaving = metrics.gauge {
-  name = "moongate_upstream_endpoint_out", labels = { "service", "endpoint" },
-  help = "Workers that send an endpoint nothing, since it failed or was found unwell.",
-}
-
 -- What stands where there is no outlier_detection: nobody is ejected.
 local OFF = { consecutive_5xx = 0, consecutive_gateway_errors = 0, consecutive_local_failures = 0,
   split_local_failures = false, interval = 10000 }
@@ -40,7 +36,13 @@ end
 
 local function new_state()
   return { errors = 0, gateway = 0, failures = 0, times = 0, until_ = false, returned = 0, down = false, total = 0,
-    good = 0 }
+    good = 0, shown = false }
+end
+
+-- `self.back`: when the first of those that are out may return, or nil.
+local function note_return(self, state)
+  local time = state.until_
+  if time and time < (self.back or math.huge) then self.back = time end
 end
 
 --- What is known of a service's endpoints.
@@ -57,6 +59,7 @@ function health.new(service, before, now)
   for _, endpoint in ipairs(service.endpoints) do
     local state = before and before.by_address[endpoint.address] or new_state()
     self.states[endpoint], self.by_address[endpoint.address] = state, state
+    note_return(self, state)
     if not checked then state.down = false end
   end
   if self.conf.error_codes then
@@ -73,7 +76,8 @@ end
 
 -- Says in the metrics, and to the choice among endpoints, that somebody went out or came in.
 local function tell(self, endpoint, state)
-  leaving:with(self.name, endpoint.address):set((state.until_ or state.down) and 1 or 0)
+  shown.tell(self.name, endpoint.address, state)
+  note_return(self, state)
   if self.watcher then self.watcher:refresh() end
 end
 
@@ -215,10 +219,20 @@ function methods:out_until(endpoint, now)
   if not time then return state.down and math.huge or nil end
   state.until_, state.returned = false, now
   state.errors, state.gateway, state.failures = 0, 0, 0
-  leaving:with(self.name, endpoint.address):set(state.down and 1 or 0)
+  shown.tell(self.name, endpoint.address, state)
   if state.down then return math.huge end
   log.info("endpoint returned", { service = self.name, endpoint = endpoint.address })
   return nil
+end
+
+--- Those whose time is over return, though nobody asks for them.
+function methods:bring_back(now)
+  if not self.back or now < self.back then return end
+  self.back = nil
+  for endpoint, state in pairs(self.states) do
+    self:out_until(endpoint, now)
+    note_return(self, state)
+  end
 end
 
 return health

@@ -10,6 +10,7 @@ local image = require "moongate.model.image"
 local pause = require "moongate.pause"
 local policy = require "moongate.policy"
 local runtime = require "moongate.runtime"
+local shown = require "moongate.health.shown"
 local timer = require "moongate.timer"
 local tls = require "moongate.tls"
 local uses = require "moongate.model.uses"
@@ -75,12 +76,14 @@ end
 -- Until the end nothing has changed: the old model serves on.
 local function take(bytes)
   local model = model_of(bytes)
-  local ready = compiled.new(model, runtime.model())
+  local before = runtime.model()
+  local ready = compiled.new(model, before)
   if model.explain then ready.explaining = require("moongate.explain.live").new(ready, model.explain.token) end
   local contexts = open_contexts(model)
   local taken, err = policy.hand_over()
   if not taken then error(err, 0) end
   local names = configure(model, contexts)
+  if before then shown.hand_over(before.health, ready.health) end
   runtime.swap(ready)
   checks.begin(ready.health, health.now)
   return names

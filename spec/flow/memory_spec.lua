@@ -25,7 +25,8 @@ local CONFIG = [[return {
   budgets = { memory = "16MiB", cpu = "5s" },
   policies = { "metrics", { "access_log", path = "$file", format = "%REQ(:PATH)%" } },
   services = { up = { endpoints = { "$up" }, circuit_breaker = { max_requests = 1 } } },
-  routes = { { hosts = { "up.test" }, backends = { { service = "up" } } }, { policies = { { "headers", request = { set = { ["x-a"] = "1" } } }, "leaky" } } },
+  routes = { { hosts = { "up.test" }, backends = { { service = "up" } } },
+    { policies = { { "headers", request = { set = { ["x-a"] = "1" } } }, "leaky" } } },
 }]]
 
 describe("a policy that keeps what it is given", function()

@@ -169,6 +169,31 @@ describe("outlier detection", function()
     assert.equal("bad", bodies("few.test", 4))
   end)
 
+  local function out(service)
+    return gw:metric("moongate_upstream_endpoint_out", { service = service, endpoint = bad.address }) or 0
+  end
+
+  it("says who is out, until the time is over, though nobody asks", function()
+    for _ = 1, 4 do ask "pair.test" end
+    assert.equal(1, out "pair")
+    assert.truthy(gw:logged("endpoint returned", 20))
+    assert.equal(0, out "pair")
+  end)
+
+  it("says nothing of endpoints that a reload took away", function()
+    local config = CONFIG:gsub("700ms", "60s")
+    assert.truthy(gw:reload(config, { good = good.address, bad = bad.address, bad2 = bad2.address,
+      dead = "127.0.0.1:9" }))
+    for _ = 1, 4 do ask "pair.test" end
+    for _ = 1, 4 do ask "alone.test" end
+    assert.same({ 1, 1 }, { out "pair", out "alone" })
+    config = config:gsub('"%$good", "%$bad"%)', '"$good", "$bad2")')
+    config = config:gsub('alone = service.-\n', 'alone = service({}, "$bad"),\n')
+    assert.truthy(gw:reload(config, { good = good.address, bad = bad.address, bad2 = bad2.address,
+      dead = "127.0.0.1:9" }))
+    assert.same({ 0, 0 }, { out "pair", out "alone" })
+  end)
+
   it("remembers over a reload", function()
     for _ = 1, 4 do ask "pair.test" end
     assert.equal("good", bodies("pair.test", 4))

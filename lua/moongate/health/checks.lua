@@ -106,6 +106,7 @@ local function look(self)
       item.due = now + (mine and interval or left * 1000 + 1)
     end
   end
+  for _, watch in pairs(self.watches) do watch:bring_back(now) end
   local changes = board.changes()
   if changes == self.seen then return end
   self.seen = changes

@@ -409,18 +409,19 @@ static void print_sample(void)
 
 int main(int argc, char **argv)
 {
-    static const struct test_case cases[] = {TEST(writes_every_type_sorted_and_added_up),
-                                             TEST(a_value_cannot_break_out_of_its_quotes),
-                                             TEST(what_is_past_the_cap_is_folded_and_counted),
-                                             TEST(a_client_that_says_other_makes_no_second_series),
-                                             TEST(a_full_region_folds_too),
-                                             TEST(a_family_is_declared_once),
-                                             TEST(workers_never_share_a_cache_line),
-                                             TEST(processes_make_and_count_the_same_series),
-                                             TEST(killed_while_making_series_leaves_it_sound),
-                                             TEST(a_large_scrape_comes_in_bounded_pieces),
-                                             TEST(a_series_may_lack_labels),
-                                             TEST(of_a_worker_that_ended_gauges_go_and_counters_stay)};
+    static const struct test_case cases[] = {
+        TEST(writes_every_type_sorted_and_added_up),
+        TEST(a_value_cannot_break_out_of_its_quotes),
+        TEST(what_is_past_the_cap_is_folded_and_counted),
+        TEST(a_client_that_says_other_makes_no_second_series),
+        TEST(a_full_region_folds_too),
+        TEST(a_family_is_declared_once),
+        TEST(workers_never_share_a_cache_line),
+        TEST(processes_make_and_count_the_same_series),
+        TEST(killed_while_making_series_leaves_it_sound),
+        TEST(a_large_scrape_comes_in_bounded_pieces),
+        TEST(a_series_may_lack_labels),
+        TEST(of_a_worker_that_ended_gauges_go_and_counters_stay)};
 
     if (argc > 1 && strcmp(argv[1], "print") == 0) {
         print_sample();

@@ -100,7 +100,8 @@ static void pieces_are_found_by_how_their_names_begin(void)
     long sum = 0, count = 1;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++, count *= 10)
-        ((struct piece *)mg_shm_named(s, names[i], sizeof(struct piece), init_piece))->count = count;
+        ((struct piece *)mg_shm_named(s, names[i], sizeof(struct piece), init_piece))->count =
+            count;
     mg_shm_each(s, MG_STR("a "), sum_up, &sum);
     CHECK(sum == 11);
     mg_shm_free(s);
