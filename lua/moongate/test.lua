@@ -20,7 +20,7 @@ local test = {}
 local LIMIT = 86400000 -- ms that an answer may take
 local ADDRESS, UPSTREAM = "127.0.0.1:8080", "127.0.0.1:9000"
 
-local settings = { seed = 1, driver = false }
+local settings = { seed = 1, driver = false, current = false }
 
 local gateway = {}
 
@@ -35,22 +35,30 @@ end
 local REQUEST = { method = "string", path = "string", host = "string", headers = "table", body = "string",
   address = "string", principal = "string", sni = "string", listener = "string" }
 
-local function check(given)
+local function check_current(self, level)
+  if settings.current == self then return end
+  error("gateway: there is one at a time, and another one took its place", level)
+end
+
+local function check(given, level)
+  if type(given) ~= "table" then error("request: expected a table, got a " .. type(given), level) end
   for key, value in pairs(given) do
     local kind = REQUEST[key]
-    if not kind then error(("request: unknown key '%s'%s"):format(key, suggest.hint(key, suggest.keys(REQUEST))), 4) end
-    if type(value) ~= kind then error(("request: %s: expected a %s"):format(key, kind), 4) end
+    if not kind then
+      error(("request: unknown key '%s'%s"):format(key, suggest.hint(key, suggest.keys(REQUEST))), level)
+    end
+    if type(value) ~= kind then error(("request: %s: expected a %s"):format(key, kind), level) end
   end
 end
 
-local function listener_of(model, name)
+local function listener_of(model, name, level)
   if not name and #model.listeners > 1 then
-    error(("request: expected a listener, one of %d"):format(#model.listeners), 4)
+    error(("request: expected a listener, one of %d"):format(#model.listeners), level)
   end
   for i, listener in ipairs(model.listeners) do
     if not name or listener.name == name then return listener, i end
   end
-  error(("request: no listener '%s'"):format(name), 4)
+  error(("request: no listener '%s'"):format(name), level)
 end
 
 local function answer_of(response, began, now)
@@ -77,14 +85,12 @@ end
 --- The client closes its connection, whatever there is of an answer.
 function pending:cancel() self.leave() end
 
---- Sends a request, and does not wait: { method = "GET", path = "/", host = "localhost", headers = { name = value or
--- list of values }, body =, address = the client's ("127.0.0.1"), principal = whom its certificate names, sni =,
--- listener = name of one, where there are several }.
--- @return an object with answer(), which waits, and cancel()
-function gateway:begin(given)
-  check(given)
+-- Errors are those of the function `level` calls above this one.
+local function begin(self, given, level)
+  check_current(self, level + 2)
+  check(given, level + 2)
   local driver = settings.driver
-  local listener, index = listener_of(self.model, given.listener)
+  local listener, index = listener_of(self.model, given.listener, level + 2)
   local self_pending, began = setmetatable({}, pending), driver.now()
   self_pending.leave = driver.send({
     listener = listener, index = index, address = given.address or "127.0.0.1", principal = given.principal,
@@ -98,11 +104,20 @@ function gateway:begin(given)
   return self_pending
 end
 
+--- Sends a request, and does not wait: { method = "GET", path = "/", host = "localhost", headers = { name = value or
+-- list of values }, body =, address = the client's ("127.0.0.1"), principal = whom its certificate names, sni =,
+-- listener = name of one, where there are several }.
+-- @return an object with answer(), which waits, and cancel()
+function gateway:begin(given)
+  local one = begin(self, given, 2) -- no tail call, which would be no level
+  return one
+end
+
 --- Sends a request, as begin() does, and waits for its answer.
 -- @return { status = (0: the connection was closed without one), reason =, headers = by name in lower case, the first
 -- of each, fields = all, as { name, value }, body =, cut = whether it ended before it was whole, took = seconds }
 function gateway:ask(given)
-  return self:begin(given):answer()
+  return begin(self, given, 2):answer()
 end
 
 --- Asks for `path`.
@@ -111,7 +126,8 @@ function gateway:get(path) return self:ask { path = path } end
 -- ---- what is around it --------------------------------------------------------------------
 
 --- Lets `seconds` pass.
-function gateway:advance(seconds) -- luacheck: no self
+function gateway:advance(seconds)
+  check_current(self, 3)
   settings.driver.run(function() return false end, seconds * 1000)
 end
 
@@ -121,7 +137,14 @@ end
 -- query =, host =, headers =, fields =, body =, endpoint = address, at = seconds }. What no config names refuses
 -- connections.
 function gateway:upstream(name)
-  if not self.upstreams[name] then self.upstreams[name] = upstream.new() end
+  if not self.upstreams[name] then
+    local services = self.model.services
+    if not services[name] and not tostring(name):find ":" then
+      local hint = suggest.hint(tostring(name), suggest.keys(services))
+      error(("gateway: neither a service nor an address with its port: '%s'%s"):format(tostring(name), hint), 2)
+    end
+    self.upstreams[name] = upstream.new()
+  end
   return self.upstreams[name]
 end
 
@@ -141,6 +164,7 @@ end
 --- By how much a metric has grown since the gateway began: "moongate_requests_total", of the first series that has
 -- these labels (nil: of any).
 function gateway:metric(name, labels)
+  check_current(self, 3)
   return value_in(settings.driver.metrics(), name, labels) - value_in(self.metrics_before, name, labels)
 end
 
@@ -176,7 +200,7 @@ function test.gateway(config)
   journal.begin(self, settings.seed)
   local model, mistakes = load(config)
   if not model then error(mistakes, 2) end
-  self.model = model
+  self.model, settings.current = model, self
   settings.driver.start(model, function(address) return upstream_of(self, address) end, config)
   self.metrics_before = settings.driver.metrics()
   return self

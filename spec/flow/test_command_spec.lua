@@ -326,6 +326,46 @@ describe("moongate test", function()
     assert.truthy(process.file(folder .. "/junit.xml"):find("tests='1'", 1, true))
     code = run(folder, "--coverage", "/nowhere/lcov")
     assert.equal(1, code)
+    code, text = run(folder, "--junit", "/nowhere/junit.xml")
+    assert.equal(1, code)
+    assert.truthy(text:find("cannot write /nowhere/junit.xml", 1, true), text)
+  end)
+
+  it("writes a report that is XML, whatever a failing test has shown", function()
+    local folder = folder_of [=[it("<&>", function() assert.equal("\255]]>", "\228\184\1") end)]=]
+    assert.equal(1, (run(folder, "--junit", folder .. "/junit.xml")))
+    local report = process.file(folder .. "/junit.xml")
+    assert.truthy(report:find("&lt;&amp;&gt;", 1, true), report)
+    assert.truthy(report:find("(string) &apos;\239\191\189]]&gt;&apos;", 1, true), report)
+    assert.is_nil(report:find "[%z\1-\8\255\228]")
+  end)
+
+  it("says where a spec is wrong", function()
+    local folder = folder_of [[
+      local function gateway() return test.policy("naps", { ms = 1 }) end
+      it("1", function() gateway():upstream("upstream"):answers { stauts = 200 } end)
+      it("2", function() gateway():upstream("upstream"):answers() end)
+      it("3", function() gateway():upstream("upstrem") end)
+      it("4", function()
+        local first = gateway()
+        gateway()
+        first:get "/"
+      end)
+      it("5", function()
+        local one = gateway()
+        one:upstream("upstream"):answers(function() return 200 end)
+        one:get "/"
+      end)
+      it("6", function() gateway():ask() end)]]
+    local code, text = run(folder)
+    assert.equal(1, code)
+    for _, line in ipairs { "3: upstream: unknown key 'stauts'; did you mean 'status'?",
+      "4: upstream: expected an answer to be a table, got nil",
+      "5: gateway: neither a service nor an address with its port: 'upstrem'; did you mean 'upstream'?",
+      "9: gateway: there is one at a time, and another one took its place",
+      "13: upstream: expected an answer to be a table, got number", "16: request: expected a table, got a nil" } do
+      assert.truthy(text:find("it_spec.lua:" .. line, 1, true), line .. " in " .. text)
+    end
   end)
 
   it("says what it lacks", function()

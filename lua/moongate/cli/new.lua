@@ -14,6 +14,7 @@ local function name_error(name)
   if not name:find "^[%a_][%w_]*$" then
     return ("%q cannot name a policy; expected letters, digits and '_'"):format(name)
   end
+  if name:find "_spec$" then return ("'%s' would be a spec's name"):format(name) end
   if not loadstring(("local %s"):format(name)) then return ("'%s' is a word of Lua"):format(name) end
   for _, stock in ipairs(policy.stock) do
     if name == stock then return ("'%s' is a policy of moongate's own, which this one would hide"):format(name) end
@@ -33,13 +34,16 @@ local function write(file)
   return handle:close()
 end
 
-local function write_all(files, folder, streams)
+-- What is in the way: one of the files, or the policy's other form, which would be hidden.
+local function in_the_way(files, name, folder)
   for _, file in ipairs(files) do
-    if exists(file.path) then
-      streams.err(("moongate: %s is there already; nothing was written\n"):format(file.path))
-      return 1
-    end
+    if exists(file.path) then return file.path end
   end
+  local other = ("%s/%s/init.lua"):format(folder, name)
+  return exists(other) and other or nil
+end
+
+local function write_all(files, folder, streams)
   os.execute(("mkdir -p '%s' 2>/dev/null"):format((folder:gsub("'", "'\\''"))))
   for _, file in ipairs(files) do
     local ok, err = write(file)
@@ -61,7 +65,13 @@ function new.main(words, streams)
   local name, folder = rest[2], (rest[3] or "."):gsub("(.)/+$", "%1")
   local err = name_error(name) or rest[4] and ("unexpected '%s'"):format(rest[4])
   if err then return streams.refuse(err, new) end
-  return write_all(scaffold.policy(name, folder), folder, streams)
+  local files = scaffold.policy(name, folder)
+  local there = in_the_way(files, name, folder)
+  if there then
+    streams.err(("moongate: %s is there already; nothing was written\n"):format(there))
+    return 1
+  end
+  return write_all(files, folder, streams)
 end
 
 return new

@@ -86,13 +86,15 @@ function test.main(words, streams)
     return 2
   end
   local coverage = values.coverage and require "moongate.test.coverage"
+  local report = values.junit and os.tmpname()
   load_kit(values.seed or 1, driver)
   require("moongate.test.golden").update = values.update_golden or false
-  local ok, counts = pcall(runner.run, paths, { junit = values.junit, seed = values.seed or 1,
+  local ok, counts = pcall(runner.run, paths, { junit = report, seed = values.seed or 1,
     before = coverage and coverage.start or function() end })
   debug.sethook()
   if driver.stop then driver.stop() end
   if not ok then error(counts, 0) end
+  if report and not write(values.junit, require("moongate.test.junit").take(report), streams) then return 1 end
   if not counts then return streams.refuse("no spec (*_spec.lua) in " .. table.concat(paths, ", "), test) end
   if coverage then
     streams.out(coverage.summary())

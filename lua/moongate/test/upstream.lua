@@ -9,12 +9,16 @@ upstream.__index = upstream
 local KNOWN = { status = "number", headers = "table", body = true, delay = "number", reset_at = "number",
   close_at = "number", refuse = "boolean", silent = "boolean" }
 
-local function check(answer)
-  if type(answer) ~= "table" then error("upstream: expected an answer to be a table, got " .. type(answer), 4) end
+-- What is wrong with an answer, or nil.
+local function problem(answer)
+  if type(answer) ~= "table" then return "upstream: expected an answer to be a table, got " .. type(answer) end
   for key, value in pairs(answer) do
     local kind = KNOWN[key]
-    if not kind then error(("upstream: unknown key '%s'%s"):format(key, suggest.hint(key, suggest.keys(KNOWN))), 4) end
-    if kind ~= true and type(value) ~= kind then error(("upstream: %s: expected a %s"):format(key, kind), 4) end
+    if not kind then
+      key = tostring(key)
+      return ("upstream: unknown key '%s'%s"):format(key, suggest.hint(key, suggest.keys(KNOWN)))
+    end
+    if kind ~= true and type(value) ~= kind then return ("upstream: %s: expected a %s"):format(key, kind) end
   end
 end
 
@@ -25,8 +29,11 @@ end
 -- @return the upstream itself
 function upstream:answers(script)
   if type(script) ~= "function" then
-    if script[1] == nil then script = { script } end
-    for _, answer in ipairs(script) do check(answer) end
+    if type(script) ~= "table" or script[1] == nil then script = { script } end
+    for i = 1, math.max(1, #script) do
+      local why = problem(script[i])
+      if why then error(why, 2) end
+    end
   end
   self.script, self.at = script, 1
   return self
@@ -35,7 +42,11 @@ end
 local function next_answer(self, request)
   if type(self.script) == "function" then
     local answer = self.script(request)
-    check(answer)
+    local why = problem(answer)
+    if why then
+      local from = debug.getinfo(self.script, "S")
+      error(("%s:%d: %s"):format(from.short_src, from.linedefined, why), 0)
+    end
     return answer
   end
   local answer = self.script[self.at]
