@@ -7,6 +7,7 @@ local script = {}
 local NOT_HERE = {} -- methods of Envoy's objects that nothing here answers, with why
 for name in ([[setUpstreamOverrideHost clearRouteCache filterContext connectionStreamInfo filterState
     dynamicTypedMetadata virtualClusterName setHttp1ReasonPhrase
+    virtualHost route stats downstreamRequestHeaders drainConnectionUponCompletion
     issuerPeerCertificate parsedSubjectPeerCertificate uriSanLocalCertificate subjectLocalCertificate
     urlEncodedPemEncodedPeerCertificate urlEncodedPemEncodedPeerCertificateChain dnsSansLocalCertificate
     validFromPeerCertificate expirationPeerCertificate sessionId ciphersuiteId oidsPeerCertificate
@@ -28,13 +29,24 @@ local function environment()
   return env
 end
 
+-- The names that a script gives to functions of its own: "function o:name", "name = ".
+local function own_names(tokens)
+  local own = {}
+  for i = 1, tokens.count do
+    local named = tokens.texts[i + 1] == "=" or i > 3 and tokens.texts[i - 3] == "function"
+    if named then own[tokens.texts[i]] = true end
+  end
+  return own
+end
+
 -- "file:line: what" of the first call of something that is not here; nil: there is none.
 local function unsupported(code)
   local tokens = lexer.tokens(code.text)
+  local own = own_names(tokens)
   for i = 1, tokens.count - 1 do
     local name = tokens.texts[i + 1]
     local called = tokens.kinds[i] == lexer.SYMBOL and tokens.texts[i] == ":" and tokens.kinds[i + 1] == lexer.NAME
-    if called and NOT_HERE[name] then
+    if called and NOT_HERE[name] and not own[name] then
       return ("%s:%d: %s() of Envoy's Lua API is not supported here"):format(code.file,
         code.line + tokens.lines[i + 1] - 1, name)
     end

@@ -519,6 +519,15 @@ return { listeners = { web = { address = "127.0.0.1:8080" } }, routes = { { poli
       refused "function envoy_on_request(h)\n  h:headers():add('a', 'b')\n  h:clearRouteCache()\nend")
     assert.equal("wrong.lua:4: filterState() of Envoy's Lua API is not supported here\n",
       refused "function envoy_on_response(h)\n  return h:streamInfo():filterState()\nend")
+    assert.equal("wrong.lua:4: stats() of Envoy's Lua API is not supported here\n",
+      refused "function envoy_on_response(h)\n  h:stats():counter('a'):inc(1)\nend")
+    gateway.write(path, [==[return { listeners = { web = { address = "127.0.0.1:8080" } }, routes = { { policies = {
+      { "envoy_lua", script = [[
+        local mine = {}
+        function mine:stats() return self end
+        mine.route = function() end
+        function envoy_on_request(h) return mine:stats():route() end]] } } } } }]==])
+    assert.equal(0, (gateway.run("check", path)))
     assert.equal("wrong.lua:3: defines neither envoy_on_request nor envoy_on_response\n", refused "local x = 1")
     assert.equal("wrong.lua:5: 'end' expected (to close 'function' at line 3) near '<eof>'\n",
       refused "function envoy_on_request(h)\n")
