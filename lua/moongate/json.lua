@@ -1,10 +1,13 @@
 --- json: JSON texts to Lua values and back (RFC 8259).
 -- Objects are written with sorted keys, so that equal values give equal texts.
 local buffer = require "string.buffer"
-local cjson = require "cjson.safe"
+local cjson = require("cjson.safe").new()
 local encode_text = require "cjson".encode -- never fails for a text
 local protected = require "moongate.protected"
 local json = {}
+
+-- No nan, no infinity, no hexadecimal ones: what a policy compares with such a number would pass.
+cjson.decode_invalid_numbers(false)
 
 local DEPTH = 100 -- of nested tables; also what stops a table that holds itself
 local MEMORY, LONGEST = 1024, 64 -- names of fields remembered, and bytes of one

@@ -27,6 +27,16 @@ describe("json", function()
     assert.same(value, json.decode(json.encode(value)))
     assert.equal(json.null, json.decode("[null]")[1])
   end)
+  it("takes no number that JSON has not", function()
+    for _, bad in ipairs { "nan", "NaN", "-nan", "inf", "-Infinity", "0x10", "01", "-01", "+1", ".5" } do
+      local value, why = json.decode("[" .. bad .. "]")
+      assert.is_nil(value, bad)
+      assert.is_string(why)
+    end
+    for _, good in ipairs { "0", "-0", "0.5", "-0.5e-3", "10E+2" } do
+      assert.equal(tonumber(good), json.decode("[" .. good .. "]")[1])
+    end
+  end)
   it("says what is wrong", function()
     local value, why = json.decode("{")
     assert.is_nil(value)
