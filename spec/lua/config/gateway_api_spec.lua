@@ -292,7 +292,7 @@ spec: {selector: {matchLabels: {app: web}}, rules: [{to: [{operation: {methods: 
 ]] .. route("g", "  rules: [{matches: [{path: {value: /g}}], backendRefs: [{name: guarded, port: 8080}]}]"))
     for _, one in ipairs(model.routes) do
       local uses = one.backends[1].policies
-      assert.equal(one.name == "infra/g/0" and "rbac" or nil, uses[1] and uses[1].name)
+      assert.equal(one.name == "infra/g/0" and "rbac" or nil, uses and uses[1].name)
     end
   end)
 

@@ -128,7 +128,8 @@ function backend_refs.backends(context, route, path, refs, uses_of, matched)
     local uses = uses_of(context, route, at, ref.filters, matched)
     context.authorization.prepend(uses, guard)
     if ref.weight > 0 then
-      list[#list + 1] = name and { service = name, weight = ref.weight, at = route:place(at), policies = uses }
+      list[#list + 1] = name and { service = name, weight = ref.weight, at = route:place(at),
+        policies = uses[1] and uses }
         or unusable(context, route, at, ref.weight)
     end
   end

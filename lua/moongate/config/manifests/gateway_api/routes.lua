@@ -47,14 +47,14 @@ end
 
 local function convert_match(route, path, spec)
   if route.kind == "GRPCRoute" then
-    return { path = grpc_match.path(route, path_of(path, "method"), spec.method), method = "POST", query = {},
-      headers = spec.headers and value_matches(route, path_of(path, "headers"), spec.headers, true) or {} }
+    return { path = grpc_match.path(route, path_of(path, "method"), spec.method), method = "POST",
+      headers = spec.headers and value_matches(route, path_of(path, "headers"), spec.headers, true) }
   end
   return {
     path = path_match(route, path_of(path, "path"), spec.path or { type = "PathPrefix", value = "/" }),
     method = spec.method,
-    headers = spec.headers and value_matches(route, path_of(path, "headers"), spec.headers, true) or {},
-    query = spec.queryParams and value_matches(route, path_of(path, "queryParams"), spec.queryParams, false) or {},
+    headers = spec.headers and value_matches(route, path_of(path, "headers"), spec.headers, true),
+    query = spec.queryParams and value_matches(route, path_of(path, "queryParams"), spec.queryParams, false),
   }
 end
 
@@ -83,9 +83,9 @@ local function check_timeouts(route, path, rule)
   end
 end
 
--- What a place adds to each of its routes.
+-- What a place adds to each of its routes, which share it: with thousands of them, each table more is felt.
 local function at_listener(place)
-  return { prefix = "", hosts = { unpack(place.hosts) }, listeners = { unpack(place.group.listeners) },
+  return { prefix = "", hosts = place.hosts, listeners = place.group.listeners,
     section = #place.group.sections > 1 and place.section.host or nil }
 end
 
