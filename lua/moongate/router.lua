@@ -8,7 +8,8 @@ local router = {}
 router.__index = router
 
 local find = paths.find
-local sub = string.sub
+local byte, sub = string.byte, string.sub
+local STAR = 42
 
 -- Wildcards stand by the text after "*": ".example" for "*.example", which takes a.example and a.b.example.
 local function find_wildcard(self, host, req)
@@ -58,7 +59,7 @@ local function builder_for(map, key)
 end
 
 local function add(builders, route, host)
-  local suffix = host:match("^%*(%..+)$")
+  local suffix = byte(host) == STAR and host:match("^%*(%..+)$")
   local builder
   if host == "*" then
     builders.any = builders.any or paths.builder()

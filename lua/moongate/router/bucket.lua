@@ -8,6 +8,8 @@ local rules = require "moongate.router.rules"
 
 local bucket = {}
 
+local NONE = {}
+local OTHERS = { "method", "scheme", "authority", "principal" } -- parts of a match that may be rules
 local FEW = 8 -- candidates that are quicker tried than indexed
 
 local EXACT = rules.EXACT
@@ -20,19 +22,24 @@ local function compile_rules(list)
   return made
 end
 
+-- `list` (false: none yet) with one more.
+local function with(list, rule, name)
+  list = list or {}
+  rule.name = name or rule.name
+  list[#list + 1] = rule
+  return list
+end
+
 -- What few routes ask about: rules of fields of the request, by the name of the field.
 local function compile_others(match)
-  local path, list = match.path, {}
-  if path and (path.regex or path.ignore_case) then list[1] = rules.path(path) end
-  for _, name in ipairs { "method", "scheme", "authority", "principal" } do
-    local rule = match[name]
-    if type(rule) == "table" then
-      list[#list + 1] = rules.new(rule)
-      list[#list].name = name
-    end
+  local path, list = match.path, false
+  if path and (path.regex or path.ignore_case) then list = with(list, rules.path(path)) end
+  for i = 1, #OTHERS do
+    local rule = match[OTHERS[i]]
+    if type(rule) == "table" then list = with(list, rules.new(rule), OTHERS[i]) end
   end
-  for _, rule in ipairs(match.claims or {}) do list[#list + 1] = rules.claim(rule) end
-  return #list > 0 and list
+  for _, rule in ipairs(match.claims or NONE) do list = with(list, rules.claim(rule)) end
+  return list
 end
 
 --- The candidate for a match of a route in the model.
@@ -116,10 +123,12 @@ local function is_plain(candidate)
   return not candidate.method and not candidate.headers and not candidate.query and not candidate.others
 end
 
+local function by_rank(a, b) return a.rank < b.rank end
+
 --- Makes a bucket of candidates: its `rank` is their lowest; `route` is that of the only one, where that has no
 -- conditions.
 function bucket.new(candidates)
-  table.sort(candidates, function(a, b) return a.rank < b.rank end)
+  if #candidates > 1 then table.sort(candidates, by_rank) end
   local first = candidates[1]
   if #candidates == 1 and is_plain(first) then return { rank = first.rank, route = first.route } end
   local self, by_name = { rank = first.rank, plain = {}, keyed = {} }, {}

@@ -8,6 +8,7 @@ local pause = require "moongate.pause"
 local paths = {}
 
 local SLASH = 47
+local NONE = {}
 local byte, sub = string.byte, string.sub
 local find = bucket.find
 
@@ -68,14 +69,19 @@ function paths.find(self, req)
   return best and best.route
 end
 
-local function add(map, key, candidate)
-  map[key] = map[key] or {}
-  table.insert(map[key], candidate)
+local function add(self, kind, key, candidate)
+  local map = self[kind]
+  if not map then
+    map = {}
+    self[kind] = map
+  end
+  local list = map[key]
+  if list then list[#list + 1] = candidate else map[key] = { candidate } end
 end
 
 local function buckets_of(map)
   local buckets, seen, lengths = {}, {}, {}
-  for key, candidates in pairs(map) do
+  for key, candidates in pairs(map or NONE) do
     buckets[key] = bucket.new(candidates)
     if not seen[#key] then
       seen[#key] = true
@@ -93,7 +99,7 @@ builder.__index = builder
 
 --- A builder without candidates; what build() returns is what paths.find() reads.
 function paths.builder()
-  return setmetatable({ exact = {}, elements = {}, starts = {}, always = {} }, builder)
+  return setmetatable({ exact = false, elements = false, starts = false, always = false }, builder)
 end
 
 --- Adds one match of a route.
@@ -102,29 +108,33 @@ function builder:add(route, match)
   local path = match.path or {}
   if path.ignore_case then path = {} end -- the candidate asks itself, as for a regular expression
   -- "/abc/" takes what "/abc" takes, and "/" takes everything.
-  local elements = path.prefix and path.prefix:gsub("/+$", "")
+  local elements = path.prefix
+  if elements and byte(elements, -1) == SLASH then elements = elements:gsub("/+$", "") end
   local start = path.starts_with ~= "/" and path.starts_with
   if path.exact then
-    add(self.exact, path.exact, candidate)
+    add(self, "exact", path.exact, candidate)
   elseif elements and elements ~= "" then
-    add(self.elements, elements, candidate)
+    add(self, "elements", elements, candidate)
   elseif start and start ~= "" then
-    add(self.starts, start, candidate)
+    add(self, "starts", start, candidate)
   else
+    self.always = self.always or {}
     table.insert(self.always, candidate)
   end
 end
 
---- The tables to look in: exact, elements and starts by path (their lengths longest first), always, only; and the
--- function that looks for prefixes.
+--- What paths.find() reads: by_path, always, only (false: none); and, where it goes by path, the tables exact, elements
+-- and starts by path (their lengths longest first) and the function that looks for prefixes.
 function builder:build()
-  local made = { exact = buckets_of(self.exact) }
+  local always = self.always and bucket.new(self.always)
+  -- Among thousands of hosts most have routes that ask for no path: they are spared the tables for it.
+  if not self.exact and not self.elements and not self.starts then
+    return { by_path = false, always = always, only = always and always.route or false }
+  end
+  local made = { by_path = true, always = always, only = false, exact = buckets_of(self.exact) }
   made.elements, made.element_lengths = buckets_of(self.elements)
   made.starts, made.start_lengths = buckets_of(self.starts)
   made.find_prefix = prefix_finder(made)
-  made.by_path = next(made.exact) ~= nil or #made.element_lengths > 0 or #made.start_lengths > 0
-  made.always = #self.always > 0 and bucket.new(self.always) or false
-  made.only = not made.by_path and made.always and made.always.route or false
   return made
 end
 
