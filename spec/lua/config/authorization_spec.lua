@@ -121,6 +121,20 @@ describe("AuthorizationPolicies", function()
     assert.matches("spec.selector: does not count for shop.prod.svc.cluster.local: its waypoint", warnings[1].message)
   end)
 
+  it("say that they cannot be about the address of a pod", function()
+    local pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: shop-1, namespace: prod, labels: {app: shop}}\n"
+      .. "spec: {containers: []}\nstatus: {podIP: 10.0.0.7}\n---\n"
+    local function warned(values)
+      local spec = "{action: DENY, rules: [{when: [{key: destination.ip, notValues: [%s]}]}]}"
+      local _, warnings = guard(pod .. policy(spec:format(values)))
+      return manifest.messages(warnings)
+    end
+    assert.matches("when%[0%].notValues: means a pod of shop.prod.svc.cluster.local, and is about the address that "
+      .. "clients call, 127.0.20.1", warned "10.0.0.0/24")
+    assert.equal("", warned "10.9.9.9")
+    assert.equal("", warned "'10.0.0.7', '127.0.20.1'")
+  end)
+
   it("count at a waypoint of another namespace that lets the service in", function()
     local labels = "istio.io/use-waypoint: far, istio.io/use-waypoint-namespace: infra"
     local there = WAYPOINT:gsub("name: way, namespace: prod", "name: far, namespace: infra")

@@ -6,6 +6,7 @@ local custom = require "moongate.config.manifests.custom_authorization"
 local names = require "moongate.config.manifests.names"
 local request_authentication = require "moongate.config.manifests.request_authentication"
 local rules = require "moongate.config.manifests.authorization_rules"
+local services = require "moongate.config.manifests.services"
 local workloads = require "moongate.config.manifests.workloads"
 
 local authorization = {}
@@ -215,12 +216,6 @@ local function warn_of_selectors(self, service)
   end
 end
 
--- What rules on ports are about: a waypoint is asked for the service's port, a workload for its own (Istio:
--- Operation.ports).
-local function port_of(service, port)
-  return service.waypoint and port.number or port.behind or port.number
-end
-
 --- The same for a port of a service: its workloads' policies, or those of its waypoint. One of the old form takes both.
 -- @param listener_port where it is asked for
 function authorization:guard_service(service, port, origins, listener_port)
@@ -232,7 +227,10 @@ function authorization:guard_service(service, port, origins, listener_port)
   else
     warn_of_selectors(self, service)
   end
-  local number = port_of(service, port)
+  if not waypoint then
+    for policy in pairs(found) do rules.warn_of_addresses(policy, service) end
+  end
+  local number = services.called_port(service, port)
   return uses_of(self, found, origins, number ~= listener_port and number or nil)
 end
 

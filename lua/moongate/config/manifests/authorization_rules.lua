@@ -1,4 +1,5 @@
 --- Rules of AuthorizationPolicies: what the API server would refuse, and what policy rbac makes of the rest.
+local cidr = require "policies.rbac.cidr"
 local path_to = require "moongate.config.manifests.path"
 local rbac = require "policies.rbac"
 local trust_domains = require "moongate.config.manifests.trust_domains"
@@ -152,6 +153,31 @@ function rules.convert(policy, i, mesh)
     from = convert_list(policy, rule.from, INNER.from, mesh), to = convert_list(policy, rule.to, INNER.to, mesh),
     when = convert_list(policy, rule.when, nil, mesh),
   }
+end
+
+local function is_of_a_pod(addresses, service)
+  local has = cidr.set(addresses)
+  if has(service.address) then return false end
+  for _, workload in ipairs(service.behind) do
+    for _, instance in ipairs(workload.instances) do
+      if has(instance.host) then return true end
+    end
+  end
+  return false
+end
+
+--- Warns where a rule means the address of a pod, which is where Istio's sidecar is called: here it is the service's.
+function rules.warn_of_addresses(policy, service)
+  for i, rule in ipairs(policy.spec.rules or {}) do
+    for j, condition in ipairs(rule.when or {}) do
+      for _, field in ipairs(condition.key == "destination.ip" and VALUES or {}) do
+        if condition[field] and is_of_a_pod(condition[field], service) then
+          policy:warn({ "spec", "rules", i, "when", j, field }, ("means a pod of %s, and is about the address that "
+            .. "clients call, %s; select the workload instead"):format(service.fqdn, tostring(service.address)))
+        end
+      end
+    end
+  end
 end
 
 --- Refuses what is wrong with rule `i` of a policy, in the words of its file; else policy.converted[i] is what

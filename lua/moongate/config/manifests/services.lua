@@ -111,6 +111,12 @@ function services.port(service, number, listener_port)
     #known > 0 and table.concat(known, ", ") or "none")
 end
 
+--- The number that a port of a service has where policies are asked: a waypoint is called at the service's, a workload
+-- at its own (Istio: Operation.ports).
+function services.called_port(service, port)
+  return service.waypoint and port.number or port.behind or port.number
+end
+
 --- A message for a host that is no service.
 function services.unknown(host, by_name)
   return ("there is no Service %s%s"):format(host, suggest.hint(host, suggest.keys(by_name)))
