@@ -9,6 +9,8 @@ respond.schema = {
   { "body", type = "string", default = "", doc = "Body of the answer; text/plain unless headers say otherwise." },
   { "headers", type = "map", values = { type = { "string", "list" }, items = { type = "string" } },
     doc = "Name to value or list of values." },
+  { "flag", type = "string", pattern = "^%u+$", doc = "Response flag that logs show for it, such as NR." },
+  { "details", type = "string", pattern = "^[^%s%c]+$", doc = "Response details that logs show for it." },
 }
 
 function respond.check(conf)
@@ -20,6 +22,8 @@ function respond.check(conf)
 end
 
 function respond.request(conf, ctx)
+  if conf.flag then ctx:flag(conf.flag) end
+  if conf.details then ctx.details = conf.details end
   return ctx:respond(conf.status, conf.body, conf.headers)
 end
 

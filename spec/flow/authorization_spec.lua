@@ -1,5 +1,6 @@
 --- AuthorizationPolicies of a mesh's files, asked by real requests.
 local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
 local mesh = require "spec.support.mesh"
 local upstream = require "spec.support.upstream"
 
@@ -73,5 +74,60 @@ describe("AuthorizationPolicies", function()
     local before = gw:metric("moongate_rbac_dry_run_total", labels)
     assert.equal(200, ask("/open/later").status)
     assert.equal(before + 1, gw:counts("moongate_rbac_dry_run_total", labels, before + 1))
+  end)
+end)
+
+local EDGES = [[
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge}
+spec: {servers: [{port: {number: $edge, name: http, protocol: HTTP}, hosts: ["*"]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: edge}
+spec: {hosts: [a.test, "*.b.test"], gateways: [edge],
+  http: [{match: [{uri: {exact: /ok}}], directResponse: {status: 200}}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: kube}
+spec: {gatewayClassName: istio, listeners: [{name: http, port: $kube, protocol: HTTP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: kube}
+spec:
+  parentRefs: [{name: kube}]
+  hostnames: [a.test, "*.b.test"]
+  rules:
+  - matches: [{path: {type: Exact, value: /ok}}]
+    filters: [{type: RequestRedirect, requestRedirect: {statusCode: 302, hostname: c.test}}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: known}
+spec: {rules: [{when: [{key: "request.headers[x-in]", values: ["*"]}]}]}
+]]
+
+describe("AuthorizationPolicies at gateways", function()
+  local gw
+
+  setup(function() gw = gateway.start_mesh { config = EDGES } end)
+  teardown(gateway.stop_all)
+
+  it("are asked about requests that no route takes, too", function()
+    for port, good in pairs { edge = 200, kube = 302 } do
+      for _, host in ipairs { "a.test", "x.b.test", "other.test" } do
+        local known = host ~= "other.test" and good or 404
+        for path, status in pairs { ["/ok"] = known, ["/none"] = 404 } do
+          local request = { path = path, host = host }
+          local address = "127.0.0.1:" .. gw.ports[port]
+          assert.equal(403, assert(http.ask(address, request)).status)
+          request.headers = { ["x-in"] = "1" }
+          assert.equal(status, assert(http.ask(address, request)).status)
+        end
+      end
+    end
   end)
 end)

@@ -17,6 +17,13 @@ describe("policy respond", function()
     assert.same({ "a=1", "b=2" }, got.headers:get_all("set-cookie"))
   end)
 
+  it("tells the log why, as it is told", function()
+    local ctx = fake.new {}
+    respond.request(fake.conf(respond, { status = 404, flag = "NR", details = "route_not_found" }), ctx)
+    assert.same({ "NR", "route_not_found" }, { ctx:flags_text(), ctx.details })
+    assert.truthy(fake.mistakes(respond, { flag = "n r" })[1]:find("^flag: "))
+  end)
+
   it("refuses a body where none can be, and bad headers", function()
     assert.truthy(fake.mistakes(respond, { status = 204, body = "x" })[1]:find("^body: "))
     assert.truthy(fake.mistakes(respond, { headers = { ["a\n"] = "x" } })[1]:find("^headers: "))

@@ -5,6 +5,7 @@ local gateway_pods = require "moongate.config.manifests.gateway_pods"
 local gateway_servers = require "moongate.config.manifests.gateway_servers"
 local gateway_tls = require "moongate.config.manifests.gateway_tls"
 local names = require "moongate.config.manifests.names"
+local no_route = require "moongate.config.manifests.no_route"
 local services = require "moongate.config.manifests.services"
 local suggest = require "moongate.suggest"
 local virtual_services = require "moongate.config.manifests.virtual_services"
@@ -147,19 +148,29 @@ local function client_of(context, group)
   return { namespace = namespace, key = namespace }
 end
 
+-- A request to one of the hosts `hosts` (a set) is taken by no route of another.
+local function add_no_route(context, group, listener, hosts)
+  local guard = context.authorization:guard(group.pods, context.origins)
+  if not guard then return end
+  local route = no_route(guard, group.at)
+  route.name, route.hosts, route.listeners = listener .. " " .. route.name, suggest.keys(hosts), { listener }
+  table.insert(context.draft.routes, route)
+end
+
 local function add_routes(context, group, listener)
   local identity = group.workload
     and workloads.identity(context.store, group.workload.namespace, group.workload.account)
   local from = { port = group.port, gateways = group.gateways, identity = identity, backends = context.backends,
     tls = group.tls ~= nil, labels = group.workload and group.workload.labels,
     namespace = group.workload and group.workload.namespace, claimants = {} }
-  local catch_alls, taken, redirected = {}, {}, add_redirects(context, group, listener)
+  local catch_alls, taken, known, redirected = {}, {}, { ["*"] = true }, add_redirects(context, group, listener)
   local function add(route, hosts, list)
     if not route then return end
     local guard = context.authorization:guard(group.pods, context.origins)
     route.policies = { unpack(route.policies) }
     context.authorization.prepend(route.policies, guard)
     route.hosts, route.listeners = { unpack(hosts) }, { listener }
+    for _, host in ipairs(hosts) do known[host] = true end
     table.insert(list, route)
   end
   from.client = client_of(context, group)
@@ -177,6 +188,7 @@ local function add_routes(context, group, listener)
     end
   end
   for _, route in ipairs(catch_alls) do table.insert(context.draft.routes, route) end
+  add_no_route(context, group, listener, known)
   claims.admit(context.draft, listener, from.claimants)
 end
 

@@ -2,6 +2,7 @@
 local binding = require "moongate.config.manifests.virtual_services.binding"
 local gateway_api = require "moongate.config.manifests.gateway_api"
 local names = require "moongate.config.manifests.names"
+local no_route = require "moongate.config.manifests.no_route"
 local services = require "moongate.config.manifests.services"
 local subset_hops = require "moongate.config.manifests.subset_hops"
 local telemetry = require "moongate.config.manifests.telemetry"
@@ -77,15 +78,10 @@ local function routes_of(context, service, port, identity)
   return list
 end
 
--- Where no route takes a request the answer is 404, to those alone whom the policies let in, and counted.
-local function no_route(at)
-  return { name = "no route", at = at, policies = { { name = "respond", conf = { status = 404 }, at = at } } }
-end
-
 -- What a namespace's own routes for a service do not take, nobody else's do (GEP-1294).
 local function add_consumers(context, service, port, listener, list)
   for _, own in ipairs(gateway_api.consumer_routes(context, service, port, listener.tls ~= nil)) do
-    own.routes[#own.routes + 1] = no_route(listener.at)
+    own.routes[#own.routes + 1] = no_route(nil, listener.at)
     local regex = ("spiffe://[^/]+/ns/%s/.*"):format(own.namespace)
     for _, route in ipairs(own.routes) do
       route.matches = route.matches or { {} }
@@ -122,7 +118,7 @@ local function add_port(context, service, port)
   local guard = context.authorization:guard_service(service, port, context.origins, port.number)
   local count = telemetry.use(context, service)
   if (count or guard) and not virtual_services.takes_all(routes[#routes]) then
-    routes[#routes + 1] = no_route(listener.at)
+    routes[#routes + 1] = no_route(nil, listener.at) -- which is guarded, and counted, as all of them
   end
   for _, route in ipairs(routes) do
     route.listeners = { listener.name }

@@ -5,6 +5,7 @@ local age = require "moongate.config.manifests.gateway_api.age"
 local attach = require "moongate.config.manifests.gateway_api.attach"
 local gateways = require "moongate.config.manifests.gateway_api.gateways"
 local listeners = require "moongate.config.manifests.gateway_api.listeners"
+local no_route = require "moongate.config.manifests.no_route"
 local order = require "moongate.model.order"
 local routes = require "moongate.config.manifests.gateway_api.routes"
 local workloads = require "moongate.config.manifests.workloads"
@@ -137,6 +138,14 @@ local function add_misdirected(context)
   if map then table.insert(context.draft.policies, { name = "misdirected", conf = { listeners = map }, at = at }) end
 end
 
+local function add_no_route(context, group)
+  local guard = context.authorization:guard(context.pods, context.origins)
+  if not guard or #group.listeners == 0 then return end
+  local route = no_route(guard, group.sections[1].object:place(group.sections[1].path))
+  route.name, route.listeners = group.listeners[1] .. " " .. route.name, { unpack(group.listeners) }
+  table.insert(context.draft.routes, route)
+end
+
 --- Adds listeners, routes and services of the Gateways to the draft.
 -- @param context as for mesh.add(), after judge()
 function gateway_api.add(context)
@@ -154,6 +163,9 @@ function gateway_api.add(context)
     end
   end
   for _, route in ipairs(order.rank(list, true)) do table.insert(context.draft.routes, route) end
+  for _, group in ipairs(context.groups) do
+    add_no_route(contexts[group.gateway] or context_for(context, group.gateway), group)
+  end
 end
 
 local function made_in_mesh(context, service, attached, where)
