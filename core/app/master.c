@@ -71,6 +71,7 @@ static int child_main(struct master *m, uint32_t i, int control)
     return mg_worker_run(&(struct mg_worker_opts){.slot = i,
                                                   .column = m->children[i].column,
                                                   .control = control,
+                                                  .again = m->started,
                                                   .shared = &m->shared,
                                                   .load = &sockets});
 }

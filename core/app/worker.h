@@ -13,6 +13,8 @@ struct mg_worker_opts {
     uint32_t slot;   /* whose sockets it has */
     uint32_t column; /* where it counts */
     int control;
+    bool
+        again; /* others have served this config: it is good, whatever has become of its log files */
     const struct mg_shared *shared;
     struct mg_control *load; /* what to serve: as a reload's message */
 };

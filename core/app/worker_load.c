@@ -207,8 +207,10 @@ bool mg_worker_load(struct mg_worker *w)
 {
     enum progress at = begin_load(w, w->opts->load) ? GOES_ON : REFUSED;
 
+    mg_sink_wait_for_files(w->opts->again);
     while (at == GOES_ON || at == SERVES)
         at = go_on(w);
+    mg_sink_wait_for_files(false);
     return at == OVER;
 }
 

@@ -19,13 +19,14 @@ _Static_assert(MG_LOG_LINE <= PIPE_BUF, "a line must be one atomic write to a pi
 struct mg_sink {
     struct mg_list node;
     struct mg_buf lines; /* whole lines, but for the rest of one a full disk cut */
-    int fd;
+    int fd;              /* below 0: the file could not be opened yet */
     uint32_t refs;
     bool regular; /* a plain file takes any size at once */
     char path[];
 };
 
 static struct mg_list sinks = {&sinks, &sinks};
+static bool files_may_be_missing;
 static uint64_t dropped; /* atomic: the thread pool's threads log too */
 static enum mg_log_level log_least = MG_LOG_INFO;
 static char log_who[32] = "moongate";
@@ -190,6 +191,11 @@ static int open_path(const char *path, bool *regular)
     return fd >= 0 ? fd : -errno;
 }
 
+void mg_sink_wait_for_files(bool wait)
+{
+    files_may_be_missing = wait;
+}
+
 struct mg_sink *mg_sink_open(const char *path, int *err)
 {
     struct mg_sink *s;
@@ -209,11 +215,13 @@ struct mg_sink *mg_sink_open(const char *path, int *err)
     memcpy(s->path, path, size);
     s->refs = 1;
     s->fd = open_path(path, &s->regular);
-    if (s->fd < 0) {
+    if (s->fd < 0 && !files_may_be_missing) {
         *err = s->fd;
         free(s);
         return NULL;
     }
+    if (s->fd < 0)
+        mg_log(MG_LOG_ERROR, "cannot open %s yet: %s", path, mg_error_text(s->fd));
     mg_list_append(&sinks, &s->node);
     return s;
 }
@@ -233,7 +241,7 @@ static size_t next_write(const struct mg_sink *s)
 
 static void flush(struct mg_sink *s)
 {
-    while (mg_buf_len(&s->lines) > 0) {
+    while (s->fd >= 0 && mg_buf_len(&s->lines) > 0) {
         ssize_t n;
 
         if (!s->regular && !writable(s->fd))
@@ -278,8 +286,13 @@ void mg_sink_line(struct mg_sink *s, const char *ptr, size_t len)
 
 void mg_sink_flush_all(void)
 {
-    for (struct mg_list *n = sinks.next; n != &sinks; n = n->next)
-        flush(MG_LIST_OF(n, struct mg_sink, node));
+    for (struct mg_list *n = sinks.next; n != &sinks; n = n->next) {
+        struct mg_sink *s = MG_LIST_OF(n, struct mg_sink, node);
+
+        if (s->fd < 0)
+            s->fd = open_path(s->path, &s->regular);
+        flush(s);
+    }
 }
 
 void mg_sink_reopen_all(void)
@@ -295,7 +308,8 @@ void mg_sink_reopen_all(void)
             mg_log(MG_LOG_ERROR, "cannot open %s again: %s", s->path, mg_error_text(fd));
             continue;
         }
-        close(s->fd);
+        if (s->fd >= 0)
+            close(s->fd);
         s->fd = fd;
         s->regular = regular;
     }
@@ -321,6 +335,7 @@ void mg_sink_close(struct mg_sink *s)
     count_dropped(count_lines(&s->lines));
     mg_list_remove(&s->node);
     mg_buf_free(&s->lines);
-    close(s->fd);
+    if (s->fd >= 0)
+        close(s->fd);
     free(s);
 }

@@ -27,6 +27,8 @@ void mg_log(enum mg_log_level level, const char *format, ...) __attribute__((for
 struct mg_sink;
 /* The same path: the same sink, counted.  NULL: *err is -errno. */
 struct mg_sink *mg_sink_open(const char *path, int *err);
+/* Whether from now on a file that cannot be opened gives a sink all the same, whose lines wait until it can. */
+void mg_sink_wait_for_files(bool wait);
 void mg_sink_line(struct mg_sink *s, const char *ptr, size_t len); /* the newline is added */
 void mg_sink_flush_all(void);
 /* After a rotation (SIGUSR1); a file that cannot be opened again keeps its old descriptor. */

@@ -52,6 +52,22 @@ describe("operations:", function()
     assert.is_nil(process.file(file):find("/before", 1, true))
   end)
 
+  it("a worker starts again though its log's folder is gone, and logs when that is back", function()
+    local folder = gateway.folder() .. "/logs"
+    assert(os.execute("mkdir " .. folder) == 0)
+    gw = gateway.start { values = { file = folder .. "/access" }, config = [[return {
+      listeners = { web = { address = "127.0.0.1:$web" } },
+      policies = { { "access_log", path = "$file", format = "%REQ(:PATH)%" } },
+      routes = { { policies = { "respond" } } } }]] }
+    assert(os.execute("rm -r " .. folder) == 0)
+    process.signal(gw:children()[1], 9)
+    assert.truthy(gw:logged("cannot open " .. folder .. "/access yet", 20))
+    assert.truthy(http.ask_until(gw.ports.web, { path = "/kept" }, function(answer) return answer.status == 200 end))
+    assert(os.execute("mkdir " .. folder) == 0)
+    assert.truthy(loop.poll(function() return (process.file(folder .. "/access") or ""):find("/kept", 1, true) end, 20))
+    gw:stop { crash = true }
+  end)
+
   it("a full disk, and a reader that does not read, cost lines that are counted and no request", function()
     local folder = gateway.folder()
     os.execute("mkfifo " .. folder .. "/pipe")

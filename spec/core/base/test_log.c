@@ -139,6 +139,28 @@ static void a_path_that_cannot_be_opened_says_why(void)
     CHECK(err == -2);
 }
 
+static void a_path_that_cannot_be_opened_yet_is_waited_for(void)
+{
+    char folder[256], path[300];
+    struct mg_sink *s;
+    int err;
+
+    snprintf(folder, sizeof(folder), "%s", path_of("later"));
+    snprintf(path, sizeof(path), "%s/log", folder);
+    mg_sink_wait_for_files(true);
+    s = mg_sink_open(path, &err);
+    mg_sink_wait_for_files(false);
+    CHECK(s != NULL && err == 0);
+    mg_sink_line(s, "one", 3);
+    mg_sink_flush_all();
+    mg_sink_reopen_all();
+    CHECK(mkdir(folder, 0700) == 0);
+    mg_sink_flush_all();
+    CHECK(strcmp(content(path), "one\n") == 0);
+    mg_sink_close(s);
+    CHECK(unlink(path) == 0 && rmdir(folder) == 0);
+}
+
 /* A pipe nobody reads: the sink must drop and count, never wait. */
 static void a_full_pipe_drops_and_counts(void)
 {
@@ -215,5 +237,6 @@ TEST_MAIN(TEST(set_up), TEST(escapes_as_json_does), TEST(never_cuts_an_escape_or
           TEST(a_line_is_stamped_bounded_and_cannot_be_forged),
           TEST(a_sink_writes_whole_lines_when_flushed),
           TEST(a_sink_goes_on_in_a_new_file_after_rotation),
-          TEST(a_path_that_cannot_be_opened_says_why), TEST(a_full_pipe_drops_and_counts),
+          TEST(a_path_that_cannot_be_opened_says_why),
+          TEST(a_path_that_cannot_be_opened_yet_is_waited_for), TEST(a_full_pipe_drops_and_counts),
           TEST(lines_of_several_processes_stay_whole), TEST(clean_up))
