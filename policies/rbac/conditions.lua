@@ -51,10 +51,16 @@ local function with_name(key)
   return filter and note_test(filter, note)
 end
 
+-- Thousands of rules may ask for one header or claim.
+local known = setmetatable({}, { __mode = "v" })
+
 --- The function(values) -> test of a key, or nil and why there is none.
 function conditions.find(key)
-  local found = BY_KEY[key] or with_name(key)
-  if found then return found end
+  local found = BY_KEY[key] or known[key] or with_name(key)
+  if found then
+    known[key] = found
+    return found
+  end
   for _, gone in ipairs(GONE) do
     if key:sub(1, #gone) == gone then
       return nil, ("%s cannot be asked for; select the workload instead"):format(gone)

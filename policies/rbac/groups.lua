@@ -5,16 +5,24 @@ local groups = {}
 
 local MOST_ENTRIES = 4096 -- table entries one alternative may take
 
+-- Counts those of `keys` that this header has not had yet.
+local function count(seen, counts, name, keys)
+  seen[name], counts[name] = seen[name] or {}, counts[name] or 0
+  local own = seen[name]
+  for i = 1, #keys do
+    if not own[keys[i]] then
+      own[keys[i]] = true
+      counts[name] = counts[name] + 1
+    end
+  end
+end
+
 -- How many different keys each header has, over all alternatives: the header with most becomes the key.
 local function header_counts(entries)
   local seen, counts = {}, {}
   for _, entry in ipairs(entries) do
     for _, test in ipairs(entry.tests) do
-      for _, value in ipairs(test.name and test.keys or {}) do
-        local id = test.name .. "\0" .. value
-        counts[test.name] = (counts[test.name] or 0) + (seen[id] and 0 or 1)
-        seen[id] = true
-      end
+      if test.name and test.keys then count(seen, counts, test.name, test.keys) end
     end
     pause.here()
   end
@@ -31,13 +39,14 @@ local function best_header(tests, counts)
   return best
 end
 
+local function by_keys(a, b) return (a.keys and #a.keys or 0) > (b.keys and #b.keys or 0) end
 local function by_attribute(a, b) return attributes.order[a.attr] < attributes.order[b.attr] end
 
 -- Splits tests into keys (each attribute once, few enough entries) and residue.
 local function split(tests, counts)
   local header, candidates, keys, rest, taken, entries = best_header(tests, counts), {}, {}, {}, {}, 1
   for i, test in ipairs(tests) do candidates[i] = test end
-  table.sort(candidates, function(a, b) return #(a.keys or {}) > #(b.keys or {}) end)
+  if #candidates > 1 then table.sort(candidates, by_keys) end
   for _, test in ipairs(candidates) do
     local usable = test.keys and not test.negate and not taken[test.attr] and (not test.name or test == header)
     if usable and (entries == 1 or entries * #test.keys <= MOST_ENTRIES) then
@@ -46,13 +55,13 @@ local function split(tests, counts)
       rest[#rest + 1] = test
     end
   end
-  table.sort(keys, by_attribute)
+  if #keys > 1 then table.sort(keys, by_attribute) end
   return keys, rest
 end
 
 local function signature(keys, rest)
   local parts = { #rest > 0 and "rest" or "plain" }
-  for _, test in ipairs(keys) do parts[#parts + 1] = table.concat({ test.attr, test.name or "", test.cut }, ":") end
+  for _, test in ipairs(keys) do parts[#parts + 1] = test.attr .. ":" .. (test.name or "") .. ":" .. test.cut end
   return table.concat(parts, "|")
 end
 
