@@ -16,6 +16,9 @@ local words = require "moongate.schema.words"
 
 local schema = {}
 
+local NONE = {}
+local DEEP = 8 -- keys on the way to most values
+
 --- Text lines that explain a list of fields to a reader.
 schema.describe = describe.fields
 
@@ -41,7 +44,8 @@ local function is_number(value)
   return type(value) == "number" and value == value and math.abs(value) ~= math.huge
 end
 
-local function path_of(at)
+--- The way to where a check has come to, as an array of keys; see `look` of check().
+function schema.path(at)
   local path = new_table(at.n, 0)
   for i = 1, at.n do path[i] = at[i] end
   return path
@@ -50,7 +54,7 @@ end
 -- Says a mistake at the place that `at` has come to, or at its child `key`.
 local function say(at, message, key)
   if not at.report then return end
-  local path = path_of(at)
+  local path = schema.path(at)
   path[#path + 1] = key
   at.report(path, message)
 end
@@ -146,26 +150,32 @@ local function copy_default(value)
 end
 
 local defaults = setmetatable({}, { __mode = "k" }) -- by field: what was made of it, where that is no table
+local UNHEARD = { n = 0 } -- where a check is that reports nothing
 
 -- A default that is a table is made anew each time, so that it is never shared.
 local function default_of(field)
   local known = defaults[field]
   if known ~= nil then return known end
-  local made = check_field(field, copy_default(field.default), { n = 0 })
+  local made = check_field(field, copy_default(field.default), UNHEARD)
   if type(made) ~= "table" then defaults[field] = made end
   return made
 end
 
-local name_sets = setmetatable({}, { __mode = "k" }) -- by list of fields: the set of their names
+local outlines = setmetatable({}, { __mode = "k" }) -- by list of fields: what outline_of() gives
 
-local function names_of(fields)
-  local set = name_sets[fields]
-  if not set then
-    set = {}
-    for _, field in ipairs(fields) do set[field[1]] = true end
-    name_sets[fields] = set
+-- { names = of the fields in order, known = the set of them, absent = array: whether it matters that a field is absent,
+-- defaults = how many have one }
+local function outline_of(fields)
+  local outline = outlines[fields]
+  if outline then return outline end
+  outline = { names = {}, known = {}, absent = {}, defaults = 0 }
+  for i, field in ipairs(fields) do
+    outline.names[i], outline.known[field[1]] = field[1], true
+    outline.absent[i] = field.default ~= nil or field.required or false
+    if field.default ~= nil then outline.defaults = outline.defaults + 1 end
   end
-  return set
+  outlines[fields] = outline
+  return outline
 end
 
 local function say_unknown(known, key, at)
@@ -177,31 +187,30 @@ local function say_unknown(known, key, at)
   say(at, what:format(tostring(key), hint), key)
 end
 
--- How many of the fields a checked record has, which spares it growing.
-local function count_of(fields, value)
-  local count = 0
-  for i = 1, #fields do
-    local field = fields[i]
-    if value[field[1]] ~= nil or field.default ~= nil then count = count + 1 end
-  end
-  return count
+-- What stands for a field that is absent, whose default or lack matters.
+local function absent(field, at)
+  if field.default ~= nil then return default_of(field) end
+  say(at, ("'%s' is missing; expected %s"):format(field[1], words.expected(field)))
 end
 
 function check_record(fields, value, at)
-  local copy, known = new_table(0, count_of(fields, value)), names_of(fields)
-  for i = 1, #fields do
-    local field = fields[i]
-    local name = field[1]
+  local outline = outline_of(fields)
+  local names, known, count, strange = outline.names, outline.known, outline.defaults, false
+  for key in pairs(value) do
+    count = count + 1
+    strange = strange or not known[key]
+  end
+  local copy = new_table(0, count) -- which spares it growing
+  for i = 1, #names do
+    local name = names[i]
     local item = value[name]
     if item ~= nil then
-      copy[name] = check_child(field, item, at, name)
-    elseif field.default ~= nil then
-      copy[name] = default_of(field)
-    elseif field.required then
-      say(at, ("'%s' is missing; expected %s"):format(name, words.expected(field)))
+      copy[name] = check_child(fields[i], item, at, name)
+    elseif outline.absent[i] then
+      copy[name] = absent(fields[i], at)
     end
   end
-  for key in pairs(value) do
+  for key in pairs(strange and value or NONE) do
     if not known[key] then say_unknown(known, key, at) end
   end
   return copy
@@ -209,16 +218,13 @@ end
 
 --- Checks a table of settings against a list of fields, which must not change any more.
 -- Never stops at the first mistake: calls report(path, message) for each, `path` an array of keys.
--- @param look function or nil: look(field, value, path) is called for every field that is there, before its check;
--- path() gives its path
+-- @param look function or nil: look(field, value, at) is called for every field that is there, before its check;
+-- schema.path(at) gives its path
 -- @return a checked copy with defaults filled in; not to be used when anything was reported
 function schema.check(fields, value, path, report, look)
-  local at = { n = #path, report = report }
+  local at = new_table(DEEP, 3)
+  at.n, at.report, at.look = #path, report, look
   for i = 1, #path do at[i] = path[i] end
-  if look then
-    local function here() return path_of(at) end
-    at.look = function(field, item) look(field, item, here) end
-  end
   return check_record(fields, value, at)
 end
 

@@ -36,12 +36,13 @@ end
 
 local CHECKED = { string = "string", duration = "string", list = "table" } -- by type of field: what its check takes
 
-local function run_check(obj, field, value, path)
+local function run_check(obj, field, value, at)
   if type(value) ~= CHECKED[field.type] then return end -- which the schema says
   local why, index = field.check(value)
-  local at = why and path()
-  if index then at[#at + 1] = index end
-  if why then obj:refuse(at, why) end
+  if not why then return end
+  local path = schema.path(at)
+  path[#path + 1] = index
+  obj:refuse(path, why)
 end
 
 -- Neither Istio nor the Gateway API takes a part of a millisecond.
@@ -51,22 +52,22 @@ end
 
 -- What the schema cannot know: fields refused by name, those without effect, and whether an empty table was [] or {}.
 local function looker(obj)
-  return function(field, value, path)
-    if field.check then run_check(obj, field, value, path) end
+  return function(field, value, at)
+    if field.check then run_check(obj, field, value, at) end
     if field.later then
-      obj:refuse(path(), "is not supported yet")
+      obj:refuse(schema.path(at), "is not supported yet")
     elseif field.ignored then
-      obj:ignore(path())
+      obj:ignore(schema.path(at))
     elseif field.type == "duration" and type(value) == "number" then
-      obj:refuse(path(), ("expected a duration such as \"5s\", found the number %s"):format(value))
+      obj:refuse(schema.path(at), ("expected a duration such as \"5s\", found the number %s"):format(value))
     elseif field.type == "duration" and type(value) == "string" and is_too_fine(value) then
-      obj:refuse(path(), ("expected whole milliseconds, got %q"):format(value))
+      obj:refuse(schema.path(at), ("expected whole milliseconds, got %q"):format(value))
     elseif type(value) ~= "table" or next(value) ~= nil then
       return
     elseif field.fields and yaml.is_list(value) then
-      obj:refuse(path(), "expected a mapping, found a list")
+      obj:refuse(schema.path(at), "expected a mapping, found a list")
     elseif field.type == "list" and not yaml.is_list(value) then
-      obj:refuse(path(), "expected a list, found a mapping")
+      obj:refuse(schema.path(at), "expected a list, found a mapping")
     end
   end
 end
