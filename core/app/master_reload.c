@@ -1,10 +1,10 @@
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "app/master_state.h"
 #include "app/notify.h"
 #include "base/log.h"
+#include "base/sched.h"
 
 uint64_t mg_master_now(void)
 {
@@ -20,7 +20,7 @@ static void in_loader(void *arg)
 {
     struct master *m = arg;
 
-    setpriority(PRIO_PROCESS, 0, NICE); /* requests go before */
+    mg_sched_give_way(NICE); /* requests go before */
     close(m->signals);
     mg_sockets_keep(&m->sockets, -1);
 }

@@ -262,15 +262,14 @@ static int setup(struct mg_worker *w)
     }
     mg_timer_init(&w->drain, on_drain_look);
     mg_timer_init(&w->flush, on_flush);
-    mg_worker_load_setup(w);
-    return watch(w);
+    return mg_worker_load_setup(w) != 0 ? -1 : watch(w);
 }
 
 /* Frees all that the worker owns, so that what is left over is a leak that a sanitizer can tell. */
 static void cleanup(struct mg_worker *w)
 {
     mg_timer_clear(&w->flush);
-    mg_worker_stop_load(w);
+    mg_worker_load_cleanup(w);
     mg_overload_stop(&w->proxy->overload);
     if (w->profile != NULL)
         mg_profile_free(w->profile);

@@ -1,14 +1,19 @@
 /* How a worker takes a config: its Lua side (moongate.worker) makes it ready, here listeners follow. */
+#include <errno.h>
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "app/worker_state.h"
 #include "base/log.h"
+#include "base/sched.h"
 #include "script/vm.h"
+
+enum { REST_NS = 100000 }; /* half as long as a piece (moongate.worker) */
 
 /* ---- listeners --------------------------------------------------------------------------- */
 
@@ -131,6 +136,9 @@ static bool begin_load(struct mg_worker *w, struct mg_control *message)
         return false;
     }
     *w->loading = *message;
+    /* So large a string would be a debt, which the collector would pay off in its next step, of 100 ms; that step starts
+     * it again. */
+    lua_gc(w->L, LUA_GCSTOP, 0);
     ok = call(w, "begin", bytes, size, 0);
     if (!ok)
         mg_log(MG_LOG_ERROR, "config: %s", lua_tostring(w->L, -1));
@@ -180,6 +188,28 @@ static enum progress go_on(struct mg_worker *w)
     return at;
 }
 
+static void wake_in(struct mg_worker *w, long ns)
+{
+    struct itimerspec t = {.it_value.tv_nsec = ns};
+
+    timerfd_settime(w->rest.fd, 0, &t, NULL); /* forgets as well that it had passed */
+}
+
+/* Between two pieces others get the core, and the worker, which does not use it all, gets it back when a request comes. */
+static void rest(struct mg_worker *w)
+{
+    wake_in(w, REST_NS);
+}
+
+static void on_rested(struct mg_watch *watch, uint32_t events)
+{
+    struct mg_worker *w = MG_LIST_OF(watch, struct mg_worker, rest);
+
+    (void)events;
+    wake_in(w, 0);
+    mg_loop_defer(&w->loop, &w->load);
+}
+
 static void on_load(struct mg_deferred *d)
 {
     struct mg_worker *w = MG_LIST_OF(d, struct mg_worker, load);
@@ -187,41 +217,60 @@ static void on_load(struct mg_deferred *d)
 
     mg_loop_send_now(&w->loop); /* what is ready does not wait for a piece of the load */
     at = go_on(w);
-
     if (at == SERVES || at == REFUSED || at == BROKEN)
         mg_worker_tell(w, at == SERVES ? MG_CONTROL_READY : MG_CONTROL_FAILED);
     if (at != OVER && at != BROKEN)
-        mg_loop_defer_to_next(&w->loop, d);
+        rest(w);
+    else
+        mg_sched_as_usual();
 }
 
 void mg_worker_reload(struct mg_worker *w, struct mg_control *message)
 {
     mg_list_remove(&w->load.link); /* one that goes on is given up */
-    if (begin_load(w, message))
-        mg_loop_defer_to_next(&w->loop, &w->load);
-    else
+    mg_sched_go_first();
+    if (begin_load(w, message)) {
+        rest(w);
+    } else {
+        mg_sched_as_usual();
         mg_worker_tell(w, MG_CONTROL_FAILED);
+    }
 }
 
 bool mg_worker_load(struct mg_worker *w)
 {
-    enum progress at = begin_load(w, w->opts->load) ? GOES_ON : REFUSED;
+    enum progress at;
 
+    mg_sched_give_way(0); /* to the workers that serve */
     mg_sink_wait_for_files(w->opts->again);
+    at = begin_load(w, w->opts->load) ? GOES_ON : REFUSED;
     while (at == GOES_ON || at == SERVES)
         at = go_on(w);
     mg_sink_wait_for_files(false);
+    mg_sched_as_usual();
     return at == OVER;
 }
 
-void mg_worker_load_setup(struct mg_worker *w)
+int mg_worker_load_setup(struct mg_worker *w)
 {
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
     mg_list_init(&w->load.link);
     w->load.fn = on_load;
+    return fd < 0 ? -errno : mg_watch_start(&w->loop, &w->rest, fd, EPOLLIN, on_rested);
 }
 
 void mg_worker_stop_load(struct mg_worker *w)
 {
+    wake_in(w, 0);
     mg_list_remove(&w->load.link);
     end_load(w);
+    mg_sched_as_usual();
+}
+
+void mg_worker_load_cleanup(struct mg_worker *w)
+{
+    mg_worker_stop_load(w);
+    mg_watch_stop(&w->loop, &w->rest);
+    close(w->rest.fd);
 }

@@ -22,6 +22,7 @@ struct mg_worker {
     int signal_fd;
     struct mg_timer flush, drain;
     struct mg_deferred load;    /* while a config is being taken */
+    struct mg_watch rest;       /* a timer, between two pieces of that */
     struct mg_control *loading; /* its message, or NULL */
     uint64_t drain_until;
     int refused_family, dropped_family;
@@ -35,7 +36,7 @@ void mg_worker_tell(struct mg_worker *w, enum mg_control_type type);
 
 /* ---- worker_load.c ---- */
 
-void mg_worker_load_setup(struct mg_worker *w);
+int mg_worker_load_setup(struct mg_worker *w);
 /* At once: there is nobody yet who could wait.  Whoever asks first finds it over: what policies keep until then would
  * count as the config's. */
 bool mg_worker_load(struct mg_worker *w);
@@ -43,4 +44,5 @@ bool mg_worker_load(struct mg_worker *w);
 void mg_worker_reload(struct mg_worker *w, struct mg_control *message);
 /* A load that goes on is given up. */
 void mg_worker_stop_load(struct mg_worker *w);
+void mg_worker_load_cleanup(struct mg_worker *w);
 #endif

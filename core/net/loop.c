@@ -5,11 +5,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+#include "base/sched.h"
 
-enum { CLOSE_WAIT_MS = 5000, JOB_NICE = 5, JOB_SLICE_NS = 100000000 };
+enum { CLOSE_WAIT_MS = 5000, JOB_NICE = 5 };
 
 /* ---- the wheel ---------------------------------------------------------------------- */
 
@@ -382,28 +381,13 @@ bool mg_loop_busy(const struct mg_loop *loop)
 
 /* ---- jobs ---------------------------------------------------------------------------- */
 
-/* What sched_setattr(2) takes; glibc names it from 2.41 on. */
-struct scheduling {
-    uint32_t size, policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t slice_ns, deadline, period;
-};
-
-/* It has one connection's work, the loop's thread everybody's.  Whoever wakes takes the place of a thread that has a
- * longer slice than it at once, since Linux 6.12; elsewhere the slice says nothing.  (0 is this thread, not the process:
- * sched_setattr(2).) */
+/* It has one connection's work, the loop's thread everybody's. */
 static void give_way(void)
 {
     static _Thread_local bool given;
-    struct scheduling how = {.size = sizeof(how), .slice_ns = JOB_SLICE_NS};
 
-    if (given)
-        return;
-    how.nice = getpriority(PRIO_PROCESS, 0) + JOB_NICE;
-    if (syscall(SYS_sched_setattr, 0, &how, 0) != 0)
-        setpriority(PRIO_PROCESS, 0, how.nice);
+    if (!given)
+        mg_sched_give_way(JOB_NICE);
     given = true;
 }
 

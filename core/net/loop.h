@@ -112,7 +112,7 @@ int mg_watch_start(struct mg_loop *loop, struct mg_watch *w, int fd, uint32_t ev
 void mg_watch_stop(struct mg_loop *loop, struct mg_watch *w);
 
 /* Runs `work` on a pool thread, then `done` on the loop.  `job` stays the caller's until done.  Pool threads give way
- * to the loop's own (nice(2)) where there are not cores for all. */
+ * to the loop's own where there are not cores for all. */
 struct mg_job {
     uv_work_t req;
     void (*work)(struct mg_job *);

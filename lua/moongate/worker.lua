@@ -97,16 +97,22 @@ local ROOM = 131072 -- KiB, before a first load looks for garbage
 -- Percent to which memory grows between two collections.  One that ended while a model is made would mark at once, with
 -- requests waiting, all that was made since it began; so it is to begin later.
 local USUAL, LOADING = 200, 300
+local INEXACT = 1 / 16 -- of budgets.memory, by which that may be wrong what policies keep
 
 local work -- the coroutine of the load that goes on, or nil
-local held -- bytes that policies kept before it
+local held -- bytes that policies kept before it, or nil: not measured
 
--- Runs the collector to its end, so many times; the first time may have begun before there was this garbage.
-local function collect(times)
-  while times > 0 do
-    if collectgarbage("step", 0) then times = times - 1 end
-    pause.here()
-  end
+-- Lets the collector end the round that it is in, or else do a whole one.
+local function collect()
+  while not collectgarbage("step", 0) do pause.here() end
+end
+
+-- What policies keep.  A round that began before took for kept what has become garbage since; a second one does not.
+local function measure_held()
+  held = tonumber(C.mg_load_begins())
+  if held <= runtime.model().source.budgets.memory * INEXACT then return end
+  collect()
+  held = tonumber(C.mg_load_begins())
 end
 
 -- A process's first load: there are neither requests nor an old model.  Of what is made nearly all stays, so little is
@@ -119,9 +125,14 @@ end
 
 local function load_all(bytes)
   local first = not runtime.model()
+  local old = setmetatable({ runtime.model() }, { __mode = "v" })
   collectgarbage("setpause", LOADING)
-  if not first then collect(2) end
-  held = held or tonumber(C.mg_load_begins())
+  if first then
+    held = tonumber(C.mg_load_begins())
+  else
+    collect()
+    if not held then measure_held() end
+  end
   local ok, result
   if first then ok, result = take_first(bytes) else ok, result = pcall(take, bytes) end
   collectgarbage("setpause", USUAL)
@@ -131,7 +142,8 @@ local function load_all(bytes)
   if first then
     collectgarbage()
   else
-    collect(3) -- marks the old model dead and runs its finalizers; then frees what they held
+    collect()
+    if ok and old[1] then collect() end -- requests made so much meanwhile that a round began before it had gone
   end
   C.mg_load_ends(runtime.model().source.budgets.memory, held)
   work, held = nil, nil

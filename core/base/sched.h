@@ -1,0 +1,22 @@
+/* sched.h -- How a thread shares its core with others: what takes long steps aside for what is short.
+ *
+ * Owner:     the calling thread, not its process; what it starts begins as it is then.
+ * Errors:    none.  A system that lacks it, or forbids it, shares its cores as it always does; and a thread of a
+ *            real-time class is left as it is.
+ * Invariant: to be nice is not enough.  From Linux 6.6 on who runs goes on for a slice, of some ms, before one that
+ *            wakes up gets the core, however much more that weighs; but, from 6.12 on, one that has a shorter slice
+ *            gets it at once.
+ */
+#ifndef MG_SCHED_H
+#define MG_SCHED_H
+#include <stdbool.h>
+
+/* It is nicer by so much, for good (nice(2)), and whoever wakes up takes its place.  False: this system does not know
+ * the latter, and what is left is to offer the core now and then (sched_yield(2)), which where it does would cost the
+ * thread its turn for a whole slice. */
+bool mg_sched_give_way(int nice);
+/* When it wakes up it takes the place of others, as long as it has not had more than its share. */
+void mg_sched_go_first(void);
+/* Neither. */
+void mg_sched_as_usual(void);
+#endif
