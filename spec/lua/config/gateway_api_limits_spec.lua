@@ -86,6 +86,10 @@ local REFUSED = {
   { "a parent twice", parents "{name: gw}, {name: gw}", "spec.parentRefs[1]" },
   { "a section twice", parents "{name: gw, sectionName: a}, {name: gw, sectionName: a}", "spec.parentRefs[1]" },
   { "a parent and its section", parents "{name: gw, sectionName: a}, {name: gw}", "spec.parentRefs[1]" },
+  { "a section, and a port of the same", parents "{name: gw, sectionName: a}, {name: gw, port: 443}",
+    "spec.parentRefs[1]" },
+  { "a section twice, with a port", parents "{name: gw, sectionName: a}, {name: gw, sectionName: a, port: 443}",
+    "spec.parentRefs[1]" },
   { "a section's name", parents "{name: gw, sectionName: a_b}", "spec.parentRefs[0].sectionName" },
   { "a namespace", parents "{name: gw, namespace: a.b}", "spec.parentRefs[0].namespace" },
   { "backends", rules("{backendRefs: [" .. times(17, "{name: web, port: 8080}") .. "]}"), "spec.rules[0].backendRefs" },
@@ -167,7 +171,7 @@ local REFUSED = {
   { "a path where nothing attaches", OTHERS .. object("HTTPRoute", "r", "rules: [{matches: [{path: {value: a}}]}]"),
     "spec.rules[0].matches[0].path.value" },
   { "a prefix where nothing attaches", OTHERS
-    .. object("HTTPRoute", "r", "rules: [{" .. PREFIX:gsub("/b", "b") .. "}]"),
+    .. object("HTTPRoute", "r", "rules: [{" .. PREFIX:gsub("/b", "/b?c") .. "}]"),
     "spec.rules[0].filters[0].requestRedirect.path.replacePrefixMatch" },
   { "a listener twice", gateway(HTTP .. ", {name: l, port: 80, protocol: HTTP}"), "spec.listeners[1]" },
   { "a listener's host twice", gateway("{name: a, port: 80, protocol: HTTP, hostname: a.test}, {name: b, port: 80, "
@@ -223,7 +227,8 @@ local TAKEN = {
   grant(times(16, FROM), times(16, TO)),
   policy "{group: '', kind: Service, name: web, sectionName: a}, {group: '', kind: Service, name: web, sectionName: b}",
   OTHERS .. object("GRPCRoute", "r", "parentRefs: [{name: gw}]"),
-  rules("{" .. PREFIX .. "}"), rules("{matches: [{headers: [{name: a, value: b}]}], " .. PREFIX .. "}"),
+  parents "{name: gw, sectionName: a, port: 1}, {name: gw, sectionName: a, port: 2}",
+  rules("{" .. PREFIX .. "}"), rules("{" .. PREFIX:gsub("/b", "b") .. "}"), rules("{matches: [{headers: [{name: a, value: b}]}], " .. PREFIX .. "}"),
   grpc "matches: [{method: {service: .a._b, method: _c}}]", gateway(HTTP, ", addresses: [{type: a.test/b, value: c}]"),
 }
 

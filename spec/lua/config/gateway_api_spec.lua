@@ -296,6 +296,26 @@ spec: {selector: {matchLabels: {app: web}}, rules: [{to: [{operation: {methods: 
     end
   end)
 
+  it("take a new path without its first slash for one with it, and say so", function()
+    local model, warnings = loaded(gateway(HTTP) .. route("r", [[
+  rules:
+  - matches: [{path: {value: /a}}]
+    filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: c}}}]
+    ]] .. BACKEND .. [[
+
+  - matches: [{path: {value: /b}}]
+    filters: [{type: RequestRedirect, requestRedirect: {path: {type: ReplaceFullPath, replaceFullPath: d}}}]
+]]))
+    local paths = {}
+    for i, one in ipairs(model.routes) do
+      local conf = one.policies[1].conf
+      paths[i] = conf.path or conf.prefix.to
+    end
+    table.sort(paths)
+    assert.same({ "/c", "/d" }, paths)
+    assert.matches("urlRewrite.path.replacePrefixMatch: is taken for \"/c\"", table.concat(warnings, "\n"), 1, true)
+  end)
+
   it("turn filters, time limits and retries into what routes have", function()
     local model = loaded(gateway(HTTP) .. route("r", [[
   rules:

@@ -27,13 +27,18 @@ local function header_change(spec)
   return { set = header_map(spec.set), add = header_map(spec.add), remove = spec.remove }
 end
 
+-- Some write paths without the slash that each of them begins with.
+local function rooted(text)
+  return text ~= "" and text:sub(1, 1) ~= "/" and "/" .. text or text
+end
+
 -- { path = } or { prefix = } for the policies redirect and rewrite; judge() has seen it, and `matched`.
 local function new_path(modifier, matched)
   if not modifier then return {} end
   if modifier.replaceFullPath then
-    return { path = modifier.replaceFullPath ~= "" and modifier.replaceFullPath or "/" }
+    return { path = modifier.replaceFullPath ~= "" and rooted(modifier.replaceFullPath) or "/" }
   end
-  return { prefix = { from = matched.prefix, to = modifier.replacePrefixMatch } }
+  return { prefix = { from = matched.prefix, to = rooted(modifier.replacePrefixMatch) } }
 end
 
 local makers = {}
@@ -143,10 +148,12 @@ local function judge_path(route, path, modifier, one_prefix)
   local value = modifier[field]
   if not value or modifier.replaceFullPath and modifier.replacePrefixMatch then
     route:refuse(path, ("type %s needs %s, and that alone"):format(modifier.type, field))
-  elseif value ~= "" and value:sub(1, 1) ~= "/" or value:find("[?#%s%c]") then
-    route:refuse(path_of(path, field), ("expected a path that starts with '/', got %q"):format(value))
+  elseif value:find("[?#%s%c]") then
+    route:refuse(path_of(path, field), ("expected a path, got %q"):format(value))
   elseif field == "replacePrefixMatch" and not one_prefix then
     route:refuse(path_of(path, field), "needs a rule that has one match, of type PathPrefix")
+  elseif rooted(value) ~= value then
+    route:warn(path_of(path, field), ("is taken for %q"):format(rooted(value)))
   end
 end
 

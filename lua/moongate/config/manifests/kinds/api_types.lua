@@ -127,10 +127,11 @@ function api_types.unique(key)
   end
 end
 
--- What tells references to one object apart; nil: nothing does.
+-- What tells references to one object apart, and by which fields; nil: nothing does.
 local function part_of(ref)
   if not ref.sectionName and not ref.port then return nil end
-  return ("%s:%s"):format(tostring(ref.sectionName or ""), tostring(ref.port or ""))
+  return ("%s:%s"):format(tostring(ref.sectionName or ""), tostring(ref.port or "")),
+    (ref.sectionName and "sectionName " or "") .. (ref.port and "port" or "")
 end
 
 --- References: those to one object name a part of it each, and not the same.
@@ -141,12 +142,12 @@ function api_types.references(list)
     if type(ref) ~= "table" then return nil end
     local object = ("%s %s %s/%s"):format(tostring(ref.group), tostring(ref.kind), tostring(ref.namespace),
       tostring(ref.name))
-    local parts, part = seen[object], part_of(ref)
-    if parts and (not part or parts.whole or parts[part]) then
+    local parts, part, fields = seen[object], part_of(ref)
+    if parts and (not part or parts.fields ~= fields or parts[part]) then
       return "a second reference to the same; expected a sectionName or port of its own in each", i
     end
-    seen[object] = parts or {}
-    seen[object][part or "whole"] = true
+    seen[object] = parts or { fields = fields }
+    if part then seen[object][part] = true end
   end
 end
 
