@@ -228,7 +228,8 @@ local TAKEN = {
   policy "{group: '', kind: Service, name: web, sectionName: a}, {group: '', kind: Service, name: web, sectionName: b}",
   OTHERS .. object("GRPCRoute", "r", "parentRefs: [{name: gw}]"),
   parents "{name: gw, sectionName: a, port: 1}, {name: gw, sectionName: a, port: 2}",
-  rules("{" .. PREFIX .. "}"), rules("{" .. PREFIX:gsub("/b", "b") .. "}"), rules("{matches: [{headers: [{name: a, value: b}]}], " .. PREFIX .. "}"),
+  rules("{" .. PREFIX .. "}"), rules("{" .. PREFIX:gsub("/b", "b") .. "}"),
+  rules("{matches: [{headers: [{name: a, value: b}]}], " .. PREFIX .. "}"),
   grpc "matches: [{method: {service: .a._b, method: _c}}]", gateway(HTTP, ", addresses: [{type: a.test/b, value: c}]"),
 }
 
