@@ -42,6 +42,9 @@ local RUNAWAYS = {
   { "a pattern of many ways", "return (('a'):rep(50000)):find('.-.-.-.-b')" },
   { "a pattern of options", "return (('a'):rep(50)):find(('a?'):rep(50) .. ('a'):rep(51))" },
   { "a pattern in gsub", "return (('a'):rep(1e6)):gsub('.-b', '')" },
+  { "a long class", "while true do (('a'):rep(1e6)):find('[' .. ('b'):rep(20000) .. ']') end" },
+  { "a long class in gsub", "while true do (('a'):rep(1e5)):gsub('%f[' .. ('b'):rep(20000) .. ']', '') end" },
+  { "a long format of a date", "return os.date(('%c'):rep(1e6))" },
   { "a plain text in find", "return (('a'):rep(1e6)):find(('a'):rep(5e5) .. 'b', 1, true)" },
   { "sorting", "local t = {} for i = 1, 1e5 do t[i] = math.random() end while true do table.sort(t) end" },
   { "a function of moongate's", [[

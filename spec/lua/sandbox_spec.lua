@@ -70,10 +70,11 @@ describe("sandbox: patterns in Lua", function()
 
   it("are used where the C matcher could run on", function()
     local long = ("a"):rep(100000)
-    for _, given in ipairs { "(.-).-.-b", "%s+$x", ".*.*.*b", "^(.-)(.-)b", ("a?"):rep(40) .. ("a"):rep(40) .. "b" } do
+    for _, given in ipairs { "(.-).-.-b", "%s+$x", ".*.*.*b", "^(.-)(.-)b", ("a?"):rep(40) .. ("a"):rep(40) .. "b",
+      "[" .. ("b"):rep(20000) .. "]", "%f[" .. ("b"):rep(20000) .. "]" } do
       assert.is_true(pattern.longest(given) < #long, given)
     end
-    for _, given in ipairs { "^([^.]+)%.([^.]+)%.([^.]+)$", "^%d+$", "b", "^%s*" } do
+    for _, given in ipairs { "^([^.]+)%.([^.]+)%.([^.]+)$", "^%d+$", "b", "^%s*", "[%w_.~-]", "[%s,;=\"']" } do
       assert.is_true(pattern.longest(given) >= #long, given)
     end
     assert.equal(math.huge, pattern.longest "[") -- malformed: string.find says so

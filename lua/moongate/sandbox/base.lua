@@ -23,13 +23,22 @@ end
 local GLOBALS = "assert error getmetatable ipairs next pairs rawequal rawget rawset select setmetatable tonumber "
   .. "tostring type unpack _VERSION"
 
+local LONGEST_FORMAT = 256 -- bytes of os.date()'s: each of its items takes as long as a short function
+
+local function date(format, time)
+  if type(format) == "string" and #format > LONGEST_FORMAT then
+    error(("os.date: a format of more than %d bytes"):format(LONGEST_FORMAT), 2)
+  end
+  return os.date(format, time)
+end
+
 local LIBRARIES = {
   string = text,
   table = with(pick(table, "insert maxn move remove"), { concat = large.concat, sort = sort }),
   math = pick(math, "abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min modf "
     .. "pi pow rad random sin sinh sqrt tan tanh"),
   bit = require "bit",
-  os = pick(os, "clock date difftime time"),
+  os = with(pick(os, "clock difftime time"), { date = date }),
   coroutine = pick(control, "create resume running status wrap yield"),
 }
 

@@ -7,6 +7,7 @@ local byte, find, sub = string.byte, string.find, string.sub
 
 local STEPS = 2e7 -- of the C matcher in one call: some 30 ms
 local KNOWN = 1000 -- patterns that are remembered
+local SET = 8 -- bytes of a class that the C matcher goes through in one step
 
 -- ---- sets of characters -------------------------------------------------------------------
 
@@ -50,7 +51,8 @@ local function read_escape(text, at)
   elseif next_char == "f" then
     local last = sub(text, at + 2, at + 2) == "[" and class_end(text, at + 2)
     if not last then return nil end
-    return { kind = "frontier", set = set_of(sub(text, at + 2, last)) }, last + 1
+    local class = sub(text, at + 2, last)
+    return { kind = "frontier", set = set_of(class), size = #class }, last + 1
   elseif find(next_char, "%d") then
     return { kind = "back", index = tonumber(next_char) }, at + 2
   end
@@ -61,7 +63,7 @@ local function read_class(text, at)
   if not last then return nil end
   local class, suffix = sub(text, at, last), sub(text, last + 1, last + 1)
   if suffix == "" or not find("*+-?", suffix, 1, true) then suffix = nil end
-  return { kind = "single", set = set_of(class), suffix = suffix }, last + (suffix and 2 or 1)
+  return { kind = "single", set = set_of(class), size = #class, suffix = suffix }, last + (suffix and 2 or 1)
 end
 
 local function read_item(text, at)
@@ -145,9 +147,10 @@ end
 
 -- The longest text that takes at most STEPS, from every position or from the first alone.
 local function longest(items, anchored)
-  local power, runs, branches = anchored and 0 or 1, 0, 0
+  local power, runs, branches, weight = anchored and 0 or 1, 0, 0, 1
   local sure = sure_from(items)
   for i, item in ipairs(items) do
+    weight = weight + math.max(1, math.floor((item.size or 1) / SET))
     if item.kind == "balance" or item.kind == "back" then runs = 1 end
     if item.suffix then
       local again = tries_again(items, i, sure)
@@ -161,7 +164,7 @@ local function longest(items, anchored)
     end
   end
   power = power + runs
-  local steps = STEPS / (#items + 1) / 2 ^ branches
+  local steps = STEPS / weight / 2 ^ branches
   if power == 0 then return steps >= 1 and math.huge or 0 end
   return steps ^ (1 / power)
 end
