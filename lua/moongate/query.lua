@@ -15,21 +15,37 @@ function query.encode(text)
   return (text:gsub("[^%w%-._~]", hex_of))
 end
 
+-- The pair that begins at or after `at`: name and value as they stand, and where to go on; nil: there is none.
+-- Plain searches: patterns would be work for each character.
+local function pair_at(text, at)
+  while at <= #text do
+    local stop = text:find("&", at, true) or #text + 1
+    if stop > at then
+      local equals = text:find("=", at, true)
+      if not equals or equals > stop then equals = stop end
+      return text:sub(at, equals - 1), text:sub(equals + 1, stop - 1), stop + 1
+    end
+    at = stop + 1
+  end
+end
+
 --- Iterates over the parameters in order: name, value, both decoded ("a" alone gives "a", "").
 function query.each(text)
-  local next_pair = text:gmatch("[^&]+")
+  local at = 1
   return function()
-    local pair = next_pair()
-    if not pair then return nil end
-    local name, value = pair:match("^([^=]*)=(.*)$")
-    return query.decode(name or pair), query.decode(value or "")
+    local name, value, after = pair_at(text, at)
+    if not name then return nil end
+    at = after
+    return query.decode(name), query.decode(value)
   end
 end
 
 --- The first value of parameter `name`, decoded; nil when absent.
 function query.get(text, name)
-  for key, value in query.each(text) do
-    if key == name then return value end
+  local key, value, at = pair_at(text, 1)
+  while key do
+    if query.decode(key) == name then return query.decode(value) end
+    key, value, at = pair_at(text, at)
   end
   return nil
 end

@@ -20,14 +20,18 @@ end
 
 -- Whether Accept-Encoding takes gzip (section 12.5.3); absent, it is not asked for here.
 local function takes_gzip(headers)
-  local any
-  for item in (table.concat(headers:get_all "accept-encoding", ",") .. ","):gmatch "([^,]*)," do
-    local coding, rest = item:lower():match "^%s*([^%s;]+)(.*)$"
-    local weight = rest and tonumber(rest:match ";%s*q%s*=%s*([%d.]+)" or 1) or 0
-    if coding == "gzip" or coding == "x-gzip" then return weight > 0 end
-    if coding == "*" then any = weight > 0 end
+  local text, at, any = table.concat(headers:get_all "accept-encoding", ","):lower(), 1, false
+  while at <= #text do
+    local stop = text:find(",", at, true) or #text + 1
+    local coding = text:match("^%s*([^%s;,]+)", at)
+    if coding == "gzip" or coding == "x-gzip" or coding == "*" then
+      local weight = tonumber(text:sub(at, stop - 1):match ";%s*q%s*=%s*([%d.]+)" or 1) or 0
+      if coding ~= "*" then return weight > 0 end
+      any = weight > 0
+    end
+    at = stop + 1
   end
-  return any or false
+  return any
 end
 
 --- Asks the service for what can be rewritten: all of it, plain or in gzip.
