@@ -114,7 +114,11 @@ local function res_index(self, key)
     check_running(x)
     return (x.gone and not x.response_started) and 0 or x.status
   end
-  if key == "has_body" then return message.has_body(res_of[self].x) end
+  if key == "has_body" then
+    local x = res_of[self].x
+    check_running(x)
+    return message.has_body(x)
+  end
   if key == "headers" or key == "trailers" then return res_of[self][key] end
   return res_methods[key]
 end

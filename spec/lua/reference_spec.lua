@@ -148,6 +148,11 @@ describe("the description of the API", function()
     compare("moongate.Ctx", own_local("moongate.ctx", "methods"))
     assert.same(keys_of(own_local("moongate.ctx", "get"), { req = 1, res = 1, peer = 1 }),
       names_of(class_of("moongate.Ctx").fields))
+    for _, field in ipairs(class_of("moongate.Ctx").fields) do
+      local shown, names = own_local("moongate.face", "VIEWS")[field.name], {}
+      for name in field.type:gmatch "([%w_]+): " do names[#names + 1] = name end
+      if shown then assert.same(shown, names, field.name) end
+    end
     local peer = own_local("moongate.peer", "get")
     assert.same(keys_of(peer), names_of(class_of("moongate.Peer").fields))
     compare("moongate.Request", own_local("moongate.message", "req_methods"))

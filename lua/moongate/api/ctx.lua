@@ -11,14 +11,14 @@
 ---@field client_address string The client's address, as far as X-Forwarded-For is trusted.
 ---@field local_address string? The address that the client reached.
 ---@field request_id string X-Request-Id, as it goes upstream.
----@field listener table The listener: its name, address, port and settings.
+---@field listener { name: string, address: string, host: string?, port: integer? } The listener.
 ---@field port integer The port that the listener declares.
 ---@field protocol "HTTP/1.0"|"HTTP/1.1" What the client speaks.
 ---@field grpc boolean Whether it is a gRPC request, by its content-type.
 ---@field upgrade boolean Whether it asks for another protocol.
----@field route table? The route: its name and settings.
----@field backend table? The backend: its service and subset.
----@field endpoint table? The endpoint of the last try: its address and labels.
+---@field route { name: string }? The route.
+---@field backend { service: string, subset: string?, tls: table? }? The backend.
+---@field endpoint { address: string, labels: table<string, string>, workload: table? }? The endpoint of the last try.
 ---@field upstream_address string? Where the last try went: "10.0.0.1:8080".
 ---@field attempts integer Tries so far.
 ---@field local_reply boolean Whether the answer is the gateway's own, a policy's or one to a failure.

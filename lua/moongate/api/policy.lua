@@ -4,13 +4,13 @@
 ---@class moongate.Policy
 ---@field schema? moongate.Field[] Its settings. An unknown or wrong one is a mistake of the config, with its line.
 ---@field check? fun(conf: table): true?, string? What the schema cannot say: nil and "field: reason" for a mistake.
----@field prepare? fun(conf: table): table Runs once per use and worker when a config is loaded; gives `conf` of the phases.
+---@field prepare? fun(conf: table): any Runs once per use and worker when a config is loaded; gives `conf` of the phases (nil: it stays).
 ---@field request? fun(conf: table, ctx: moongate.Ctx): moongate.Response? On the way down. An answer (of ctx:respond) stops the chain.
----@field request_body? fun(conf: table, ctx: moongate.Ctx, bytes: string, last: boolean): string, moongate.Response? The request's body, which may be replaced.
+---@field request_body? fun(conf: table, ctx: moongate.Ctx, bytes: string, last: boolean): string|moongate.Response|nil A piece of the request's body, or all of it: other bytes in its place, or an answer; nil: it goes on as it is.
 ---@field try? fun(conf: table, ctx: moongate.Ctx) Before each try upstream, its endpoint chosen; among a route's policies only.
 ---@field tried? fun(conf: table, ctx: moongate.Ctx, failure: string?) After it, with why there is no answer; nil: ctx.res has one.
 ---@field response? fun(conf: table, ctx: moongate.Ctx) On the way back up, for every policy whose request phase was reached.
----@field response_body? fun(conf: table, ctx: moongate.Ctx, bytes: string, last: boolean): string The response's body, which may be replaced.
+---@field response_body? fun(conf: table, ctx: moongate.Ctx, bytes: string, last: boolean): string|moongate.Response|nil The same of the response's; an answer until its head is out.
 ---@field log? fun(conf: table, ctx: moongate.Ctx) At the end, always.
 ---@field state? table What outlives a change of the policy's files, handed over at a reload.
 ---@field migrate? fun(old: table): table The state of this version, of the one before's, where its shape has changed.
@@ -18,7 +18,7 @@
 ---@field explain? fun(conf: table, ctx: moongate.Ctx, answer: moongate.Response?): table? After request, when somebody asks why: lines, or { text =, at =, rule = }.
 ---@field slower_than? fun(conf: table): number? Of the settings that the phases get: from how many ms on it is told of calls of the chain's other policies, waits included; nil: of none.
 ---@field slow? fun(conf: table, ctx: moongate.Ctx, call: { policy: string, phase: string, began: number, ended: number }) Such a call has come back; times in seconds since 1970.
----@field body? moongate.Body How much of the bodies it wants; absent: none.
+---@field body? moongate.Body|fun(conf: table): moongate.Body How much of the bodies it wants; absent: none.
 
 --- A setting of a policy: its name stands first in the table, without a key.
 ---@class moongate.Field
