@@ -203,13 +203,22 @@ describe("policy.hand_over", function()
       function p.migrate(before) return { count = "n" .. before.n } end
       return p]]
     assert.same({ count = "n4" }, new.state)
+    new = serve [[local p = { state = { count = "", more = 7 }, log = print }
+      function p.migrate(before) return { count = before.count .. "!" } end
+      return p]]
+    assert.same({ count = "n4!", more = 7 }, new.state)
   end)
 
   it("keeps the old one where that fails, and says where", function()
     local old = serve "return { state = { n = 0 }, log = print }"
     local _, taken, err = serve "return { state = { m = 0 }, log = print }"
     assert.is_nil(taken)
-    assert.equal("policy 'made_up': the form of its state changed, and there is no function migrate", err)
+    assert.equal(("policy 'made_up': %s/made_up.lua: the form of its state changed, and there is no function migrate")
+      :format(folder), err)
+    _, taken, err = serve "return { state = { m = 0 }, log = print,\nmigrate = function() return 5 end }"
+    assert.is_nil(taken)
+    assert.equal(("policy 'made_up': migrate: %s/made_up.lua:2: expected it to return a table, got a number")
+      :format(folder), err)
     _, taken, err = serve "return { state = { m = 0 }, log = print,\nmigrate = function() error 'no way' end }"
     assert.is_nil(taken)
     assert.matches("policy 'made_up': migrate: " .. folder .. "/made_up.lua:2: no way", err, 1, true)

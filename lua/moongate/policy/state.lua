@@ -12,8 +12,9 @@ function state.shape(declared)
   return table.concat(parts, ",")
 end
 
-local function fill(into, from)
-  for name in pairs(into) do into[name] = nil end
+-- What stands in `from` alone; but a name that migrate() leaves out begins as it was declared.
+local function fill(into, from, migrated)
+  for name in pairs(migrated and {} or into) do into[name] = nil end
   for name, value in pairs(from) do into[name] = value end
 end
 
@@ -22,12 +23,15 @@ local function next_state(name, old, new)
   if old.shape == new.shape then return old.module.state end
   local migrate = new.module.migrate
   if not migrate then
-    return nil, ("policy '%s': the form of its state changed, and there is no function migrate"):format(name)
+    local file = new.files[1].chunkname:sub(2)
+    return nil, ("policy '%s': %s: the form of its state changed, and there is no function migrate"):format(name, file)
   end
   local ok, result = bounded.pcall(migrate, old.module.state)
   if not ok then return nil, ("policy '%s': migrate: %s"):format(name, tostring(result)) end
   if type(result) ~= "table" then
-    return nil, ("policy '%s': migrate: expected a table, got a %s"):format(name, type(result))
+    local at = debug.getinfo(migrate, "S")
+    return nil, ("policy '%s': migrate: %s:%d: expected it to return a table, got a %s"):format(name, at.short_src,
+      at.linedefined, type(result))
   end
   return result
 end
@@ -41,10 +45,10 @@ function state.hand_over(serving, loaded)
     if old and old.module ~= new.module and old.module.state and new.module.state then
       local from, err = next_state(name, old, new)
       if not from then return nil, err end
-      found[#found + 1] = { new.module.state, from }
+      found[#found + 1] = { new.module.state, from, from ~= old.module.state }
     end
   end
-  for _, pair in ipairs(found) do fill(pair[1], pair[2]) end
+  for _, one in ipairs(found) do fill(one[1], one[2], one[3]) end
   return true
 end
 
