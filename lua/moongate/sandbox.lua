@@ -23,9 +23,11 @@ local function joined(reader)
   return table.concat(parts)
 end
 
--- Text alone: bytecode is not checked by anybody, and could reach all memory.
+-- Text alone: bytecode is not checked by anybody, and could reach all memory.  And with a table of globals, or LuaJIT
+-- takes those of everybody.
 local function loader(globals)
   return function(text, name, _, own)
+    if own ~= nil and type(own) ~= "table" then error("load: expected a table of globals, got a " .. type(own), 2) end
     if type(text) == "function" then text = joined(text) end
     if type(text) ~= "string" then error("load: expected text, got a " .. type(text), 2) end
     if #text > MOST_SOURCE then return nil, ("load: more than %d bytes"):format(MOST_SOURCE) end

@@ -55,6 +55,13 @@ return {
   { "bytecode from a reader", [[
     local parts = { '\27LJ', '\2\8\0' }
     return load(function() return table.remove(parts, 1) end)]] },
+  { "load with globals that are none", [[
+    for _, own in ipairs { 5, 'x', true, ctx, print, coroutine.create(print), 1LL } do
+      local ok, f = pcall(load, 'return io or debug or package', 'x', 't', own)
+      if ok and f and f() then return type(own) end
+    end
+    local ok, f = pcall(load, 'return io', 'x', 't', false)
+    return ok and f and f()]] },
   { "load's environment", "return load('return io or debug or require')() ~= require or load 'return io' ()" },
   -- what is behind the objects
   { "ctx's fields", "return ctx._x or ctx._s or ctx._f or ctx.__index" },
