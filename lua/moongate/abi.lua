@@ -26,8 +26,10 @@ local abi = {
 
 local str_type = ffi.typeof "mg_str"
 
---- An mg_str that shows `s`.  The caller keeps `s` while C may look at it.
+--- An mg_str that shows `s`.  The caller keeps `s` while C may look at it.  What is no string is taken for a mistake of
+-- who called the caller: policies' arguments come here.
 function abi.str(s)
+  if type(s) ~= "string" then error("expected a string, got a " .. type(s), 3) end
   return str_type(s, #s)
 end
 

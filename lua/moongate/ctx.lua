@@ -127,6 +127,7 @@ function methods:replace_body(bytes) return bodies.replace(self, bytes) end
 
 --- Sends the request to this service (and subset) whatever the route's weights say.
 function methods:use_backend(service, subset)
+  if type(service) ~= "string" then error("ctx:use_backend: expected a service's name, got a " .. type(service), 2) end
   local backend, err = self._s.model:backend(service, subset)
   if not backend then error("ctx:use_backend: " .. err, 2) end
   self._s.chosen = backend
@@ -134,6 +135,7 @@ end
 
 --- Adds a response flag, by Envoy's names ("DI", "UF", ...).
 function methods:flag(name)
+  if type(name) ~= "string" then error("ctx:flag: expected a string, got a " .. type(name), 2) end
   local flags = self._s.flags
   if flags == "-" then
     self._s.flags = name

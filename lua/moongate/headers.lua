@@ -15,10 +15,15 @@ local function fail(what, name, rc)
   error(("headers: cannot %s '%s': %s"):format(what, tostring(name), abi.error_text(rc)), 3)
 end
 
+local function check_name(name)
+  if type(name) ~= "string" then error("headers: expected a field's name, got a " .. type(name), 3) end
+end
+
 --- The first value of `name`, or nil.
 function methods:get(name)
   local h = inside[self]
   check_running(h.x)
+  check_name(name)
   if C.mg_header_get(h.x, h.side, name, #name, span) == 0 then
     return ffi_string(span[0].ptr, span[0].len)
   end
@@ -28,6 +33,7 @@ end
 function methods:get_all(name)
   local h, all = inside[self], {}
   check_running(h.x)
+  check_name(name)
   local pos = h.pos
   pos[0] = 0
   while C.mg_header_next_of(h.x, h.side, name, #name, pos, span) == 0 do
@@ -40,6 +46,7 @@ end
 function methods:next_of(name, pos)
   local h = inside[self]
   check_running(h.x)
+  check_name(name)
   local at = h.pos
   at[0] = pos
   if C.mg_header_next_of(h.x, h.side, name, #name, at, span) == 0 then
@@ -52,6 +59,7 @@ function methods:set(name, value)
   value = tostring(value)
   local h = inside[self]
   check_running(h.x)
+  check_name(name)
   local rc = C.mg_header_set(h.x, h.side, name, #name, value, #value)
   if rc ~= 0 then fail("set", name, rc) end
 end
@@ -61,6 +69,7 @@ function methods:add(name, value)
   value = tostring(value)
   local h = inside[self]
   check_running(h.x)
+  check_name(name)
   local rc = C.mg_header_add(h.x, h.side, name, #name, value, #value)
   if rc ~= 0 then fail("add", name, rc) end
 end
@@ -69,6 +78,7 @@ end
 function methods:remove(name)
   local h = inside[self]
   check_running(h.x)
+  check_name(name)
   local rc = C.mg_header_remove(h.x, h.side, name, #name)
   if rc ~= 0 and rc ~= C.MG_ENOENT then fail("remove", name, rc) end
 end
@@ -99,17 +109,15 @@ local function index(self, name)
   if method then return method end
   local h = inside[self]
   check_running(h.x)
+  check_name(name)
   if C.mg_header_get(h.x, h.side, name, #name, span) == 0 then
     return ffi_string(span[0].ptr, span[0].len)
   end
 end
 
 local function newindex(self, name, value)
-  if value == nil then
-    methods.remove(self, name)
-  else
-    methods.set(self, name, value)
-  end
+  if value == nil then return methods.remove(self, name) end
+  return methods.set(self, name, value) -- as if called by who assigns, whose line an error has
 end
 
 local make, map = closed.class(index, newindex)

@@ -75,6 +75,9 @@ end
 local function req_newindex(self, key, value)
   local set = req_set[key]
   if not set then error(("ctx.req.%s cannot be assigned"):format(tostring(key)), 2) end
+  if type(value) ~= "string" and not (key == "query" and value == nil) then
+    error(("ctx.req.%s: expected a string, got a %s"):format(key, type(value)), 2)
+  end
   local x = req_of[self].x
   check_running(x)
   local rc = set(x, value)
@@ -125,6 +128,7 @@ end
 
 local function res_newindex(self, key, value)
   if key ~= "status" then error(("ctx.res.%s cannot be assigned"):format(tostring(key)), 2) end
+  if type(value) ~= "number" then error("ctx.res.status: expected a number, got a " .. type(value), 2) end
   local x = res_of[self].x
   check_running(x)
   local rc = C.mg_set_status(x, value)

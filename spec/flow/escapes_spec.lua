@@ -151,6 +151,42 @@ local OTHERS = {
     return other]],
 }
 
+describe("a wrong argument", function()
+  teardown(gateway.stop_all)
+
+  it("is said with the policy's own line", function()
+    local gw = gateway.start {
+      files = { ["wrong.lua"] = [[
+        local wrong = { body = { request = "whole" } }
+        function wrong.request_body(_, ctx, bytes)
+          local _, why = pcall(assert(load("local ctx = ... " .. bytes .. " return 'taken'", "=it")), ctx)
+          return ctx:respond(200, why)
+        end
+        return wrong]] },
+      args = { "--policy-path", "$folder" },
+      config = [[return {
+        listeners = { web = { address = "127.0.0.1:$web" } }, routes = { { policies = { "wrong" } } },
+      }]],
+    }
+    for code, said in pairs {
+      ["local x = ctx.req.headers[nil]"] = "headers: expected a field's name, got a nil",
+      ["local x = ctx.req.headers:get(5)"] = "headers: expected a field's name, got a number",
+      ["ctx.req.headers[{}] = 'a'"] = "headers: expected a field's name, got a table",
+      ["ctx.req.headers['a b'] = 'a'"] = "headers: cannot set 'a b': invalid value",
+      ["ctx.req.path = nil"] = "ctx.req.path: expected a string, got a nil",
+      ["ctx.req.query = 5"] = "ctx.req.query: expected a string, got a number",
+      ["ctx.res.status = 'ok'"] = "ctx.res.status: expected a number, got a string",
+      ["ctx:use_backend()"] = "ctx:use_backend: expected a service's name, got a nil",
+      ["ctx:flag()"] = "ctx:flag: expected a string, got a nil",
+      ["local x = require('moongate.hash').sha256()"] = "expected a string, got a nil",
+      ["local x = require('moongate.shared').open('wrong'):get(5)"] = "expected a string, got a number",
+    } do
+      assert.equal("it:1: " .. said, assert(gw:ask { method = "POST", path = "/", body = code }).body)
+    end
+    assert.equal("taken", assert(gw:ask { method = "POST", path = "/", body = "ctx.req.query = nil" }).body)
+  end)
+end)
+
 describe("what a policy keeps", function()
   local gw
 
