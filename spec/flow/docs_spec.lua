@@ -111,13 +111,18 @@ describe("moongate docs", function()
       assert.equal(0, code, config)
       values[#values + 1] = config:gsub("^moongate[^\n]*\n", "")
     end
-    local good = #values
-    assert.is_true(good > 8)
     local function with(route)
       values[#values + 1] = '{"listeners":{"web":{"address":"127.0.0.1:80"}},"routes":[' .. route .. "]}"
     end
+    for _, timeout in ipairs { "0", "1h0.5s", "250us", "5.s" } do with(('{"timeout":"%s"}'):format(timeout)) end
+    local good = #values
+    assert.is_true(good > 8)
+    with '{"timeout":"."}'
+    with '{"timeout":"1..5s"}'
     with '{"policies":[{"policy":"respond","settings":{"status":"204"}}]}'
     with '{"policies":[{"policy":"respond","settings":{"on_error":"skip"}}]}'
+    with '{"policies":[{"policy":"body_rewrite","settings":{"limit":0}}]}'
+    with '{"policies":[{"policy":"respond","settings":{"cpu_budget":0.009}}]}'
     with '{"polices":[]}'
     values[#values + 1] = '{"admin":{"address":"127.0.0.1:80"}}'
     local given = gateway.write(gateway.folder() .. "/given.json",
@@ -125,7 +130,9 @@ describe("moongate docs", function()
     local said = {}
     for line in npm.run("ajv", "schema.js", given):gmatch "[^\n]+" do said[#said + 1] = line end
     for i = 1, good do assert.equal("-", said[i], i) end
-    for i, why in ipairs { "/routes/0/policies/0/settings/status must be integer", "on_error must be equal to",
+    for i, why in ipairs { "/routes/0/timeout must match", "/routes/0/timeout must match",
+      "/routes/0/policies/0/settings/status must be integer", "on_error must be equal to",
+      "limit must be >= 1", "cpu_budget must be >= 0.01",
       "/routes/0 must NOT have additional properties", "must have required property 'listeners'" } do
       assert.truthy(said[good + i]:find(why, 1, true), said[good + i])
     end

@@ -6,19 +6,24 @@ local policy = require "moongate.policy"
 
 local json_schema = {}
 
-local DURATION, SIZE = "^([0-9.]+(ms|s|m|h))+$", "^[0-9.]+([KMG]i?B|B)?$"
+-- As moongate.units reads them.
+local DURATION, SIZE = [[^(0|([0-9]+\.?[0-9]*(us|ms|s|m|h))+)$]], [[^[0-9]+\.?[0-9]*([KMG]i?B|B)?$]]
 
 local schema_of, record_of
+
+-- A text with a unit, or a number: in units of which the field has `per`, and of which alone bounds can be said.
+local function with_unit(pattern, field, per)
+  return { anyOf = { { type = "string", pattern = pattern },
+    { type = "number", minimum = (field.min or 0) / per, maximum = field.max and field.max / per } } }
+end
 
 local kinds = {
   string = function(field) return { type = "string", minLength = field.min, maxLength = field.max } end,
   number = function(field) return { type = "number", minimum = field.min, maximum = field.max } end,
   integer = function(field) return { type = "integer", minimum = field.min, maximum = field.max } end,
   boolean = function() return { type = "boolean" } end,
-  duration = function()
-    return { anyOf = { { type = "string", pattern = DURATION }, { type = "number", minimum = 0 } } }
-  end,
-  size = function() return { anyOf = { { type = "string", pattern = SIZE }, { type = "number", minimum = 0 } } } end,
+  duration = function(field) return with_unit(DURATION, field, 1000) end,
+  size = function(field) return with_unit(SIZE, field, 1) end,
   any = function() return {} end,
   code = function() return { type = "string" } end,
   ["function"] = function() return { ["not"] = {} } end, -- JSON has none
