@@ -2,18 +2,26 @@
  * that the peer sent, or ends, and leaves nothing behind.
  *
  * Input: who gets the bytes and when ("stage"), an offset (two bytes), how many bytes are left out there (one), and
- * the bytes that come instead.  Between client and server everything else passes as it is. */
+ * the bytes that come instead.  Between client and server everything else passes as it is.  A session that is resumed
+ * by its ticket costs a twentieth of a full handshake, so most inputs should be of that kind. */
 #include "fuzz.h"
 
 #include <unistd.h>
 
 #include "net/memory.h"
-#include "net/tls.h"
+#include "net/tls_session.h"
 
-enum { HEADER = 4, ROUNDS = 64 };
+/* RESUMED: in a stage, beside who gets the bytes. */
+enum { HEADER = 4, ROUNDS = 64, RESUMED = 4 };
+
+/* Of a server and a client; the second two have tickets. */
+struct pair {
+    struct mg_tls *server, *client;
+};
 
 static struct mg_loop loop;
-static struct mg_tls *server_context, *client_context;
+static struct pair full, ticketed;
+static struct mg_tls_ticket_keys *keys;
 
 /* ---- certificates, made anew by each run ------------------------------------------------- */
 
@@ -53,9 +61,15 @@ static void start(void)
     server.client_ca = client.ca = cert.cert;
     server.auth = MG_TLS_AUTH_REQUEST;
     client.cert = cert;
-    server_context = mg_tls_server_new(&server, err, sizeof(err));
-    client_context = mg_tls_client_new(&client, err, sizeof(err));
-    FUZZ_HOLDS(server_context != NULL && client_context != NULL);
+    full.server = mg_tls_server_new(&server, err, sizeof(err));
+    full.client = mg_tls_client_new(&client, err, sizeof(err));
+    server.tickets = true;
+    server.ticket_keys = keys = calloc(1, mg_tls_ticket_keys_size());
+    FUZZ_HOLDS(keys != NULL && mg_tls_ticket_keys_init(keys) == 0);
+    ticketed.server = mg_tls_server_new(&server, err, sizeof(err));
+    ticketed.client = mg_tls_client_new(&client, err, sizeof(err));
+    FUZZ_HOLDS(full.server != NULL && full.client != NULL);
+    FUZZ_HOLDS(ticketed.server != NULL && ticketed.client != NULL);
 }
 
 /* ---- one end ------------------------------------------------------------------------------- */
@@ -180,22 +194,45 @@ static void end_of_bytes(struct end *e)
         mg_loop_turn(&loop, loop.uv.active_reqs.count > 0);
 }
 
-/* A session between both, some bytes of which are changed on their way to one of them. */
-static void interfere(struct change *change, bool to_server)
+static void connect_ends(const struct pair *p, struct end *server, struct end *client)
 {
-    struct end server, client;
-    bool more = true;
-
-    FUZZ_HOLDS(mg_tls_accept(server_context, lower_of(&server), (mg_str){"", 0}, &events, &server,
-                             &server.conn) == 0);
-    FUZZ_HOLDS(mg_tls_connect(client_context, lower_of(&client), "t", "", &events, &client,
-                              &client.conn) == 0);
+    FUZZ_HOLDS(mg_tls_accept(p->server, lower_of(server), (mg_str){"", 0}, &events, server,
+                             &server->conn) == 0);
+    FUZZ_HOLDS(
+        mg_tls_connect(p->client, lower_of(client), "t", "", &events, client, &client->conn) == 0);
     while (loop.uv.active_reqs.count > 0)
         mg_loop_turn(&loop, true);
+}
+
+static void converse(struct end *server, struct end *client, struct change *change, bool to_server)
+{
+    bool more = true;
+
     for (int i = 0; i < ROUNDS && more; i++) {
-        more = carry(&client, &server, to_server ? change : NULL);
-        more = carry(&server, &client, to_server ? NULL : change) || more;
+        more = carry(client, server, to_server ? change : NULL);
+        more = carry(server, client, to_server ? NULL : change) || more;
     }
+}
+
+/* The session whose ticket the others offer.  It stays open, as one that fails makes its client forget it. */
+static struct end first_server, first_client;
+
+static void meet(void)
+{
+    connect_ends(&ticketed, &first_server, &first_client);
+    converse(&first_server, &first_client, NULL, false);
+    FUZZ_HOLDS(first_server.stands && first_client.stands);
+}
+
+/* A session between both, some bytes of which are changed on their way to one of them. */
+static void interfere(struct change *change, bool to_server, bool resumed)
+{
+    struct end server, client;
+
+    if (resumed)
+        mg_tls_session_keep((struct mg_tls_conn *)first_client.conn);
+    connect_ends(resumed ? &ticketed : &full, &server, &client);
+    converse(&server, &client, change, to_server);
     end_of_bytes(&server);
     end_of_bytes(&client);
     free_end(&server);
@@ -207,7 +244,7 @@ static void alone(mg_str bytes)
 {
     struct end server;
 
-    FUZZ_HOLDS(mg_tls_accept(server_context, lower_of(&server), (mg_str){"", 0}, &events, &server,
+    FUZZ_HOLDS(mg_tls_accept(full.server, lower_of(&server), (mg_str){"", 0}, &events, &server,
                              &server.conn) == 0);
     feed(&server, bytes);
     end_of_bytes(&server);
@@ -221,15 +258,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < HEADER)
         return 0;
-    if (loop.scratch == NULL)
+    if (loop.scratch == NULL) {
         start();
+        meet();
+    }
     change = (struct change){.at = (size_t)(data[1] << 8 | data[2]) % 4096,
                              .skip = data[3],
                              .instead = mg_str_of((const char *)data + HEADER, size - HEADER)};
     if (data[0] % 4 < 2)
         alone(change.instead);
     else
-        interfere(&change, data[0] % 4 == 2);
+        interfere(&change, data[0] % 4 == 2, data[0] & RESUMED);
     return 0;
 }
 
@@ -237,7 +276,12 @@ void fuzz_end(void)
 {
     if (loop.scratch == NULL)
         return;
-    mg_tls_unref(server_context);
-    mg_tls_unref(client_context);
+    free_end(&first_server);
+    free_end(&first_client);
+    mg_tls_unref(full.server);
+    mg_tls_unref(full.client);
+    mg_tls_unref(ticketed.server);
+    mg_tls_unref(ticketed.client);
+    free(keys);
     mg_loop_close(&loop);
 }
