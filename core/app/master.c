@@ -123,8 +123,11 @@ static void stop(struct master *m)
     /* Else the kernel would go on taking connections that nobody serves. */
     if (!m->stopping)
         mg_sockets_keep(&m->sockets, -1);
-    if (!m->stopping && !m->handed_over)
+    if (!m->stopping && !m->handed_over) {
         mg_notify("STOPPING=1\n");
+        if (m->upgrade != 0) /* what is to end is not to be taken over */
+            kill(m->upgrade, SIGTERM);
+    }
     m->stopping = true;
     mg_loader_kill(&m->loader);
     m->shared.status->draining = true;
@@ -202,7 +205,8 @@ static void on_child_end(struct master *m, pid_t pid, int status)
 static void on_upgrade_end(struct master *m, int status)
 {
     m->upgrade = 0;
-    mg_log(MG_LOG_ERROR, "the upgrade %s; the old binary serves on", describe_end(status));
+    if (!m->stopping)
+        mg_log(MG_LOG_ERROR, "the upgrade %s; the old binary serves on", describe_end(status));
 }
 
 static void upgrade(struct master *m)
@@ -306,9 +310,20 @@ static void hand_over(struct master *m)
     mg_log(MG_LOG_INFO, "another process has taken over");
 }
 
+/* The first `n` of the children, the admin process being the last, and who retires. */
+static void kill_children(const struct master *m, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (m->children[i].pid != 0)
+            kill(m->children[i].pid, SIGKILL);
+    if (m->retiring.pid != 0)
+        kill(m->retiring.pid, SIGKILL);
+}
+
 static void on_signal(struct master *m)
 {
     struct signalfd_siginfo info;
+    bool another = false; /* it is no second word of the operator's */
 
     if (read(m->signals, &info, sizeof(info)) != sizeof(info))
         return;
@@ -328,13 +343,11 @@ static void on_signal(struct master *m)
             upgrade(m);
         break;
     default: /* SIGTERM, SIGINT; the second time at once */
-        if (m->upgrade != 0 && (pid_t)info.ssi_pid == m->upgrade)
+        another = m->upgrade != 0 && (pid_t)info.ssi_pid == m->upgrade;
+        if (another)
             hand_over(m);
-        for (uint32_t i = 0; m->stopping && i < m->nworkers; i++)
-            if (m->children[i].pid != 0)
-                kill(m->children[i].pid, SIGKILL);
-        if (m->stopping && m->retiring.pid != 0)
-            kill(m->retiring.pid, SIGKILL);
+        if (m->stopping && !another)
+            kill_children(m, m->nworkers);
         stop(m);
     }
 }
@@ -410,15 +423,6 @@ static void wait_events(struct master *m)
         on_signal(m);
 }
 
-static void kill_rest(struct master *m)
-{
-    for (uint32_t i = 0; i <= m->nworkers; i++)
-        if (m->children[i].pid != 0)
-            kill(m->children[i].pid, SIGKILL);
-    if (m->retiring.pid != 0)
-        kill(m->retiring.pid, SIGKILL);
-}
-
 /* Whoever has the sockets needs no more rights. */
 static int open_sockets(struct master *m)
 {
@@ -480,7 +484,7 @@ int mg_master_run(int argc, char **argv, struct mg_plan *plan)
         if (m.stopping && stop_by == 0)
             stop_by = mg_master_now() + STOP_MS;
         if (m.stopping && mg_master_now() > stop_by)
-            kill_rest(&m);
+            kill_children(&m, m.nworkers + 1);
     }
     mg_master_stop_admin(&m);
     if (m.children[m.nworkers].pid != 0)

@@ -5,6 +5,7 @@ local loop = require "spec.support.loop"
 local net = require "spec.support.net"
 local process = require "spec.support.process"
 local stream = require "spec.support.stream"
+local upstream = require "spec.support.upstream"
 local unix = require "socket.unix"
 
 local SIGTERM = 15
@@ -97,6 +98,27 @@ describe("the processes", function()
     assert.truthy(process.read("ls " .. folder):find("web", 1, true)) -- the path is the new one's
     stop(fresh)
     assert.falsy(process.read("ls " .. folder):find("web", 1, true))
+    pcall(gw.stop, gw)
+  end)
+
+  it("end on SIGTERM, and with them another binary that is about to take over", function()
+    local up = upstream.start(function()
+      loop.sleep(2)
+      return { body = "whole" }
+    end)
+    local gw = gateway.start { values = { folder = folder, up = up.address }, config = [[return {
+      listeners = { web = { address = "127.0.0.1:$web" } }, process = { pid_file = "$folder/pid" },
+      services = { up = { endpoints = { "$up" } } }, routes = { { backends = { { service = "up" } } } } }]] }
+    local conn = stream.connect(gw.ports.web)
+    conn:send "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    assert.truthy(loop.poll(function() return #up.requests == 1 or nil end, 20))
+    gw:signal(12)
+    gw:signal(SIGTERM)
+    assert.equal("whole", assert(http.read_response(conn, "GET")).body)
+    conn:close()
+    assert.equal(0, process.wait(gw.process, 40))
+    assert.truthy(loop.poll(function() return not pcall(stream.connect, gw.ports.web) or nil end, 20))
+    assert.is_nil(id())
     pcall(gw.stop, gw)
   end)
 
