@@ -80,12 +80,14 @@ static bool has_leading_zero(const char *s)
     return s[0] == '0' && s[1] != '\0';
 }
 
+enum { LONGEST_OLD_BOOLEAN = 3 };
+
 bool mg_yaml_is_old_boolean(const char *text)
 {
     static const char *const words[] = {"y",  "Y",  "yes", "Yes", "YES", "n",   "N",   "no", "No",
                                         "NO", "on", "On",  "ON",  "off", "Off", "OFF", NULL};
 
-    return is_one_of(text, words);
+    return strnlen(text, LONGEST_OLD_BOOLEAN + 1) <= LONGEST_OLD_BOOLEAN && is_one_of(text, words);
 }
 
 /* 0o17 or 0x1F; 10 is the base of anything else. */
@@ -114,13 +116,21 @@ static int push_number(lua_State *L, const char *text, char *why, size_t size)
     return 0;
 }
 
+/* What is none of these at its first character is a string: most are, and thousands of words to compare with. */
+static bool may_be_no_string(const char *text)
+{
+    return *text == '\0' || strchr("~nNtTfFyYoO+-.0123456789", *text) != NULL;
+}
+
 int mg_yaml_push_plain(lua_State *L, const char *text, char *why, size_t size)
 {
     static const char *const nulls[] = {"", "~", "null", "Null", "NULL", NULL};
     static const char *const trues[] = {"true", "True", "TRUE", NULL};
     static const char *const falses[] = {"false", "False", "FALSE", NULL};
 
-    if (is_one_of(text, nulls))
+    if (!may_be_no_string(text))
+        lua_pushstring(L, text);
+    else if (is_one_of(text, nulls))
         lua_pushlightuserdata(L, NULL);
     else if (is_one_of(text, trues))
         lua_pushboolean(L, 1);
