@@ -92,7 +92,11 @@ spec: {hosts: [a.test, "*.b.test"], gateways: [edge],
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: kube}
-spec: {gatewayClassName: istio, listeners: [{name: http, port: $kube, protocol: HTTP}]}
+spec:
+  gatewayClassName: istio
+  listeners:
+  - {name: a, port: $kube, protocol: HTTP, hostname: a.test}
+  - {name: b, port: $kube, protocol: HTTP, hostname: "*.b.test"}
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute

@@ -111,8 +111,17 @@ local function tls_of(group)
     client_auth = client and client.auth }
 end
 
+-- @return the hosts that are told apart, or nil; where policies guard the Gateway they are asked about every host
+local function sections_of(group, guard)
+  if #group.sections < 2 then return nil end
+  local hosts, all = hosts_of(group), false
+  for _, host in ipairs(hosts) do all = all or host == "*" end
+  if guard and not all then hosts[#hosts + 1] = "*" end
+  return hosts
+end
+
 local function add_listeners(context, group)
-  local sections = #group.sections > 1 and hosts_of(group) or nil
+  local sections = sections_of(group, context.authorization:guard(context.pods, context.origins))
   local first, workload = group.sections[1], context.gateway_workloads[group.gateway]
   for i, name in ipairs(group.listeners) do
     context.proxies[name] = { namespace = group.gateway.namespace, labels = workload and workload.labels or {},
@@ -149,23 +158,23 @@ end
 --- Adds listeners, routes and services of the Gateways to the draft.
 -- @param context as for mesh.add(), after judge()
 function gateway_api.add(context)
-  for _, group in ipairs(context.groups) do add_listeners(context, group) end
-  add_misdirected(context)
   local contexts, list = {}, {}
+  for _, group in ipairs(context.groups) do
+    contexts[group.gateway] = contexts[group.gateway] or context_for(context, group.gateway)
+    add_listeners(contexts[group.gateway], group)
+  end
+  add_misdirected(context)
   for _, route in ipairs(context.routes) do
     for _, place in ipairs(context.places[route]) do
       local gateway = place.group and place.group.gateway
       if gateway and place.section.served and not route.unsupported then
-        contexts[gateway] = contexts[gateway] or context_for(context, gateway)
         for _, name in ipairs(place.group.listeners) do route:attach("listener " .. name) end
         routes.add(contexts[gateway], route, place, list)
       end
     end
   end
   for _, route in ipairs(order.rank(list, true)) do table.insert(context.draft.routes, route) end
-  for _, group in ipairs(context.groups) do
-    add_no_route(contexts[group.gateway] or context_for(context, group.gateway), group)
-  end
+  for _, group in ipairs(context.groups) do add_no_route(contexts[group.gateway], group) end
 end
 
 local function made_in_mesh(context, service, attached, where)
