@@ -150,6 +150,7 @@ describe("RequestAuthentication", function()
     assert.matches(AT .. "fromHeaders%[0%]%.name: ",
       (refusal(believes("{issuer: me, jwks: " .. KEYS .. ", fromHeaders: [{name: ''}]}"))))
     assert.matches("unknown key 'issuers'; did you mean 'issuer'", (refusal(believes "{issuers: me}")))
+    assert.matches(AT .. "issuer: expected it, or jwksUri", (refusal(believes("{jwks: " .. KEYS .. "}"))))
     assert.matches(AT .. 'jwksUri: expected a port, got "x"', (refusal(believes "{jwksUri: 'https://keys.test:x/a'}")))
     assert.matches("header: expected letters", (refusal(believes("{issuer: me, jwks: " .. KEYS
       .. ", outputClaimToHeaders: [{header: 'a%', claim: sub}]}"))))
