@@ -1,15 +1,16 @@
 --- gzip: encodes and decodes gzip (RFC 1952) as a stream, piece by piece.
 local abi = require "moongate.abi"
+local closed = require "moongate.closed"
 
 local C, span = abi.C, abi.span
 
 local gzip = {}
 local methods = {}
-methods.__index = methods
+local make, handles = closed.class(methods) -- the core's handle; false: closed
 
 local function new(handle)
   if handle == nil then return nil, "gzip: too many streams are open" end
-  return setmetatable({ handle = abi.gc(handle, C.mg_gzip_free) }, methods)
+  return make(abi.gc(handle, C.mg_gzip_free))
 end
 
 --- A decoder.
@@ -29,23 +30,26 @@ end
 --- Takes the next bytes; `last`: none follow.
 -- @return what they stand for (which may be empty); or nil and why (no gzip, cut off, too much), and it is closed
 function methods:push(bytes, last)
-  if not self.handle then return nil, "gzip: is closed" end
+  local handle = handles[self]
+  if not handle then return nil, "gzip: is closed" end
   local parts = {}
-  C.mg_gzip_feed(self.handle, bytes, #bytes, last)
-  local rc = C.mg_gzip_next(self.handle, span)
+  C.mg_gzip_feed(handle, bytes, #bytes, last)
+  local rc = C.mg_gzip_next(handle, span)
   while rc == 0 do
     parts[#parts + 1] = abi.text(span[0])
-    rc = C.mg_gzip_next(self.handle, span)
+    rc = C.mg_gzip_next(handle, span)
   end
-  if rc ~= C.MG_END or last then self:close() end
+  if rc ~= C.MG_END or last then methods.close(self) end
   if rc ~= C.MG_END then return nil, "gzip: " .. abi.error_text(rc) end
   return table.concat(parts)
 end
 
 --- Gives its memory back; push() does so after the last bytes and after an error.
 function methods:close()
-  if self.handle then C.mg_gzip_free(abi.gc(self.handle, nil)) end
-  self.handle = nil
+  if handles[self] then
+    C.mg_gzip_free(abi.gc(handles[self], nil))
+    handles[self] = false
+  end
 end
 
 return gzip

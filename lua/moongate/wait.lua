@@ -7,7 +7,9 @@ local yield = coroutine.yield
 local wait = {}
 
 --- What ends a lane whose client has left; runtime.lua knows it.
-wait.GONE = setmetatable({}, { __tostring = function() return "the client has left" end, __metatable = false })
+wait.GONE = newproxy(true) -- pcall() gives it to policies, who can do nothing with it
+local gone = getmetatable(wait.GONE)
+gone.__tostring, gone.__metatable = function() return "the client has left" end, false
 
 --- Waits if `rc` says so.  Raises when the wait ended badly: `what` says for whom.
 function wait.await(rc, what)

@@ -6,7 +6,7 @@ local chunks = {}
 local NEXT = {} -- what a script yields that asks for a chunk
 
 local chunk = {}
-chunk.__index = chunk
+local chunk_mt = { __index = chunk, __metatable = false }
 
 function chunk.length(self) return #self.bytes end
 
@@ -62,7 +62,7 @@ function chunks.push(self, bytes, last)
   local current = self.chunk
   if bytes ~= "" and self.script then
     if current then current.gone = true end
-    current = setmetatable({ bytes = bytes, sent = false }, chunk)
+    current = setmetatable({ bytes = bytes, sent = false }, chunk_mt)
     self.chunk = current
     resume(self, current)
     bytes = ""

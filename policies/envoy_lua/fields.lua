@@ -2,7 +2,7 @@
 -- Of a head the first entries are those that HTTP/2 writes as pseudo fields: ":method", ":path" and so on.
 local fields = {}
 local methods = {}
-local mt = { __index = methods }
+local mt = { __index = methods, __metatable = false }
 
 -- The core frames messages itself: what scripts write here has no effect.
 local FRAMING = { ["content-length"] = true, ["transfer-encoding"] = true }
@@ -89,7 +89,7 @@ function methods:remove(key)
 end
 
 -- A copy is gone through, so that fields may be changed meanwhile.
-function mt.__pairs(self)
+function methods:__pairs()
   local all, i = {}, 0
   for _, name in ipairs(self.order) do all[#all + 1] = { name, self.read[name](self.ctx) } end
   for name, value in self.list:each() do all[#all + 1] = { name:lower(), value } end

@@ -10,14 +10,14 @@ local time = require "moongate.time"
 
 local handle = {}
 local methods = {}
-local mt = { __index = methods }
+local mt = { __index = methods, __metatable = false }
 
 local STOPPED = {} -- raised to leave a script that has answered
 
 -- ---- bodies -------------------------------------------------------------------------------
 
 local buffer = {}
-buffer.__index = buffer
+local buffer_mt = { __index = buffer, __metatable = false }
 
 function buffer.length(self) return #self.bytes end
 
@@ -49,7 +49,7 @@ local function read(self)
     local bytes = self.ctx:read_body(self.conf.limit)
     if not bytes and self.side == "request" then stop(self, self.ctx:respond(413, "Payload Too Large")) end
     if not bytes then error(("body: longer than %d bytes"):format(self.conf.limit), 0) end
-    self.buffer = setmetatable({ ctx = self.ctx, bytes = bytes, existed = #bytes > 0 }, buffer)
+    self.buffer = setmetatable({ ctx = self.ctx, bytes = bytes, existed = #bytes > 0 }, buffer_mt)
   end
   return self.buffer
 end

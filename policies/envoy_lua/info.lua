@@ -3,22 +3,25 @@ local info = {}
 
 -- ---- metadata -----------------------------------------------------------------------------
 
+-- What the objects of a kind share: scripts, of which each is for itself, may not reach it.
+local function hidden(methods) return { __index = methods, __metatable = false } end
+
 local metadata = {}
-metadata.__index = metadata
+local metadata_mt = hidden(metadata)
 
 --- Of a route there is none here: get() finds nothing.
 function metadata.get(self, key) return self.entries[key] end
 function metadata.__pairs(self) return pairs(self.entries) end
 
-function info.metadata() return setmetatable({ entries = {} }, metadata) end
+function info.metadata() return setmetatable({ entries = {} }, metadata_mt) end
 
-local dynamic = { __pairs = metadata.__pairs }
-dynamic.__index = { get = metadata.get }
+local dynamic = { get = metadata.get, __pairs = metadata.__pairs }
+local dynamic_mt = hidden(dynamic)
 
 local PLAIN = { table = true, number = true, boolean = true, string = true, ["nil"] = true }
 
 --- Sets a value that all scripts of this request see.
-function dynamic.__index.set(self, filter, key, value)
+function dynamic.set(self, filter, key, value)
   if type(filter) ~= "string" or type(key) ~= "string" then
     error("dynamicMetadata:set: expected the names of a filter and of a key", 2)
   end
@@ -30,13 +33,13 @@ end
 local function dynamic_metadata(ctx)
   local shared = ctx.shared
   shared.envoy_metadata = shared.envoy_metadata or {}
-  return setmetatable({ entries = shared.envoy_metadata }, dynamic)
+  return setmetatable({ entries = shared.envoy_metadata }, dynamic_mt)
 end
 
 -- ---- the connection -----------------------------------------------------------------------
 
 local ssl = {}
-ssl.__index = ssl
+local ssl_mt = hidden(ssl)
 
 function ssl.peerCertificatePresented(self) return self.certificate.fingerprint ~= nil end
 function ssl.peerCertificateValidated(self) return self.certificate.verified end
@@ -55,16 +58,16 @@ end
 
 local function ssl_of(ctx)
   local certificate = ctx.peer.tls and ctx.peer.certificate
-  return certificate and setmetatable({ certificate = certificate }, ssl) or nil
+  return certificate and setmetatable({ certificate = certificate }, ssl_mt) or nil
 end
 
 local connection = {}
-connection.__index = connection
+local connection_mt = hidden(connection)
 
 --- What TLS says of the client; nil on a clear connection.
 function connection.ssl(self) return ssl_of(self.ctx) end
 
-function info.connection(ctx) return setmetatable({ ctx = ctx }, connection) end
+function info.connection(ctx) return setmetatable({ ctx = ctx }, connection_mt) end
 
 -- ---- the stream ---------------------------------------------------------------------------
 
@@ -73,7 +76,7 @@ local function join(address, port)
 end
 
 local stream = {}
-stream.__index = stream
+local stream_mt = hidden(stream)
 
 function stream.protocol(self) return self.ctx.protocol end
 function stream.routeName(self) return self.ctx.route and self.ctx.route.name or "" end
@@ -95,6 +98,6 @@ end
 function stream.dynamicMetadata(self) return dynamic_metadata(self.ctx) end
 function stream.downstreamSslConnection(self) return ssl_of(self.ctx) end
 
-function info.stream(ctx) return setmetatable({ ctx = ctx }, stream) end
+function info.stream(ctx) return setmetatable({ ctx = ctx }, stream_mt) end
 
 return info

@@ -15,10 +15,12 @@ for name in ([[setUpstreamOverrideHost clearRouteCache filterContext connectionS
   NOT_HERE[name] = true
 end
 
--- Envoy's LuaJIT lets a metatable say what pairs() goes through.
+-- Envoy's LuaJIT lets a metatable say what pairs() goes through.  Those of our own objects, which all scripts share,
+-- are hidden.
 local function pairs_of(value)
   local mt = getmetatable(value)
-  if type(mt) == "table" and mt.__pairs then return mt.__pairs(value) end
+  local walk = type(mt) == "table" and mt.__pairs or mt == false and type(value) == "table" and value.__pairs
+  if walk then return walk(value) end
   return pairs(value)
 end
 

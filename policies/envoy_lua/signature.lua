@@ -6,7 +6,8 @@ local jwt = require "moongate.jwt"
 
 local signature = {}
 local methods = {}
-local mt = { __index = methods }
+local mt = { __index = methods, __metatable = false }
+local keys = setmetatable({}, { __mode = "k" }) -- by what importPublicKey() gave: { set =, about = }
 
 local INTEGER, BITS, OID, SEQUENCE = 0x02, 0x03, 0x06, 0x30
 local RSA, EC = "\42\134\72\134\247\13\1\1\1", "\42\134\72\206\61\2\1" -- RFC 3279, 2.3.1; RFC 5480, 2.1.1
@@ -79,10 +80,12 @@ end
 function signature.import(der)
   local entry, about = read(der)
   local set = entry and jwk.read(json.encode { keys = { entry } })
-  return setmetatable({ set = set or false, about = about }, mt)
+  local key = setmetatable({}, mt)
+  keys[key] = { set = set or false, about = about }
+  return key
 end
 
-function methods:get() return self.set and self or nil end
+function methods:get() return keys[self].set and self or nil end
 
 -- ECDSA's two numbers in full length, as JWT has them.
 local function in_full(text, size)
@@ -93,7 +96,8 @@ end
 
 --- Whether a signature is that of the data: true and "", or false and why.
 function signature.verify(ctx, name, key, text, data)
-  if getmetatable(key) ~= mt or not key.set then return false, "the public key could not be imported" end
+  key = keys[key]
+  if not key or not key.set then return false, "the public key could not be imported" end
   local algorithm = key.about.algorithms[tostring(name):lower()]
   if not algorithm then return false, tostring(name) .. " is not supported" end
   if key.about.size then text = in_full(text, key.about.size) end

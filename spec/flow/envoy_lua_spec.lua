@@ -534,6 +534,43 @@ return { listeners = { web = { address = "127.0.0.1:8080" } }, routes = { { poli
   end)
 end)
 
+describe("a script for Envoy", function()
+  teardown(gateway.stop_all)
+
+  it("cannot change the objects of other scripts", function()
+    local gw = gateway.start { config = [==[return {
+      listeners = { web = { address = "127.0.0.1:$web" } },
+      routes = {
+        { match = { path = { prefix = "/mine" } }, policies = { { "envoy_lua", script = [[
+          function envoy_on_request(h)
+            local got = {}
+            for name, o in pairs { handle = h, headers = h:headers(), body = h:body(true), metadata = h:metadata(),
+                info = h:streamInfo(), dynamic = h:streamInfo():dynamicMetadata(), connection = h:connection(),
+                key = h:importPublicKey("", 0) } do
+              local mt = getmetatable(o) or rawget(o, "__index") or o.__index
+              if mt or pcall(setmetatable, o, {}) then got[#got + 1] = name end
+              for field, fn in pairs(type(mt) == "table" and mt or {}) do
+                if type(fn) == "function" then mt[field] = function() return "mine" end end
+              end
+            end
+            table.sort(got)
+            h:respond({ [":status"] = "200" }, "got " .. table.concat(got, " "))
+          end]] } } },
+        { policies = { { "envoy_lua", script = [[
+          function envoy_on_request(h)
+            local seen = 0
+            for _ in pairs(h:headers()) do seen = seen + 1 end
+            h:streamInfo():dynamicMetadata():set("a", "b", "c")
+            for name, value in pairs(h:streamInfo():dynamicMetadata()) do seen = seen .. name .. value.b end
+            h:respond({ [":status"] = "200" }, h:headers():get(":method") .. h:body(true):length() .. seen)
+          end]] } } },
+      },
+    }]==] }
+    assert.equal("got ", assert(gw:ask { path = "/mine" }).body)
+    assert.matches("^GET0%d+ac$", assert(gw:ask { path = "/" }).body)
+  end)
+end)
+
 -- Istio's own examples of a TrafficExtension (traffic_extension.proto), with these names and ports.
 local MESH = mesh.service("reviews",
     "{clusterIP: 127.0.0.1, selector: {app: reviews}, ports: [{name: http, port: $web}]}")

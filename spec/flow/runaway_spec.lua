@@ -44,6 +44,7 @@ local RUNAWAYS = {
   { "a pattern in gsub", "return (('a'):rep(1e6)):gsub('.-b', '')" },
   { "a long class", "while true do (('a'):rep(1e6)):find('[' .. ('b'):rep(20000) .. ']') end" },
   { "a long class in gsub", "while true do (('a'):rep(1e5)):gsub('%f[' .. ('b'):rep(20000) .. ']', '') end" },
+  { "an insertion far before the first", "table.insert({}, -1e9, 1)" },
   { "a long format of a date", "return os.date(('%c'):rep(1e6))" },
   { "a plain text in find", "return (('a'):rep(1e6)):find(('a'):rep(5e5) .. 'b', 1, true)" },
   { "sorting", "local t = {} for i = 1, 1e5 do t[i] = math.random() end while true do table.sort(t) end" },

@@ -99,6 +99,9 @@ return {
     return family.known or family.id or getmetatable(family)]] },
   { "a dictionary's handle", "local d = require('moongate.shared').open 'escape' return d.handle or getmetatable(d)" },
   { "a pattern's handle", "local r = require('moongate.regex').compile 'a' return r.handle or getmetatable(r)" },
+  { "a gzip stream's handle", [[
+    local stream = require('moongate.gzip').encoder()
+    return stream.handle or getmetatable(stream) or pcall(rawset, stream, 'push', 1)]] },
   { "a key set's metatable", [[
     local set = require('moongate.jwk').read '{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}'
     return getmetatable(set)]] },

@@ -32,9 +32,16 @@ local function date(format, time)
   return os.date(format, time)
 end
 
+-- At places before the first, LuaJIT's would move everything down to there, and nothing could stop it.
+local function insert(list, at, ...)
+  if select("#", ...) == 0 then return table.insert(list, at) end
+  if type(at) == "number" and at < 1 then error("bad argument #2 to 'insert' (position out of bounds)", 2) end
+  return table.insert(list, at, ...)
+end
+
 local LIBRARIES = {
   string = text,
-  table = with(pick(table, "insert maxn move remove"), { concat = large.concat, sort = sort }),
+  table = with(pick(table, "maxn move remove"), { concat = large.concat, insert = insert, sort = sort }),
   math = pick(math, "abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min modf "
     .. "pi pow rad random sin sinh sqrt tan tanh"),
   bit = require "bit",
