@@ -142,8 +142,8 @@ end
 
 -- ---- the set ------------------------------------------------------------------------------
 
-local set = { __metatable = false }
-set.__index = set
+local set = {}
+local set_mt = { __index = set, __metatable = false } -- apart from what it leads to: policies may read that
 
 -- What policies hold of a set that they share; the set keeps it.
 local make_handle, behind = closed.class(nil, nil, "kv")
@@ -178,7 +178,7 @@ function jwk.read(text)
   if #text > MOST_BYTES then return nil, ("more than %d bytes"):format(MOST_BYTES) end
   local entries, why = entries_of((json.decode(text)))
   if not entries then return nil, why end
-  local self = setmetatable({ keys = {}, left_out = {}, text = text }, set)
+  local self = setmetatable({ keys = {}, left_out = {}, text = text }, set_mt)
   for i, entry in ipairs(entries) do
     local key, reason = read_key(entry)
     if key then

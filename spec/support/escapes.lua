@@ -102,6 +102,10 @@ return {
   { "a gzip stream's handle", [[
     local stream = require('moongate.gzip').encoder()
     return stream.handle or getmetatable(stream) or pcall(rawset, stream, 'push', 1)]] },
+  { "redis's null", "return pcall(rawset, require('moongate.redis').null, 'mine', 1)" },
+  { "a key set's methods", [[
+    local set = require('moongate.jwk').read '{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}'
+    return set.__index]] },
   { "a key set's metatable", [[
     local set = require('moongate.jwk').read '{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}'
     return getmetatable(set)]] },

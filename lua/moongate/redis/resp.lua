@@ -4,7 +4,9 @@ local resp = {}
 local LONGEST, WIDEST, DEEPEST = 1048576, 65536, 8 -- bytes of a text, items of a list, lists in lists
 
 --- What stands for "there is none" in a reply.
-resp.null = setmetatable({}, { __tostring = function() return "redis.null" end, __metatable = false })
+resp.null = newproxy(true) -- no table: all policies share it
+local null = getmetatable(resp.null)
+null.__tostring, null.__metatable = function() return "redis.null" end, false
 
 --- The bytes of a command, a list of texts and numbers.
 function resp.encode(command)
