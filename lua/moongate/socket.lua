@@ -22,10 +22,14 @@ local function lane(what)
 end
 
 -- true, or nil, why, and whether the time was over; ends the lane whose client has left.
-local function outcome(ctx, rc)
+-- @param own the socket if nobody else can have it yet, or nil: then it ends with the lane
+local function outcome(ctx, rc, own)
   if rc == C.MG_AGAIN then rc = yield() end
   if rc == 0 then return true end
-  if rc == C.MG_EGONE and ctx._x.gone then error(context.GONE, 0) end
+  if rc == C.MG_EGONE and ctx._x.gone then
+    if own then own:close() end
+    error(context.GONE, 0)
+  end
   return nil, "socket: " .. abi.error_text(rc), rc == C.MG_ETIMEOUT
 end
 
@@ -79,7 +83,7 @@ function socket.connect(options)
   C.mg_endpoint_put(endpoint) -- the socket counts its own reference
   if handle == nil then return nil, "socket: " .. text(span[0]) end
   local self = make(abi.gc(handle, C.mg_socket_close))
-  local ok, err = outcome(ctx, C.mg_socket_connect(ctx._x, handle))
+  local ok, err = outcome(ctx, C.mg_socket_connect(ctx._x, handle), self)
   if ok then return self end
   C.mg_socket_why(handle, span)
   err = span[0].len > 0 and "socket: " .. text(span[0]) or err

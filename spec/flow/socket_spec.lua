@@ -101,6 +101,27 @@ describe("moongate.socket", function()
     end))
   end)
 
+  it("gives a connection up whose client leaves before it stands", function()
+    local hellos, ended = 0, {}
+    peer.raw = function(conn)
+      conn:read(1, 30)
+      hellos = hellos + 1
+      local number = hellos
+      repeat until not conn:read(1, 30) -- says nothing, so that TLS does not stand
+      ended[#ended + 1] = number
+    end
+    local conns = {}
+    for i = 1, 2 do
+      conns[i] = stream.connect(gw.ports.other)
+      conns[i]:send("GET /connect HTTP/1.1\r\nHost: a.test\r\nAddress: " .. peer.address .. "\r\n\r\n")
+      assert.truthy(loop.poll(function() return hellos == i or nil end, 20))
+    end
+    conns[2]:close()
+    assert.truthy(loop.poll(function() return ended[1] end, 30))
+    assert.equal(2, ended[1]) -- else both have had their time
+    conns[1]:close()
+  end)
+
   it("speaks TLS, and verifies whom it speaks to", function()
     assert.matches("^socket: ", ask("/connect", { name = "b.test" }, "other"))
     assert.equal("connected", ask("/connect", { name = "a.test" }, "other"))

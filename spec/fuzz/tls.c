@@ -11,8 +11,8 @@
 #include "net/memory.h"
 #include "net/tls_session.h"
 
-/* RESUMED: in a stage, beside who gets the bytes. */
-enum { HEADER = 4, ROUNDS = 64, RESUMED = 4 };
+/* RESUMED: any of these in a stage, beside who gets the bytes. */
+enum { HEADER = 4, ROUNDS = 64, RESUMED = 0x1c };
 
 /* Of a server and a client; the second two have tickets. */
 struct pair {

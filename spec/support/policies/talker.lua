@@ -10,7 +10,7 @@ local steps = {}
 
 function steps.connect(conf, ctx)
   local tls = conf.ca and { ca = conf.ca, name = ctx.req.headers.name }
-  local made, why = socket.connect { address = ctx.req.headers.address or conf.address, timeout = 15000, tls = tls }
+  local made, why = socket.connect { address = ctx.req.headers.address or conf.address, timeout = 60000, tls = tls }
   kept = made
   return made and "connected" or why
 end
