@@ -140,8 +140,10 @@ static bool begin_load(struct mg_worker *w, struct mg_control *message)
      * it again. */
     lua_gc(w->L, LUA_GCSTOP, 0);
     ok = call(w, "begin", bytes, size, 0);
-    if (!ok)
+    if (!ok) {
+        lua_gc(w->L, LUA_GCRESTART, 0);
         mg_log(MG_LOG_ERROR, "config: %s", lua_tostring(w->L, -1));
+    }
     munmap(bytes, size);
     lua_settop(w->L, 0);
     return ok;
