@@ -141,12 +141,12 @@ static void a_path_that_cannot_be_opened_says_why(void)
 
 static void a_path_that_cannot_be_opened_yet_is_waited_for(void)
 {
-    char folder[256], path[300];
+    char later[256], path[300];
     struct mg_sink *s;
     int err;
 
-    snprintf(folder, sizeof(folder), "%s", path_of("later"));
-    snprintf(path, sizeof(path), "%s/log", folder);
+    snprintf(later, sizeof(later), "%s", path_of("later"));
+    snprintf(path, sizeof(path), "%s/log", later);
     mg_sink_wait_for_files(true);
     s = mg_sink_open(path, &err);
     mg_sink_wait_for_files(false);
@@ -154,11 +154,11 @@ static void a_path_that_cannot_be_opened_yet_is_waited_for(void)
     mg_sink_line(s, "one", 3);
     mg_sink_flush_all();
     mg_sink_reopen_all();
-    CHECK(mkdir(folder, 0700) == 0);
+    CHECK(mkdir(later, 0700) == 0);
     mg_sink_flush_all();
     CHECK(strcmp(content(path), "one\n") == 0);
     mg_sink_close(s);
-    CHECK(unlink(path) == 0 && rmdir(folder) == 0);
+    CHECK(unlink(path) == 0 && rmdir(later) == 0);
 }
 
 /* A pipe nobody reads: the sink must drop and count, never wait. */
