@@ -104,11 +104,17 @@ function policy.body(module, conf)
   if type(module.body) ~= "function" then return module.body end
   local ok, declared = bounded.pcall(module.body, conf)
   if not ok then return nil, tostring(declared) end
+  if type(declared) ~= "table" then
+    return nil, "body: expected the function to return a table, got " .. schema.show(declared)
+  end
   return body_of(module, declared)
 end
 
 local function form_error(module)
-  if type(module) ~= "table" then return "expected the module to return a table, got " .. schema.show(module) end
+  if type(module) ~= "table" then
+    return "expected the module to return a table, got " .. (module == true and "nothing" or schema.show(module))
+  end
+  if getmetatable(module) ~= nil then return "expected a table without a metatable" end
   for key, value in pairs(module) do
     local kind = FIELDS[key]
     if not kind then

@@ -144,7 +144,9 @@ describe("policy.load", function()
   it("refuses malformed modules", function()
     local function reason(text) return (select(2, from_text(text))) end
     local prefix = "policy 'made_up' is malformed: "
-    assert.equal(prefix .. "expected the module to return a table, got the boolean true", reason "")
+    assert.equal(prefix .. "expected the module to return a table, got nothing", reason "")
+    assert.equal(prefix .. "expected a table without a metatable",
+      reason "return setmetatable({}, { __index = function() while true do end end })")
     assert.equal(prefix .. "requst: unknown field of a policy; did you mean 'request'?",
       reason "return { requst = function() end }")
     assert.equal(prefix .. "log: expected a function, got a table", reason "return { log = {} }")
@@ -167,6 +169,8 @@ describe("policy.load", function()
     assert.matches("^body.response: expected one of", why)
     local raises = assert(from_text "return { log = print, body = function() error 'oops' end }")
     assert.matches("oops$", select(2, policy.body(raises, {})))
+    local odd = assert(from_text "return { log = print, body = function() return 5 end }")
+    assert.equal("body: expected the function to return a table, got the number 5", select(2, policy.body(odd, {})))
     assert.equal("none", policy.body(assert(from_text "return { log = print }"), {}).request)
   end)
 end)

@@ -66,6 +66,7 @@ describe("schema.validate", function()
     local function reason(fields) return (select(2, schema.validate(fields))) end
     assert.equal("schema: expected a list of fields", reason(3))
     assert.equal("a: unknown type the string \"strin\"; did you mean 'string'?", reason { { "a", type = "strin" } })
+    assert.equal('a: pattern is no pattern of Lua\'s: "["', reason { { "a", type = "string", pattern = "[" } })
     assert.equal("a: unknown field key 'requird'", reason { { "a", type = "string", requird = true } })
     assert.equal("a: type is missing", reason { { "a" } })
     assert.equal("schema: field 'a' stands twice", reason { { "a", type = "any" }, { "a", type = "any" } })

@@ -61,6 +61,9 @@ function validate_field(field, name, default_error)
     if kind == "record" and not field.fields then return nil, name .. ": a record needs fields" end
   end
   if #words.types(field) == 0 then return nil, name .. ": type is missing" end
+  if field.pattern and not pcall(string.find, "", field.pattern) then
+    return nil, ("%s: pattern is no pattern of Lua's: %q"):format(name, field.pattern)
+  end
   local ok, err = children_ok(field, name, default_error)
   if not ok then return nil, err end
   local message = default_error(field)
