@@ -246,11 +246,13 @@ bool mg_worker_load(struct mg_worker *w)
     mg_sched_give_way(0); /* to the workers that serve */
     mg_sink_wait_for_files(w->opts->again);
     at = begin_load(w, w->opts->load) ? GOES_ON : REFUSED;
-    while (at == GOES_ON || at == SERVES)
+    while (at == GOES_ON)
         at = go_on(w);
     mg_sink_wait_for_files(false);
     mg_sched_as_usual();
-    return at == OVER;
+    if (at == SERVES)
+        rest(w);
+    return at == SERVES;
 }
 
 int mg_worker_load_setup(struct mg_worker *w)

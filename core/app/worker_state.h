@@ -37,8 +37,7 @@ void mg_worker_tell(struct mg_worker *w, enum mg_control_type type);
 /* ---- worker_load.c ---- */
 
 int mg_worker_load_setup(struct mg_worker *w);
-/* At once: there is nobody yet who could wait.  Whoever asks first finds it over: what policies keep until then would
- * count as the config's. */
+/* At once: there is nobody yet who could wait.  What is left to collect of a large config follows beside requests. */
 bool mg_worker_load(struct mg_worker *w);
 /* Beside the requests, a piece each turn of the loop; takes over the message's descriptors. */
 void mg_worker_reload(struct mg_worker *w, struct mg_control *message);

@@ -106,6 +106,11 @@ static void put_kind(struct writer *w, uint64_t n, int kind)
     put_number(&w->pending, n << 3 | (uint64_t)kind);
 }
 
+static void begin_part(struct writer *w, uint64_t n, int kind)
+{
+    put_number(&w->parts, n << 1 | (uint64_t)kind);
+}
+
 /* The text at `index` of the stack; it is written when it is first met. */
 static void put_text(lua_State *L, struct writer *w, int index)
 {
@@ -115,7 +120,7 @@ static void put_text(lua_State *L, struct writer *w, int index)
 
     if (*number == 0) {
         *number = ++w->count;
-        put_number(&w->parts, (uint64_t)len << 1 | MG_IMAGE_TEXT);
+        begin_part(w, len, MG_IMAGE_TEXT);
         mg_buf_append(&w->parts, text, len);
     }
     put_kind(w, *number, MG_IMAGE_PART);
@@ -262,7 +267,7 @@ static int put_whole(lua_State *L, struct writer *w)
 
     if (others < 0)
         return -1;
-    put_number(&w->parts, (uint64_t)in_order << 1 | MG_IMAGE_TABLE);
+    begin_part(w, in_order, MG_IMAGE_TABLE);
     put_number(&w->parts, (uint64_t)others);
     mg_buf_append(&w->parts, mg_buf_bytes(&w->pending) + before, mg_buf_len(&w->pending) - before);
     mg_buf_truncate(&w->pending, before);

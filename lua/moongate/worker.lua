@@ -123,8 +123,15 @@ local function take_first(bytes)
   return pcall(take, bytes)
 end
 
+-- What the model and policies hold is known: what comes is the policies'.
+local function end_measure()
+  C.mg_load_ends(runtime.model().source.budgets.memory, held)
+  held = nil
+end
+
 local function load_all(bytes)
   local first = not runtime.model()
+  local at_once = first and #bytes < SMALL -- whoever asks first finds it over
   local old = setmetatable({ runtime.model() }, { __mode = "v" })
   collectgarbage("setpause", LOADING)
   if first then
@@ -138,15 +145,17 @@ local function load_all(bytes)
   collectgarbage("setpause", USUAL)
   timer.end_load(ok)
   if jit then jit.flush() end -- traces hold what they were specialised to: the old model
-  coroutine.yield(ok and "ready" or "failed", ok and result or tostring(result))
-  if first then
+  if at_once and ok then
     collectgarbage()
-  else
+    end_measure()
+  end
+  coroutine.yield(ok and "ready" or "failed", ok and result or tostring(result))
+  if not at_once then
     collect()
     if ok and old[1] then collect() end -- requests made so much meanwhile that a round began before it had gone
+    end_measure()
   end
-  C.mg_load_ends(runtime.model().source.budgets.memory, held)
-  work, held = nil, nil
+  work = nil
   return "done"
 end
 

@@ -9,16 +9,10 @@
 /* sched_getattr(2): the slice in ns; 0 before Linux 6.12. */
 static uint64_t slice(void)
 {
-    struct {
-        uint32_t size, policy;
-        uint64_t flags;
-        int32_t nice;
-        uint32_t priority;
-        uint64_t slice, deadline, period;
-    } a = {0};
+    uint64_t a[7] = {0};
 
-    CHECK(syscall(SYS_sched_getattr, 0, &a, sizeof(a), 0) == 0);
-    return a.slice;
+    CHECK(syscall(SYS_sched_getattr, 0, a, sizeof(a), 0) == 0);
+    return a[3]; /* behind two words of 32 bits, the flags, and two more */
 }
 
 static int niceness(void)
