@@ -1,6 +1,7 @@
 /* admin.h -- The process that answers at the admin address; it serves no traffic.
  *
  * Owner:      the master forks it, and again after a reload (it shows the config).
+ * Invariant:  the image that it has holds the config's keys, as a worker has them; no page shows them.
  * Ownership:  the listening socket and the image stay the master's.
  * Errors:     the exit code; the master starts another one.
  */

@@ -41,6 +41,7 @@ static void send_reload(struct master *m)
     static struct mg_control message;
 
     m->sent = mg_master_now();
+    m->refused = 0;
     m->reloading = m->nworkers; /* one that is being started again answers as well */
     for (uint32_t i = 0; i < m->nworkers; i++) {
         mg_sockets_message(&m->sockets, i, &message);
@@ -48,6 +49,7 @@ static void send_reload(struct master *m)
         if (m->children[i].pid == 0 || mg_control_send(m->children[i].control, &message) == 0)
             continue;
         m->reloading--;
+        m->refused++;
         mg_log(MG_LOG_ERROR, "worker %u does not take the reload; its old config serves on", i);
     }
     m->children[m->nworkers].retired = true; /* its successor holds the new config, and socket */

@@ -1,4 +1,5 @@
-/* master_state.h -- What master.c (children, signals) and master_reload.c (reading the config anew) share.
+/* master_state.h -- What master.c (children, signals), master_reload.c (reading the config anew) and
+ * master_retire.c share.
  *
  * Ownership:  private to those files.
  * Invariant:  a child with a pid has an open control socket.
@@ -41,6 +42,7 @@ struct master {
     uint32_t nworkers;
     uint64_t sent;      /* ms: when the workers were told to reload */
     uint32_t reloading; /* workers that have yet to say how a reload went */
+    uint32_t refused;   /* those that said that their old config serves on */
     struct mg_loader loader;
     struct mg_stall stall;
     struct retiring retiring;

@@ -35,8 +35,8 @@ static void make(struct mg_job *job)
     struct mg_summary *s = MG_LIST_OF(job, struct mg_summary, job);
     lua_State *L = mg_vm_new();
 
-    s->made = L != NULL && write_text(L, s->image, &s->text);
-    if (!s->made)
+    s->ok = L != NULL && write_text(L, s->image, &s->text);
+    if (!s->ok)
         mg_log(MG_LOG_ERROR, "no page /config: %s",
                L != NULL ? lua_tostring(L, -1) : "out of memory");
     if (L != NULL)
@@ -48,6 +48,7 @@ static void on_made(struct mg_job *job)
     struct mg_summary *s = MG_LIST_OF(job, struct mg_summary, job);
 
     s->busy = false;
+    s->made = s->ok;
     s->done(s);
 }
 
@@ -56,7 +57,10 @@ void mg_summary_make(struct mg_summary *s)
     if (s->busy || s->made)
         return;
     s->busy = true;
+    s->ok = false;
     s->job = (struct mg_job){.work = make, .done = on_made};
-    if (mg_loop_submit(s->loop, &s->job) != 0)
+    if (mg_loop_submit(s->loop, &s->job) != 0) {
+        mg_log(MG_LOG_ERROR, "no page /config: no thread");
         on_made(&s->job);
+    }
 }

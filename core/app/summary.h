@@ -2,7 +2,8 @@
  *
  * Owner:      the admin process, one for all its clients.
  * Ownership:  the image stays the caller's; the text is kept until the process ends.
- * Errors:     logged; the text is empty then, and the next who asks has it tried again.
+ * Errors:     logged; the text is empty then, and the next who asks has it tried again.  Out of memory in Lua ends the
+ *             process, and the master starts another one.
  * Invariant:  a pool's thread makes it, in a Lua state of its own: the other pages do not wait.
  */
 #ifndef MG_SUMMARY_H
@@ -16,6 +17,7 @@ struct mg_summary {
     void (*done)(struct mg_summary *); /* on the loop */
     struct mg_buf text;                /* the thread's own until done() */
     struct mg_job job;
+    bool ok; /* the thread's own, too */
     bool made, busy;
 };
 

@@ -13,8 +13,7 @@ struct mg_worker_opts {
     uint32_t slot;   /* whose sockets it has */
     uint32_t column; /* where it counts */
     int control;
-    bool
-        again; /* others have served this config: it is good, whatever has become of its log files */
+    bool again; /* others have served this config: it is good, whatever its log files */
     const struct mg_shared *shared;
     struct mg_control *load; /* what to serve: as a reload's message */
 };

@@ -121,27 +121,45 @@ static void end_load(struct mg_worker *w)
     w->loading = NULL;
 }
 
+static void wake_in(struct mg_worker *w, long ns)
+{
+    struct itimerspec t = {.it_value.tv_nsec = ns};
+
+    timerfd_settime(w->rest.fd, 0, &t, NULL); /* forgets as well that it had passed */
+}
+
+/* A load that goes on. */
+static void give_up(struct mg_worker *w)
+{
+    wake_in(w, 0);
+    mg_list_remove(&w->load.link);
+    end_load(w);
+}
+
 /* Takes over the message's descriptors. */
 static bool begin_load(struct mg_worker *w, struct mg_control *message)
 {
     size_t size = 0;
     void *bytes = mg_plan_map(mg_control_find(message, MG_CONTROL_IMAGE), &size);
+    struct mg_control *loading = bytes == NULL ? NULL : malloc(sizeof(*loading));
     bool ok;
 
-    end_load(w);
-    w->loading = malloc(sizeof(*w->loading));
-    if (bytes == NULL || w->loading == NULL) {
+    if (loading == NULL) {
         mg_log(MG_LOG_ERROR, "config: its image cannot be had");
+        if (bytes != NULL)
+            munmap(bytes, size);
         mg_control_close(message);
         return false;
     }
+    give_up(w);
+    w->loading = loading;
     *w->loading = *message;
-    /* So large a string would be a debt, which the collector would pay off in its next step, of 100 ms; that step starts
+    /* So large a string would be a debt, which the collector would pay off in its next step, of 100 ms; the load starts
      * it again. */
     lua_gc(w->L, LUA_GCSTOP, 0);
     ok = call(w, "begin", bytes, size, 0);
     if (!ok) {
-        lua_gc(w->L, LUA_GCRESTART, 0);
+        mg_worker_stop_load(w);
         mg_log(MG_LOG_ERROR, "config: %s", lua_tostring(w->L, -1));
     }
     munmap(bytes, size);
@@ -190,14 +208,8 @@ static enum progress go_on(struct mg_worker *w)
     return at;
 }
 
-static void wake_in(struct mg_worker *w, long ns)
-{
-    struct itimerspec t = {.it_value.tv_nsec = ns};
-
-    timerfd_settime(w->rest.fd, 0, &t, NULL); /* forgets as well that it had passed */
-}
-
-/* Between two pieces others get the core, and the worker, which does not use it all, gets it back when a request comes. */
+/* Between two pieces others get the core, and the worker, which does not use it all, gets it back when a request
+ * comes. */
 static void rest(struct mg_worker *w)
 {
     wake_in(w, REST_NS);
@@ -229,12 +241,10 @@ static void on_load(struct mg_deferred *d)
 
 void mg_worker_reload(struct mg_worker *w, struct mg_control *message)
 {
-    mg_list_remove(&w->load.link); /* one that goes on is given up */
-    mg_sched_go_first();
     if (begin_load(w, message)) {
+        mg_sched_go_first();
         rest(w);
     } else {
-        mg_sched_as_usual();
         mg_worker_tell(w, MG_CONTROL_FAILED);
     }
 }
@@ -250,9 +260,11 @@ bool mg_worker_load(struct mg_worker *w)
         at = go_on(w);
     mg_sink_wait_for_files(false);
     mg_sched_as_usual();
-    if (at == SERVES)
-        rest(w);
-    return at == SERVES;
+    if (at != SERVES)
+        return false;
+    mg_sched_go_first();
+    rest(w);
+    return true;
 }
 
 int mg_worker_load_setup(struct mg_worker *w)
@@ -266,9 +278,9 @@ int mg_worker_load_setup(struct mg_worker *w)
 
 void mg_worker_stop_load(struct mg_worker *w)
 {
-    wake_in(w, 0);
-    mg_list_remove(&w->load.link);
-    end_load(w);
+    if (w->loading != NULL)
+        lua_gc(w->L, LUA_GCRESTART, 0); /* it may not have begun */
+    give_up(w);
     mg_sched_as_usual();
 }
 

@@ -39,7 +39,7 @@ void mg_worker_tell(struct mg_worker *w, enum mg_control_type type);
 int mg_worker_load_setup(struct mg_worker *w);
 /* At once: there is nobody yet who could wait.  What is left to collect of a large config follows beside requests. */
 bool mg_worker_load(struct mg_worker *w);
-/* Beside the requests, a piece each turn of the loop; takes over the message's descriptors. */
+/* Beside the requests, in pieces with rests between; takes over the message's descriptors. */
 void mg_worker_reload(struct mg_worker *w, struct mg_control *message);
 /* A load that goes on is given up. */
 void mg_worker_stop_load(struct mg_worker *w);

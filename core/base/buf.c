@@ -20,7 +20,7 @@ static void grow(struct mg_buf *b, size_t need)
     data = b->start == 0 ? realloc(b->data, cap) : malloc(cap);
     if (data == NULL)
         mg_err_no_memory();
-    if (b->start > 0) {
+    if (b->start > 0 && b->data != NULL) {
         memcpy(data, b->data + b->start, len);
         free(b->data);
     }

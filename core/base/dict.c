@@ -94,7 +94,7 @@ struct mg_dict *mg_dict_open(struct mg_shm *shm, mg_str name, size_t size)
         size = SMALLEST;
     if (size > SIZE_MAX / 2)
         return NULL;
-    return mg_shm_named(shm, name, sizeof(struct mg_dict) + size, init_dict);
+    return mg_shm_named(shm, "dict", name, sizeof(struct mg_dict) + size, init_dict);
 }
 
 /* ---- cells ---------------------------------------------------------------------------- */

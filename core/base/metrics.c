@@ -359,7 +359,7 @@ uint64_t *mg_metrics_series(struct mg_metrics *m, int family, uint32_t worker, c
 
 void mg_metrics_forget(struct mg_metrics *m, uint32_t worker)
 {
-    uint32_t n = __atomic_load_n(&m->nfamilies, __ATOMIC_ACQUIRE);
+    uint32_t n = worker < m->workers ? __atomic_load_n(&m->nfamilies, __ATOMIC_ACQUIRE) : 0;
 
     for (uint32_t i = 0; i < n; i++) {
         struct mg_metric_series *s = __atomic_load_n(&m->families[i]->first, __ATOMIC_ACQUIRE);

@@ -2,7 +2,7 @@
  *
  * Owner:     the calling thread, not its process; what it starts begins as it is then.
  * Errors:    none.  A system that lacks it, or forbids it, shares its cores as it always does; and a thread of a
- *            real-time class is left as it is.
+ *            real-time class stays in it.
  * Invariant: to be nice is not enough.  From Linux 6.6 on who runs goes on for a slice, of some ms, before one that
  *            wakes up gets the core, however much more that weighs; but, from 6.12 on, one that has a shorter slice
  *            gets it at once.

@@ -8,6 +8,7 @@ enum { ALIGN = 64 }; /* a cache line */
 struct named {
     struct named *next;
     void *piece;
+    const char *kind;
     uint32_t len;
     char name[];
 };
@@ -62,15 +63,20 @@ void *mg_shm_alloc(struct mg_shm *s, size_t size)
     return (char *)s + used;
 }
 
-static void *find_named(struct mg_shm *s, mg_str name)
+static bool is_of(const struct named *n, const char *kind)
+{
+    return strcmp(n->kind, kind) == 0;
+}
+
+static void *find_named(struct mg_shm *s, const char *kind, mg_str name)
 {
     for (struct named *n = s->named; n != NULL; n = n->next)
-        if (mg_str_eq(mg_str_of(n->name, n->len), name))
+        if (is_of(n, kind) && mg_str_eq(mg_str_of(n->name, n->len), name))
             return n->piece;
     return NULL;
 }
 
-static void *make_named(struct mg_shm *s, mg_str name, size_t size,
+static void *make_named(struct mg_shm *s, const char *kind, mg_str name, size_t size,
                         int (*init)(struct mg_shm *s, void *piece, size_t size))
 {
     struct named *n = mg_shm_alloc(s, sizeof(*n) + name.len);
@@ -79,6 +85,7 @@ static void *make_named(struct mg_shm *s, mg_str name, size_t size,
     if (piece == NULL || init(s, piece, size) != 0)
         return NULL;
     memcpy(n->name, name.ptr, name.len);
+    n->kind = kind;
     n->len = name.len;
     n->piece = piece;
     n->next = s->named;
@@ -87,24 +94,24 @@ static void *make_named(struct mg_shm *s, mg_str name, size_t size,
     return piece;
 }
 
-void *mg_shm_named(struct mg_shm *s, mg_str name, size_t size,
+void *mg_shm_named(struct mg_shm *s, const char *kind, mg_str name, size_t size,
                    int (*init)(struct mg_shm *s, void *piece, size_t size))
 {
     void *piece;
 
     mg_shm_lock(&s->lock);
-    piece = find_named(s, name);
+    piece = find_named(s, kind, name);
     if (piece == NULL)
-        piece = make_named(s, name, size, init);
+        piece = make_named(s, kind, name, size, init);
     mg_shm_unlock(&s->lock);
     return piece;
 }
 
-void mg_shm_each(const struct mg_shm *s, mg_str prefix, void (*fn)(void *piece, void *arg),
+void mg_shm_each(const struct mg_shm *s, const char *kind, void (*fn)(void *piece, void *arg),
                  void *arg)
 {
     for (struct named *n = __atomic_load_n(&s->named, __ATOMIC_ACQUIRE); n != NULL; n = n->next)
-        if (n->len >= prefix.len && memcmp(n->name, prefix.ptr, prefix.len) == 0)
+        if (is_of(n, kind))
             fn(n->piece, arg);
 }
 

@@ -15,12 +15,12 @@ struct mg_shm;
 struct mg_shm *mg_shm_new(size_t size); /* reserved; pages cost memory only when touched */
 void mg_shm_free(struct mg_shm *s);
 void *mg_shm_alloc(struct mg_shm *s, size_t size); /* aligned to 64; NULL: full */
-/* The piece of that name; when it is new, `size` zeroed bytes that init() (under the region's lock)
+/* The piece of that kind (a literal) and name; when it is new, `size` zeroed bytes that init() (under the region's lock)
  * made ready: no process sees it earlier.  NULL: full, or init() did not return 0. */
-void *mg_shm_named(struct mg_shm *s, mg_str name, size_t size,
+void *mg_shm_named(struct mg_shm *s, const char *kind, mg_str name, size_t size,
                    int (*init)(struct mg_shm *s, void *piece, size_t size));
-/* Calls fn() with each piece whose name begins with `prefix`; takes no lock. */
-void mg_shm_each(const struct mg_shm *s, mg_str prefix, void (*fn)(void *piece, void *arg),
+/* Calls fn() with each piece of that kind; takes no lock. */
+void mg_shm_each(const struct mg_shm *s, const char *kind, void (*fn)(void *piece, void *arg),
                  void *arg);
 
 /* Makes a robust mutex for several processes, in shared memory; 0 or -errno. */

@@ -10,8 +10,8 @@ struct mg_breaker_slot {
     uint32_t counts[MG_BREAKER_KINDS];
 };
 
-/* What the names of their pieces in shared memory begin with. */
-#define PIECE "breaker "
+/* Of their pieces in shared memory. */
+static const char KIND[] = "breaker";
 
 /* All of this worker. */
 static struct mg_list all = {&all, &all};
@@ -46,12 +46,9 @@ static int no_init(struct mg_shm *shm, void *piece, size_t size)
 /* Breakers of one name with other limits (of the config before) count in the same slots. */
 static bool share_slots(struct mg_breaker *b, struct mg_shm *shm, uint32_t worker)
 {
-    char name[512];
-    int len = snprintf(name, sizeof(name), PIECE "%s", b->name);
-
-    if (shm == NULL || worker >= MG_BREAKER_WORKERS || len >= (int)sizeof(name))
+    if (shm == NULL || worker >= MG_BREAKER_WORKERS)
         return false;
-    b->slots = mg_shm_named(shm, mg_str_of(name, (size_t)len),
+    b->slots = mg_shm_named(shm, KIND, mg_str_of(b->name, strlen(b->name)),
                             sizeof(*b->slots) * MG_BREAKER_WORKERS, no_init);
     if (b->slots == NULL)
         return false;
@@ -107,7 +104,7 @@ static void forget(void *piece, void *worker)
 void mg_breaker_forget(const struct mg_shm *shm, uint32_t worker)
 {
     if (worker < MG_BREAKER_WORKERS)
-        mg_shm_each(shm, MG_STR(PIECE), forget, &worker);
+        mg_shm_each(shm, KIND, forget, &worker);
 }
 
 void mg_breaker_ref(struct mg_breaker *b)

@@ -116,10 +116,10 @@ static int push_number(lua_State *L, const char *text, char *why, size_t size)
     return 0;
 }
 
-/* What is none of these at its first character is a string: most are, and thousands of words to compare with. */
-static bool may_be_no_string(const char *text)
+/* Most are: then there are no words to compare with. */
+static bool is_string_by_its_start(const char *text)
 {
-    return *text == '\0' || strchr("~nNtTfFyYoO+-.0123456789", *text) != NULL;
+    return *text != '\0' && strchr("~nNtTfFyYoO+-.0123456789", *text) == NULL;
 }
 
 int mg_yaml_push_plain(lua_State *L, const char *text, char *why, size_t size)
@@ -128,9 +128,11 @@ int mg_yaml_push_plain(lua_State *L, const char *text, char *why, size_t size)
     static const char *const trues[] = {"true", "True", "TRUE", NULL};
     static const char *const falses[] = {"false", "False", "FALSE", NULL};
 
-    if (!may_be_no_string(text))
+    if (is_string_by_its_start(text)) {
         lua_pushstring(L, text);
-    else if (is_one_of(text, nulls))
+        return 0;
+    }
+    if (is_one_of(text, nulls))
         lua_pushlightuserdata(L, NULL);
     else if (is_one_of(text, trues))
         lua_pushboolean(L, 1);

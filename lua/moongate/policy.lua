@@ -130,13 +130,24 @@ local function form_error(module)
   if phases == 0 then return "expected a function for at least one phase: " .. table.concat(PHASES, ", ") end
 end
 
+-- Such a setting would never reach the policy.
+local function reserved_error(fields)
+  for _, field in ipairs(fields) do
+    for _, reserved in ipairs(policy.OF_A_USE) do
+      if field[1] == reserved[1] then
+        return ("schema: field '%s': each use of any policy has it; expected another name"):format(field[1])
+      end
+    end
+  end
+end
+
 local function check(module)
   local err = form_error(module)
   if err then return err end
   module.schema = module.schema or {}
   local ok, reason = schema.validate(module.schema)
   if not ok then return reason end
-  return body_error(module)
+  return reserved_error(module.schema) or body_error(module)
 end
 
 local function unknown(name)

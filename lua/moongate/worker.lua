@@ -145,12 +145,13 @@ local function load_all(bytes)
   collectgarbage("setpause", USUAL)
   timer.end_load(ok)
   if jit then jit.flush() end -- traces hold what they were specialised to: the old model
-  if at_once and ok then
-    collectgarbage()
-    end_measure()
+  if first and ok then
+    if at_once then collectgarbage() end
+    end_measure() -- the bound holds; what is garbage counts as the config's as yet
   end
   coroutine.yield(ok and "ready" or "failed", ok and result or tostring(result))
   if not at_once then
+    held = held or tonumber(C.mg_load_begins())
     collect()
     if ok and old[1] then collect() end -- requests made so much meanwhile that a round began before it had gone
     end_measure()

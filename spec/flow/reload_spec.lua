@@ -65,4 +65,13 @@ describe("a policy that is edited", function()
     edit("local counts = {}\nfunction counts.request(\nreturn counts\n", "counts.lua:3: ")
     assert.equal("one 2", ask())
   end)
+
+  it("is refused where its migrate() raises, and no reload is told of", function()
+    ask()
+    local migrate = ", migrate = function() error 'lost' end"
+    edit((counts('"four " .. seen.n', migrate):gsub("seen = { n = 0 } }", "seen = { n = 0 }, more = 0 }", 1)),
+      "reload refused by 1 of 1 workers")
+    assert.is_nil(gw:log():find("reloaded", 1, true))
+    assert.equal("one 2", ask())
+  end)
 end)

@@ -155,6 +155,8 @@ describe("policy.load", function()
     assert.matches('request_body: is missing', reason "return { log = print, body = { request = 'chunks' } }")
     assert.matches("body.request: expected one of", reason "return { log = print, body = { request = 'all' } }")
     assert.matches("body: expected a table or a function", reason "return { log = print, body = 'chunks' }")
+    assert.matches("field 'shadow': each use of any policy has it",
+      reason "return { log = print, schema = { { 'shadow', type = 'boolean' } } }")
     assert.matches("a: unknown type", reason "return { log = print, schema = { { 'a', type = 'b' } } }")
   end)
 

@@ -41,6 +41,7 @@ return {
   { "require moongate.budget", "return require 'moongate.budget'" },
   { "require moongate.cdef", "return require 'moongate.cdef'" },
   { "read a file", "return require('moongate.config.sources').read '/etc/passwd'" },
+  { "the gateway's own dictionary", "return require('moongate.shared').open 'moongate health'" },
   { "write to a file", "return require('moongate.log').sink '/dev/null'" },
   { "write to a file, by a path that is none", "return require('moongate.log').sink './stdout'" },
   { "another policy's file", "return require 'policies.witness'" },

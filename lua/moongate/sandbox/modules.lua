@@ -73,6 +73,17 @@ local function without_files(own)
   end
 end
 
+-- The gateway has dictionaries of its own.
+local function without_ours(own)
+  local open = own.open
+  function own.open(name, options)
+    if type(name) == "string" and name:find "^moongate " then
+      error(("shared.open: %q is the gateway's own"):format(name), 2)
+    end
+    return open(name, options)
+  end
+end
+
 --- A table of a module's functions for the policy `owner`; nil when policies may not require it.
 -- @param name without "moongate."; @param stock whether the policy comes with moongate
 function modules.open(name, owner, stock)
@@ -82,6 +93,7 @@ function modules.open(name, owner, stock)
   for field in names:gmatch "%S+" do own[field] = copy(module[field]) end
   if name == "timer" then owned(own, owner) end
   if name == "log" and not stock then without_files(own) end
+  if name == "shared" then without_ours(own) end
   return own
 end
 

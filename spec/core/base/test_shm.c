@@ -75,34 +75,41 @@ static void a_name_is_one_piece_for_all_processes(void)
     pid_t pid = fork();
 
     if (pid == 0) {
-        p = mg_shm_named(s, MG_STR("counter"), sizeof(*p), init_piece);
+        p = mg_shm_named(s, "test", MG_STR("counter"), sizeof(*p), init_piece);
         p->count = 42;
         _exit(0);
     }
     wait_for(pid, 0);
-    p = mg_shm_named(s, MG_STR("counter"), sizeof(*p), init_piece);
+    p = mg_shm_named(s, "test", MG_STR("counter"), sizeof(*p), init_piece);
     CHECK(p != NULL && p->count == 42 && p->inits == 1);
-    CHECK(mg_shm_named(s, MG_STR("other"), sizeof(*p), init_piece) != p);
-    CHECK(mg_shm_named(s, MG_STR("bad"), sizeof(*p), refuse) == NULL);
-    CHECK(mg_shm_named(s, MG_STR("huge"), 2 << 20, init_piece) == NULL);
+    CHECK(mg_shm_named(s, "test", MG_STR("other"), sizeof(*p), init_piece) != p);
+    CHECK(mg_shm_named(s, "test", MG_STR("bad"), sizeof(*p), refuse) == NULL);
+    CHECK(mg_shm_named(s, "test", MG_STR("huge"), 2 << 20, init_piece) == NULL);
     mg_shm_free(s);
 }
 
 static void sum_up(void *piece, void *sum)
 {
-    *(long *)sum += ((struct piece *)piece)->count;
+    *(uint64_t *)sum += ((struct piece *)piece)->count;
 }
 
-static void pieces_are_found_by_how_their_names_begin(void)
+static void pieces_of_a_kind_are_found_and_no_others(void)
 {
-    static const mg_str names[] = {{"a one", 5}, {"a two", 5}, {"a", 1}, {"b one", 5}};
+    static const struct {
+        const char *kind;
+        mg_str name;
+    } pieces[] = {{"a", {"one", 3}}, {"a", {"two", 3}}, {"b", {"one", 3}}, {"b", {"a", 1}}};
     struct mg_shm *s = mg_shm_new(1 << 20);
-    long sum = 0, count = 1;
+    uint64_t sum = 0, count = 1;
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++, count *= 10)
-        ((struct piece *)mg_shm_named(s, names[i], sizeof(struct piece), init_piece))->count =
-            count;
-    mg_shm_each(s, MG_STR("a "), sum_up, &sum);
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++, count *= 10) {
+        struct piece *p =
+            mg_shm_named(s, pieces[i].kind, pieces[i].name, sizeof(struct piece), init_piece);
+
+        CHECK(p->count == 0);
+        p->count = count;
+    }
+    mg_shm_each(s, "a", sum_up, &sum);
     CHECK(sum == 11);
     mg_shm_free(s);
 }
@@ -110,7 +117,7 @@ static void pieces_are_found_by_how_their_names_begin(void)
 static void a_lock_keeps_two_processes_apart(void)
 {
     struct mg_shm *s = mg_shm_new(1 << 20);
-    volatile struct piece *p = mg_shm_named(s, MG_STR("x"), sizeof(*p), init_piece);
+    volatile struct piece *p = mg_shm_named(s, "test", MG_STR("x"), sizeof(*p), init_piece);
     pid_t pids[2];
 
     for (int i = 0; i < 2; i++) {
@@ -133,7 +140,7 @@ static void a_lock_keeps_two_processes_apart(void)
 static void a_killed_holder_s_lock_is_taken_over_once(void)
 {
     struct mg_shm *s = mg_shm_new(1 << 20);
-    struct piece *p = mg_shm_named(s, MG_STR("x"), sizeof(*p), init_piece);
+    struct piece *p = mg_shm_named(s, "test", MG_STR("x"), sizeof(*p), init_piece);
     pid_t pid = fork();
 
     if (pid == 0) {
@@ -150,5 +157,5 @@ static void a_killed_holder_s_lock_is_taken_over_once(void)
 
 TEST_MAIN(TEST(pieces_are_aligned_zeroed_and_end), TEST(a_large_region_costs_nothing_until_touched),
           TEST(a_name_is_one_piece_for_all_processes),
-          TEST(pieces_are_found_by_how_their_names_begin), TEST(a_lock_keeps_two_processes_apart),
+          TEST(pieces_of_a_kind_are_found_and_no_others), TEST(a_lock_keeps_two_processes_apart),
           TEST(a_killed_holder_s_lock_is_taken_over_once))

@@ -211,8 +211,8 @@ static void open_server(struct mg_tls *t, struct mg_conn *lower)
     CHECK(mg_tls_accept(t, lower, mg_str_of(NULL, 0), &side_events, &server, &server.conn) == 0);
 }
 
-/* Starts both handshakes; `part` bytes arrive at a time.  The contexts stay the caller's. */
-/* The client's end of the pipe. */
+/* Starts both handshakes; `part` bytes arrive at a time.  The contexts stay the caller's.  Returns the client's end of
+ * the pipe. */
 static struct pipe_end *start_pair(struct mg_tls *st, struct mg_tls *ct, const char *name,
                                    const char *verify, size_t part)
 {

@@ -1,3 +1,4 @@
+#include "base/dict.h"
 #include "proxy/breaker.h"
 #include "test.h"
 
@@ -71,6 +72,21 @@ static void workers_count_together(void)
     mg_shm_free(shm);
 }
 
+static void what_has_its_name_is_not_it(void)
+{
+    struct mg_shm *shm = mg_shm_new(1 << 20);
+    struct mg_breaker *b = open_in(shm, 0, &two);
+    struct mg_dict *d = mg_dict_open(shm, two.name, 4096);
+    char out[8];
+    size_t len;
+
+    CHECK(mg_dict_set(d, MG_STR("key"), MG_STR("value"), 0, 0, false) == 0);
+    mg_breaker_forget(shm, 0);
+    CHECK(mg_dict_get(d, MG_STR("key"), 0, out, sizeof(out), &len) == 0 && len == 5);
+    mg_breaker_unref(b);
+    mg_shm_free(shm);
+}
+
 static void a_budget_grows_with_the_requests(void)
 {
     struct mg_breaker_conf conf = {.name = {"b", 1}, .retry_percent = 50, .min_retries = 1};
@@ -87,4 +103,4 @@ static void a_budget_grows_with_the_requests(void)
 
 TEST_MAIN(TEST(lets_in_as_many_as_it_says), TEST(no_breaker_is_no_limit),
           TEST(the_same_conf_is_the_same_breaker), TEST(workers_count_together),
-          TEST(a_budget_grows_with_the_requests))
+          TEST(what_has_its_name_is_not_it), TEST(a_budget_grows_with_the_requests))

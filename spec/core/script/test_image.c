@@ -149,6 +149,17 @@ static void *allocate(void *own, void *ptr, size_t old, size_t size)
     return m->next(m->next_own, ptr, old, size);
 }
 
+static int try_with(lua_State *L, struct memory *m, long left)
+{
+    int rc;
+
+    lua_getglobal(L, "try");
+    m->left = left;
+    rc = lua_pcall(L, 0, 1, 0);
+    m->left = 1 << 20;
+    return rc;
+}
+
 /* Nothing leaks (the sanitizer looks), and the next try is as good as the first. */
 static void gives_back_when_memory_runs_out(void)
 {
@@ -162,10 +173,7 @@ static void gives_back_when_memory_runs_out(void)
     m.next = lua_getallocf(L, &m.next_own);
     lua_setallocf(L, allocate, &m);
     for (int rc = -1; rc != 0 && failed < 1000; failed += rc != 0) {
-        lua_getglobal(L, "try");
-        m.left = failed;
-        rc = lua_pcall(L, 0, 1, 0);
-        m.left = 1 << 20;
+        rc = try_with(L, &m, failed);
         CHECK(rc == 0 || rc == LUA_ERRMEM);
         CHECK(rc != 0 || lua_toboolean(L, -1));
         lua_settop(L, 0);
