@@ -44,7 +44,12 @@ local RUNAWAYS = {
   { "a pattern in gsub", "return (('a'):rep(1e6)):gsub('.-b', '')" },
   { "a long class", "while true do (('a'):rep(1e6)):find('[' .. ('b'):rep(20000) .. ']') end" },
   { "a long class in gsub", "while true do (('a'):rep(1e5)):gsub('%f[' .. ('b'):rep(20000) .. ']', '') end" },
-  { "an insertion far before the first", "table.insert({}, -1e9, 1)" },
+  { "an insertion at no place", [[
+    for _, at in ipairs { -1e9, '-1e9', 0, 0 / 0, -1 / 0, 1 / 0, 2 ^ 31, '1e10' } do
+      if pcall(table.insert, {}, at, 1) then return end
+    end
+    error 'all are refused']] },
+  { "moving what is not there", "table.move({}, 1, 2 ^ 31 - 2, 1)" },
   { "a long format of a date", "return os.date(('%c'):rep(1e6))" },
   { "a plain text in find", "return (('a'):rep(1e6)):find(('a'):rep(5e5) .. 'b', 1, true)" },
   { "sorting", "local t = {} for i = 1, 1e5 do t[i] = math.random() end while true do table.sort(t) end" },

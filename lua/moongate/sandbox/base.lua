@@ -32,10 +32,15 @@ local function date(format, time)
   return os.date(format, time)
 end
 
+local LAST_PLACE = 2 ^ 31 - 1 -- NaN and what is beyond become LuaJIT's least integer
+
 -- At places before the first, LuaJIT's would move everything down to there, and nothing could stop it.
 local function insert(list, at, ...)
   if select("#", ...) == 0 then return table.insert(list, at) end
-  if type(at) == "number" and at < 1 then error("bad argument #2 to 'insert' (position out of bounds)", 2) end
+  local place = tonumber(at) -- texts are taken as well
+  if place and not (place >= 1 and place <= LAST_PLACE) then
+    error("bad argument #2 to 'insert' (position out of bounds)", 2)
+  end
   return table.insert(list, at, ...)
 end
 
