@@ -31,12 +31,20 @@ local function environment()
   return env
 end
 
--- The names that a script gives to functions of its own: "function o:name", "name = ".
+-- Whether the name at `i` is the last of a function's: "function o:name", "function o.p.name".
+local function ends_definition(texts, i)
+  if texts[i - 1] ~= ":" and texts[i - 1] ~= "." then return false end
+  i = i - 2
+  while texts[i - 1] == "." do i = i - 2 end
+  return texts[i - 1] == "function"
+end
+
+-- The names that a script gives to methods of its own: "function o:name", "o.name =", "name = function".
 local function own_names(tokens)
-  local own = {}
+  local own, texts = {}, tokens.texts
   for i = 1, tokens.count do
-    local named = tokens.texts[i + 1] == "=" or i > 3 and tokens.texts[i - 3] == "function"
-    if named then own[tokens.texts[i]] = true end
+    local set = texts[i + 1] == "=" and (texts[i - 1] == "." or texts[i + 2] == "function")
+    if set or ends_definition(texts, i) then own[texts[i]] = true end
   end
   return own
 end

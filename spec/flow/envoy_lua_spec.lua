@@ -521,12 +521,19 @@ return { listeners = { web = { address = "127.0.0.1:8080" } }, routes = { { poli
       refused "function envoy_on_response(h)\n  return h:streamInfo():filterState()\nend")
     assert.equal("wrong.lua:4: stats() of Envoy's Lua API is not supported here\n",
       refused "function envoy_on_response(h)\n  h:stats():counter('a'):inc(1)\nend")
+    assert.equal("wrong.lua:4: stats() of Envoy's Lua API is not supported here\n",
+      refused "function envoy_on_response(h)\n  local stats = h:stats()\nend")
+    assert.equal("wrong.lua:4: route() of Envoy's Lua API is not supported here\n",
+      refused "local function name(route) return route end\nfunction envoy_on_request(h) name(h:route()) end")
     gateway.write(path, [==[return { listeners = { web = { address = "127.0.0.1:8080" } }, routes = { { policies = {
       { "envoy_lua", script = [[
-        local mine = {}
+        local mine = { inner = {}, sessionId = function() end }
         function mine:stats() return self end
+        function mine.inner:filterState() return self end
         mine.route = function() end
-        function envoy_on_request(h) return mine:stats():route() end]] } } } } }]==])
+        function envoy_on_request(h)
+          return mine:stats():route(), mine.inner:filterState(), mine:sessionId()
+        end]] } } } } }]==])
     assert.equal(0, (gateway.run("check", path)))
     assert.equal("wrong.lua:3: defines neither envoy_on_request nor envoy_on_response\n", refused "local x = 1")
     assert.equal("wrong.lua:5: 'end' expected (to close 'function' at line 3) near '<eof>'\n",
