@@ -12,17 +12,21 @@ for _, attribute in ipairs(attributes.list) do
   read[attribute[1]] = assert(loadstring(code, "=rbac explain"))
 end
 
+-- What is asked about is `seen`: { ctx =, port = that rules are about, in place of the listener's, or nil }.
+
 -- ---- one test -----------------------------------------------------------------------------
 
-local function header_holds(test, ctx)
-  for _, value in ipairs(ctx.req.headers:get_all(test.name)) do
+local function header_holds(test, seen)
+  for _, value in ipairs(seen.ctx.req.headers:get_all(test.name)) do
     if test.test(value) then return true end
   end
   return false
 end
 
-local function value_of(test, ctx)
+local function value_of(test, seen)
+  local ctx = seen.ctx
   if test.name then return table.concat(ctx.req.headers:get_all(test.name), ", ") end
+  if test.attr == "port" and seen.port then return seen.port end
   return read[test.attr](ctx, ctx.req, string.lower, attributes)
 end
 
@@ -41,12 +45,12 @@ local function wanted(values, negate)
 end
 
 -- Why the test does not hold; nil: it does.
-local function failure(name, make, values, negate, ctx)
+local function failure(name, make, values, negate, seen)
   local test = make(type(values) == "table" and values or { values })
   local held
-  if test.name then held = header_holds(test, ctx) else held = test.test(value_of(test, ctx)) end
+  if test.name then held = header_holds(test, seen) else held = test.test(value_of(test, seen)) end
   if (held and true or false) ~= negate then return nil end
-  return ("%s: wanted %s, found %s"):format(name, wanted(values, negate), shown(value_of(test, ctx)))
+  return ("%s: wanted %s, found %s"):format(name, wanted(values, negate), shown(value_of(test, seen)))
 end
 
 -- ---- one rule -----------------------------------------------------------------------------
@@ -79,79 +83,74 @@ local function of_maps(part, all)
   return all
 end
 
-local function first_failure(list, ctx)
+local function first_failure(list, seen)
   for _, item in ipairs(list) do
-    local why = item[3] ~= nil and failure(item[1], item[2], item[3], item[4], ctx)
+    local why = item[3] ~= nil and failure(item[1], item[2], item[3], item[4], seen)
     if why then return why end
   end
 end
 
 -- One of the entries must hold; else why the first does not.
-local function entries_failure(entries, ctx)
+local function entries_failure(entries, seen)
   local first
   for _, entry in ipairs(entries or {}) do
-    local why = first_failure(named(entry), ctx)
+    local why = first_failure(named(entry), seen)
     if not why then return nil end
     first = first or why
   end
   return first and (#entries > 1 and first .. (" (and %d more)"):format(#entries - 1) or first)
 end
 
-local function when_failure(rule, ctx)
+local function when_failure(rule, seen)
   local list = {}
   for _, condition in ipairs(rule.when or {}) do
     local make = conditions.find(condition.key)
     list[#list + 1] = { condition.key, make, condition.values, false }
     list[#list + 1] = { condition.key, make, condition.not_values, true }
   end
-  return first_failure(list, ctx)
+  return first_failure(list, seen)
 end
 
-local function rule_failure(rule, ctx)
-  return first_failure(of_maps(rule, named(rule)), ctx) or entries_failure(rule.from, ctx)
-    or entries_failure(rule.to, ctx) or when_failure(rule, ctx)
-end
-
--- The exchange as rules see it that are about another port than the listener's.
-local function with_port(ctx, port)
-  return setmetatable({ port = port }, { __index = function(_, name) return ctx[name] end })
+local function rule_failure(rule, seen)
+  return first_failure(of_maps(rule, named(rule)), seen) or entries_failure(rule.from, seen)
+    or entries_failure(rule.to, seen) or when_failure(rule, seen)
 end
 
 -- ---- the whole policy ---------------------------------------------------------------------
 
 local function name_of(rule) return rule.id or "a rule without an id" end
 
-local function add_failures(lines, rules, ctx)
+local function add_failures(lines, rules, seen)
   for i, rule in ipairs(rules or {}) do
     if i > MOST then
       lines[#lines + 1] = ("and %d more rules"):format(#rules - MOST)
       break
     end
-    lines[#lines + 1] = { text = ("%s does not match: %s"):format(name_of(rule), rule_failure(rule, ctx) or "?"),
+    lines[#lines + 1] = { text = ("%s does not match: %s"):format(name_of(rule), rule_failure(rule, seen) or "?"),
       at = rule.at }
   end
 end
 
-local function found(rules, ctx)
-  local place = rules and compile.rules(rules, "least")(ctx)
+local function found(rules, seen)
+  local place = rules and compile.rules(rules, "least", seen.port)(seen.ctx)
   return place and rules[place]
 end
 
 --- The lines about a request: the rule that decided first, then why others did not match.
 -- @param conf the policy's checked settings
 return function(conf, ctx)
-  if conf.port then ctx = with_port(ctx, conf.port) end
-  local denied = found(conf.deny, ctx)
+  local seen = { ctx = ctx, port = conf.port }
+  local denied = found(conf.deny, seen)
   if denied then return { { text = "denied by " .. name_of(denied), rule = denied.id, at = denied.at } } end
-  local lines, allowed = {}, found(conf.allow, ctx)
+  local lines, allowed = {}, found(conf.allow, seen)
   if allowed then
     lines[1] = { text = "allowed by " .. name_of(allowed), rule = allowed.id, at = allowed.at }
   elseif conf.allow then
     lines[1] = { text = "denied: no rule that allows matches", rule = "none" }
-    add_failures(lines, conf.allow, ctx)
+    add_failures(lines, conf.allow, seen)
   else
     lines[1] = { text = "passes: no rule that denies matches" }
-    add_failures(lines, conf.deny, ctx)
+    add_failures(lines, conf.deny, seen)
   end
   return lines
 end

@@ -17,6 +17,11 @@ local CONFIG = [[
         policies = { { "rbac", deny = { { id = "keys", paths = { "/rules/keys*" } } },
           allow = { { id = "read", methods = { "GET" } }, { id = "staff", headers = { ["x-role"] = "staff" } } } } },
         backends = { { service = "one", subset = "first" } } },
+      { name = "inbound", listeners = { "web" }, match = { path = { exact = "/inbound" } },
+        policies = { { "rbac", port = 9000, deny = {
+          { id = "token", to = { { ports = { 9000 } } }, from = { { request_principals = { "a" } } } },
+          { id = "other", ports = { 9001 } }, { id = "posts", ports = { 9000 }, methods = { "POST" } } } } },
+        backends = { { service = "one" } } },
       { name = "edited", listeners = { "web" }, match = { path = { prefix = "/old" }, method = "GET" },
         policies = { { "rewrite", prefix = { from = "/old", to = "/new" } },
           { "headers", request = { set = { ["x-a"] = "b", authorization = "Basic c2VjcmV0" } },
@@ -103,6 +108,13 @@ describe("moongate explain", function()
     assert.same({ 403, "none" }, { record.answer.status, record.steps[1].rule })
     assert.equal("rbac_access_denied_matched_policy[none]", record.answer.details)
     assert.equal("keys", both({ path = "/rules/keys/1" }).steps[1].rule)
+  end)
+
+  it("reads rules on the port that stands for the listener's", function()
+    local why = both({ path = "/inbound" }).steps[1].why
+    assert.equal('other does not match: ports: wanted "9001", found "9000"', why[2].text)
+    assert.equal('token does not match: request_principals: wanted "a", found none', why[4].text)
+    assert.equal("posts", both({ path = "/inbound", method = "POST" }).steps[1].rule)
   end)
 
   it("agrees about what is rewritten, redirected, broken and not there", function()
