@@ -213,6 +213,13 @@ describe("policy.hand_over", function()
       function p.migrate(before) return { count = before.count .. "!" } end
       return p]]
     assert.same({ count = "n4!", more = 7 }, new.state)
+    new = serve [[local p = { state = { count = "", more = 7, last = true }, log = print }
+      function p.migrate(before)
+        before.count, before.more = before.count .. "?", nil
+        return before
+      end
+      return p]]
+    assert.same({ count = "n4!?", more = 7, last = true }, new.state)
   end)
 
   it("keeps the old one where that fails, and says where", function()

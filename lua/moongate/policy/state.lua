@@ -18,9 +18,10 @@ local function fill(into, from, migrated)
   for name, value in pairs(from) do into[name] = value end
 end
 
--- What a changed policy begins with: the old state, or what its migrate() makes of it.
+-- What a changed policy begins with: the old state, or what its migrate() makes of it (that may be the same table), and
+-- whether it is migrate()'s; or nil and what is wrong.
 local function next_state(name, old, new)
-  if old.shape == new.shape then return old.module.state end
+  if old.shape == new.shape then return old.module.state, false end
   local migrate = new.module.migrate
   if not migrate then
     local file = new.files[1].chunkname:sub(2)
@@ -33,7 +34,7 @@ local function next_state(name, old, new)
     return nil, ("policy '%s': migrate: %s:%d: expected it to return a table, got a %s"):format(name, at.short_src,
       at.linedefined, type(result))
   end
-  return result
+  return result, true
 end
 
 --- Hands the states of `serving` over to `loaded` (see moongate.policy), where both have one and they are not the same
@@ -43,9 +44,9 @@ function state.hand_over(serving, loaded)
   for name, new in pairs(loaded) do
     local old = serving[name]
     if old and old.module ~= new.module and old.module.state and new.module.state then
-      local from, err = next_state(name, old, new)
-      if not from then return nil, err end
-      found[#found + 1] = { new.module.state, from, from ~= old.module.state }
+      local from, migrated = next_state(name, old, new)
+      if not from then return nil, migrated end
+      found[#found + 1] = { new.module.state, from, migrated }
     end
   end
   for _, one in ipairs(found) do fill(one[1], one[2], one[3]) end
