@@ -90,11 +90,12 @@ function methods:set_down(endpoint, down)
   tell(self, endpoint, state)
 end
 
--- Another worker has ejected it until then, for so many times.
+-- Another worker has ejected it until then, for so many times; or a request that began before a reload: the state is
+-- the same then, but this watch has not been told.
 local function adopt(self, endpoint, state)
   local time, times = (board.read("out", self.name, endpoint) or ""):match "^(%S+) (%d+)$"
   time = tonumber(time)
-  if not time or time <= self.now() or state.until_ and state.until_ >= time then return end
+  if not time or time <= self.now() or state.until_ and state.until_ > time then return end
   state.until_, state.times = time, tonumber(times)
   tell(self, endpoint, state)
 end

@@ -1,6 +1,8 @@
 require "spec.support.native"
-require "spec.support.fake_abi"
+local fake_abi = require "spec.support.fake_abi"
+local abi = require "moongate.abi"
 local checks = require "moongate.health.checks"
+local health = require "moongate.health"
 local rates = require "moongate.health.rates"
 
 describe("active checks", function()
@@ -26,6 +28,54 @@ describe("active checks", function()
     assert.same({ "down 0", { 4 } }, { after(conf, true, false, false, false) })
     assert.same({ "down 1", { 1 } }, { after(conf, false, true) })
     assert.same({ "up 0", { 1, 4 } }, { after(conf, false, false, true, true) })
+  end)
+end)
+
+describe("an ejection", function()
+  local time
+  local function now() return time end
+
+  local function service()
+    return { name = "s", endpoints = { { address = "10.0.0.1:80" }, { address = "10.0.0.2:80" } },
+      outlier_detection = { consecutive_5xx = 1, consecutive_gateway_errors = 0, interval = 100,
+        base_ejection_time = 500, max_ejection_time = 1200, max_ejection_percent = 100 } }
+  end
+
+  before_each(function()
+    time = 1000
+    fake_abi.reset()
+  end)
+
+  it("is longer each time, and less so for each interval that went well", function()
+    local given = service()
+    local watch, endpoint = health.new(given, nil, now), given.endpoints[1]
+    local function ejected_at(start)
+      time = start
+      watch:bring_back(time)
+      watch:report(endpoint, abi.C.MG_OK, 500)
+      return watch.states[endpoint].until_
+    end
+    assert.equal(1500, ejected_at(1000))
+    assert.equal(2500, ejected_at(1500))
+    assert.equal(3700, ejected_at(2500)) -- no longer than max_ejection_time
+    watch:bring_back(3700)
+    assert.equal(4900, ejected_at(3900))
+    watch:bring_back(4900)
+    assert.equal(5700, ejected_at(5200))
+  end)
+
+  it("by a request of the config before is told to the choice of the one that serves, and ends there", function()
+    local first, second, told = service(), service(), 0
+    local before = health.new(first, nil, now)
+    local after = health.new(second, before, now)
+    after:watch { refresh = function() told = told + 1 end }
+    before:report(first.endpoints[1], abi.C.MG_OK, 500)
+    after:look()
+    assert.equal(1, told)
+    assert.equal(1500, after.states[second.endpoints[1]].until_)
+    time = 1500
+    after:bring_back(time)
+    assert.is_false(after.states[second.endpoints[1]].until_)
   end)
 end)
 

@@ -115,6 +115,20 @@ function calls.mg_shared_get(dict, key, out, cap, len)
   return 0
 end
 
+function calls.mg_shared_set(dict, key, value, _, only_new)
+  local name = ffi.string(key.ptr, key.len)
+  if only_new and dict[name] then return ffi.C.MG_EPHASE end
+  dict[name] = ffi.string(value.ptr, value.len)
+  return 0
+end
+
+function calls.mg_shared_incr(dict, key, by, init, _, out)
+  local name = ffi.string(key.ptr, key.len)
+  out[0] = tonumber(dict[name] or init) + by
+  dict[name] = ("%.17g"):format(out[0])
+  return 0
+end
+
 function calls.mg_shared_swap(dict, key, old, value)
   local name = ffi.string(key.ptr, key.len)
   local expected = old.ptr ~= nil and ffi.string(old.ptr, old.len) or nil
