@@ -27,7 +27,7 @@ describe("json", function()
     assert.same(value, json.decode(json.encode(value)))
     assert.equal(json.null, json.decode("[null]")[1])
   end)
-  it("takes no number that JSON has not", function()
+  it("takes no number by a name or of another base", function()
     for _, bad in ipairs { "nan", "NaN", "-nan", "inf", "-Infinity", "0x10", "01", "-01", "+1", ".5" } do
       local value, why = json.decode("[" .. bad .. "]")
       assert.is_nil(value, bad)
@@ -36,6 +36,9 @@ describe("json", function()
     for _, good in ipairs { "0", "-0", "0.5", "-0.5e-3", "10E+2" } do
       assert.equal(tonumber(good), json.decode("[" .. good .. "]")[1])
     end
+  end)
+  it("takes numbers without digits at the point, and those too large as infinite", function()
+    assert.same({ 1, -0.5, 1 / 0 }, json.decode "[1., -.5, 1e400]")
   end)
   it("says what is wrong", function()
     local value, why = json.decode("{")
