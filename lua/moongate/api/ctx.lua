@@ -1,7 +1,8 @@
 ---@meta
 
 --- One request and its response. What is not decided yet is nil. It and its parts are of use to their own request alone,
---- while it runs: kept for another one, or for a timer, all but wake() raises.
+--- while it runs: kept for a timer, or for one that runs beside it, all but wake() raises. The worker uses it again
+--- for later requests, also of other clients: one that is kept is then about such a one.
 ---@class moongate.Ctx
 ---@field req moongate.Request The request, as it goes upstream.
 ---@field res moongate.Response The response; it is there from the response phase on.
