@@ -133,6 +133,10 @@ describe("AuthorizationPolicies", function()
       .. "clients call, 127.0.20.1", warned "10.0.0.0/24")
     assert.equal("", warned "10.9.9.9")
     assert.equal("", warned "'10.0.0.7', '127.0.20.1'")
+    -- What is refused is not looked at again.
+    local mistakes = "{action: DENY, rules: [{when: [{key: destination.ip, values: [foo]}]}, "
+      .. "{to: [{operation: {ports: [foo]}}]}]}"
+    assert.equal(2, (select(2, refused(pod .. policy(mistakes)))))
   end)
 
   it("count at a waypoint of another namespace that lets the service in", function()

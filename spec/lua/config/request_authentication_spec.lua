@@ -152,12 +152,14 @@ describe("RequestAuthentication", function()
     assert.matches("unknown key 'issuers'; did you mean 'issuer'", (refusal(believes "{issuers: me}")))
     assert.matches(AT .. "issuer: expected it, or jwksUri", (refusal(believes("{jwks: " .. KEYS .. "}"))))
     assert.matches(AT .. 'jwksUri: expected a port, got "x"', (refusal(believes "{jwksUri: 'https://keys.test:x/a'}")))
+    assert.matches(AT .. 'jwksUri: expected a port, got "y"', (refusal(believes "{jwksUri: 'https://u:p@a.test:y'}")))
     assert.matches("header: expected letters", (refusal(believes("{issuer: me, jwks: " .. KEYS
       .. ", outputClaimToHeaders: [{header: 'a%', claim: sub}]}"))))
     assert.matches("annotations.*dry%-run\"%]: stands at an AuthorizationPolicy only",
       (refusal((believes("{issuer: me, jwks: " .. KEYS .. "}"):gsub("metadata: {",
         "%0annotations: {istio.io/dry-run: 'true'}, ")))))
-    local good = "{issuer: me, jwksUri: 'https://[::1]/a:b'}, {issuer: you, jwksUri: 'https://keys.test:443/'}"
+    local good = "{issuer: me, jwksUri: 'https://[::1]/a:b'}, {issuer: you, jwksUri: 'https://keys.test:443/'}, "
+      .. "{issuer: her, jwksUri: 'https://user:pass@keys.test/jwks'}"
     assert.same({}, select(2, load(believes(good))))
     local message, line = refusal(believes("{issuer: me, jwks: " .. KEYS .. "}", "r",
       "targetRefs: [{kind: Pod, name: x}], "))

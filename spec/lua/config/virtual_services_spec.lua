@@ -292,7 +292,7 @@ describe("VirtualServices rewrite", function()
     { "{uri: {exact: /foo}}", "uri: /x", "/foo", "/x" }, { "{uri: {regex: '/f.*'}}", "uri: /x", "/foo/a", "/x" },
     { "{uri: {prefix: /}}", [[uriRegexRewrite: {match: '/([a-z]+)/v([0-9])', rewrite: '/\2/\1'}]], "/a/v1/b/v2",
       "/1/a/2/b" },
-    { "{uri: {prefix: /}}", "uriRegexRewrite: {match: '^/api', rewrite: ''}", "/api", "/" },
+    { "{uri: {prefix: /}}", "uriRegexRewrite: {match: '^/api', rewrite: '/'}", "/api", "/" },
     { "{uri: {prefix: /a}}, {uri: {prefix: /b}}", "uri: /x", "/a/1", "/x/1" },
   } do
     it(("%s by %s: %s to %s"):format(unpack(row)), function()
@@ -320,6 +320,7 @@ describe("VirtualServices rewrite", function()
     for rewrite, message in pairs {
       ["{}"] = "expected uri, authority or uriRegexRewrite",
       ["{uri: /a, uriRegexRewrite: {match: a, rewrite: b}}"] = "expected one of uri and uriRegexRewrite, found both",
+      ["{uriRegexRewrite: {match: a, rewrite: ''}}"] = "uriRegexRewrite.rewrite: expected a length of at least 1",
       ["{uriRegexRewrite: {match: a}}"] = "uriRegexRewrite: 'rewrite' is missing",
       ["{uriRegexRewrite: {match: '(', rewrite: b}}"] = 'uriRegexRewrite.match: bad regular expression "("',
       [ [[{uriRegexRewrite: {match: 'a', rewrite: '\1'}}]] ] = "regex.rewrite: ",

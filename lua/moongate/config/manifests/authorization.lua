@@ -4,9 +4,9 @@
 local attachment = require "moongate.config.manifests.attachment"
 local custom = require "moongate.config.manifests.custom_authorization"
 local names = require "moongate.config.manifests.names"
+local ports = require "moongate.config.manifests.authorization_ports"
 local request_authentication = require "moongate.config.manifests.request_authentication"
 local rules = require "moongate.config.manifests.authorization_rules"
-local services = require "moongate.config.manifests.services"
 local workloads = require "moongate.config.manifests.workloads"
 
 local authorization = {}
@@ -78,7 +78,7 @@ end
 
 --- @param store all objects, with the mesh's settings; @param all every workload; @param backends of the model
 function authorization.new(store, all, backends)
-  local self = { policies = {}, ranks = {}, by_workload = {}, by_ref = {}, used = {}, guards = {},
+  local self = { policies = {}, ranks = {}, by_workload = {}, by_ref = {}, used = {}, guards = {}, numbers = {},
     mesh = store.mesh, backends = backends }
   for _, kind in ipairs(KINDS) do
     for _, policy in ipairs(store:all(kind)) do table.insert(self.policies, policy) end
@@ -200,6 +200,16 @@ function authorization:guard(guarded, origins, port)
   return known[port or ANY] or nil
 end
 
+--- What guards the workloads of a service where they are called without its listener: guard() at their own port.
+function authorization:guard_behind(service, port, origins)
+  if not self.numbers[port] then
+    local found = {}
+    for _, workload in ipairs(service.behind) do add_workload(self, workload, found) end
+    self.numbers[port] = ports.of_workloads(in_order(self, found), service, port)
+  end
+  return self:guard(service.behind, origins, self.numbers[port])
+end
+
 --- Puts what guard() gave before the other uses of a list.
 function authorization.prepend(uses, guard)
   for i, use in ipairs(guard or {}) do table.insert(uses, i, use) end
@@ -230,7 +240,7 @@ function authorization:guard_service(service, port, origins, listener_port)
   if not waypoint then
     for policy in pairs(found) do rules.warn_of_addresses(policy, service) end
   end
-  local number = services.called_port(service, port)
+  local number = waypoint and port.number or ports.of_workloads(in_order(self, found), service, port)
   return uses_of(self, found, origins, number ~= listener_port and number or nil)
 end
 

@@ -168,12 +168,13 @@ end
 
 --- Warns where a rule means the address of a pod, which is where Istio's sidecar is called: here it is the service's.
 function rules.warn_of_addresses(policy, service)
-  for i, rule in ipairs(policy.spec.rules or {}) do
-    for j, condition in ipairs(rule.when or {}) do
+  for i in pairs(policy.converted or {}) do
+    for j, condition in ipairs(policy.spec.rules[i].when or {}) do
       for _, field in ipairs(condition.key == "destination.ip" and VALUES or {}) do
         if condition[field] and is_of_a_pod(condition[field], service) then
           policy:warn({ "spec", "rules", i, "when", j, field }, ("means a pod of %s, and is about the address that "
-            .. "clients call, %s; select the workload instead"):format(service.fqdn, tostring(service.address)))
+            .. "clients call, %s; select the workload instead"):format(service.fqdn,
+            service.address or "which is the gateway's: the service has none"))
         end
       end
     end

@@ -114,16 +114,26 @@ local function from_instances(into, port, pods)
   end
 end
 
---- The number that a port has at the workloads behind a service; where they differ, the first one's.
--- @param port as for endpoints.of()
-function endpoints.number_behind(workloads_behind, port)
-  for _, workload in ipairs(workloads_behind) do
-    for _, instance in ipairs(workload.instances) do
-      local number = number_at(instance, port)
-      if number then return number end
+--- The numbers that a port has at its endpoints, each once, in the order of these; without any, the one that it would
+-- have.
+-- @param list of endpoints.of() or of its form; @param port as for endpoints.of()
+function endpoints.numbers(list, port)
+  local numbers, seen = {}, {}
+  for _, endpoint in ipairs(list) do
+    local number = not endpoint.address:find("^unix:") and tonumber(endpoint.address:match(":(%d+)$"))
+    if number and not seen[number] then
+      seen[number], numbers[#numbers + 1] = true, number
     end
   end
-  return tonumber(port.target) or port.number
+  if not numbers[1] then numbers[1] = tonumber(port.target) or port.number end
+  return numbers
+end
+
+--- The number that a Service itself gives a port of the Pods that it selects, where lists say who these are: files that
+-- stand for a cluster may list others in their place. Or nil: its endpoints alone know.
+function endpoints.declared(sources, service, port)
+  local listed = sources.slices[service.fqdn] or sources.lists[service.fqdn]
+  return listed and service.behind[1] and (port.target == nil and port.number or tonumber(port.target)) or nil
 end
 
 --- Endpoints of a port of a service { fqdn, behind = workloads, pods }.

@@ -5,7 +5,7 @@
 -- @param at where the listener is written
 return function(uses, at)
   local list = {}
-  for i, use in ipairs(uses or {}) do list[i] = { name = use.name, conf = use.conf, at = use.at } end
+  for i, use in ipairs(uses or {}) do list[i] = use end
   list[#list + 1] = { name = "respond", conf = { status = 404, flag = "NR", details = "route_not_found" }, at = at }
   return { name = "no route", at = at, policies = list }
 end

@@ -64,7 +64,8 @@ local function check_names(policy, path, rule)
   if (rule.issuer or "") == "" and (rule.jwksUri or rule.jwks_uri or "") == "" and (rule.jwks or "") ~= "" then
     policy:refuse(path_to(path, "issuer"), "expected it, or jwksUri: else everybody's tokens with these keys would do")
   end
-  local port = (rule.jwksUri or rule.jwks_uri or ""):match "^https?://[^/?#]*:([^:/?#%]]*)%f[/?#%z]"
+  local authority = (rule.jwksUri or rule.jwks_uri or ""):match "^https?://([^/?#]*)"
+  local port = authority and authority:match ":([^:@%]]*)$"
   if port and port ~= "" and not (port:find "^%d+$" and tonumber(port) <= 65535) then
     policy:refuse(path_to(path, rule.jwksUri and "jwksUri" or "jwks_uri"), ("expected a port, got %q"):format(port))
   end

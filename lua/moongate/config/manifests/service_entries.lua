@@ -77,8 +77,9 @@ end
 local function add_port(entry, service, i, port)
   local usable, protocol = is_usable(port)
   local list, why = endpoints_of(entry, service, port)
+  local asked = { number = port.number, name = port.name, target = port.targetPort }
   local made = { number = port.number, name = port.name, index = i, endpoints = list or {}, unroutable = why,
-    behind = port.targetPort, speaks_tls = SPEAKS_TLS[protocol] }
+    numbers = endpoints.numbers(list or {}, asked), speaks_tls = SPEAKS_TLS[protocol] }
   if usable then
     table.insert(service.ports, made)
   else

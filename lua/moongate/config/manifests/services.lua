@@ -56,8 +56,10 @@ local function describe(sources, object, all)
   end
   for i, port in ipairs(spec.ports or {}) do
     local http, protocol = is_http(port)
-    local made = { number = port.port, name = port.name, index = i, endpoints = endpoints_at(port),
-      behind = endpoints.number_behind(service.behind, as_asked(port)) }
+    local list = endpoints_at(port)
+    local made = { number = port.port, name = port.name, index = i, endpoints = list,
+      numbers = endpoints.numbers(list, as_asked(port)),
+      declared = endpoints.declared(sources, service, as_asked(port)) }
     if http then
       service.ports[#service.ports + 1] = made
     else
@@ -71,7 +73,8 @@ local function describe(sources, object, all)
 end
 
 --- Every Service: { object, fqdn, address, behind = workloads,
--- ports = { { number, name, behind = its number at the workloads, endpoints } },
+-- ports = { { number, name, endpoints, numbers = those that it has there, at least one, declared = of
+-- endpoints.declared() } },
 -- pods = { { endpoint, host, workload } }, others = the ports that speak no HTTP, with unserved = what they speak and
 -- speaks_tls }.
 -- @return array in order of appearance, and the same by full name
@@ -109,12 +112,6 @@ function services.port(service, number, listener_port)
   end
   return nil, ("%s has no port %s that speaks HTTP; it has %s"):format(service.fqdn, number or "at all",
     #known > 0 and table.concat(known, ", ") or "none")
-end
-
---- The number that a port of a service has where policies are asked: a waypoint is called at the service's, a workload
--- at its own (Istio: Operation.ports).
-function services.called_port(service, port)
-  return service.waypoint and port.number or port.behind or port.number
 end
 
 --- A message for a host that is no service.

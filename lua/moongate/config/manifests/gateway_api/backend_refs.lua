@@ -88,6 +88,24 @@ function backend_refs.check(context, route, path, ref)
   route.unresolved_in_mesh = route.unresolved_in_mesh or bad
 end
 
+-- Its own listener has asked about a request already: a waypoint asks once, a workload for each of its ports.
+local function guard_in_mesh(context, service, port)
+  if service ~= context.mesh_service then
+    return context.authorization:guard_service(service, port, context.origins)
+  end
+  if port == context.mesh_port or service.waypoint then return nil end
+  local list = {}
+  for _, use in ipairs(context.authorization:guard_service(service, port, context.origins) or {}) do
+    if use.name ~= "jwt" then list[#list + 1] = use end -- what it read from a token is known, and the token may be gone
+  end
+  return list
+end
+
+local function guard_of(context, service, port)
+  if context.mesh_service then return guard_in_mesh(context, service, port) end
+  return context.authorization:guard_behind(service, port, context.origins)
+end
+
 --- The model's service that a reference means.
 -- @param otherwise what happens when it cannot be used, for the warning
 -- @return its name and, where the model calls the endpoints themselves, the uses of policies that guard them (or
@@ -100,15 +118,8 @@ function backend_refs.service(context, route, path, ref, otherwise)
   if service.address and not tls and not context.mesh_service then
     return context.backends:through_mesh(service, port, context.caller), context.backends:on_the_way(service)
   end
-  local guard
-  if context.mesh_service then
-    guard = service ~= context.mesh_service and context.authorization:guard_service(service, port, context.origins)
-      or nil
-  else
-    guard = context.authorization:guard(service.behind, context.origins, port.behind or port.number)
-  end
   local name = context.backends:direct(service, port, context.client_pair, nil, context.client)
-  return name, guard
+  return name, guard_of(context, service, port)
 end
 
 local function unusable(context, route, path, weight)

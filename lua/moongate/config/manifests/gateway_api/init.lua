@@ -177,8 +177,8 @@ function gateway_api.add(context)
   for _, group in ipairs(context.groups) do add_no_route(contexts[group.gateway], group) end
 end
 
-local function made_in_mesh(context, service, attached, where)
-  local list, own = {}, setmetatable({ mesh_service = service }, { __index = context })
+local function made_in_mesh(context, service, port, attached, where)
+  local list, own = {}, setmetatable({ mesh_service = service, mesh_port = port }, { __index = context })
   for _, route in ipairs(attached) do
     route:attach(where)
     routes.add_in_mesh(own, route, list)
@@ -190,7 +190,8 @@ end
 -- @param context as for mesh.add(), after judge()
 function gateway_api.mesh_routes(context, service, port)
   local attached = context.in_mesh[port]
-  return attached and made_in_mesh(context, service, attached, ("service %s:%d"):format(service.fqdn, port.number))
+  return attached and made_in_mesh(context, service, port, attached,
+    ("service %s:%d"):format(service.fqdn, port.number))
 end
 
 --- The routes of other namespaces, each of which takes what its own namespace's workloads send to the port.
@@ -211,8 +212,8 @@ function gateway_api.consumer_routes(context, service, port, knows_callers)
     end
   end
   for _, own in ipairs(list) do
-    own.routes = made_in_mesh(context, service, own, ("service %s:%d for callers of the namespace %s"):format(
-      service.fqdn, port.number, own.namespace))
+    own.routes = made_in_mesh(context, service, port, own,
+      ("service %s:%d for callers of the namespace %s"):format(service.fqdn, port.number, own.namespace))
   end
   return list
 end

@@ -167,7 +167,7 @@ function routes.add(context, route, place, list)
 end
 
 --- Adds the routes that a route object is at the mesh listener of a service.
--- @param context as for add(), and mesh_service = the service
+-- @param context as for add(), and mesh_service = the service, mesh_port = its port
 function routes.add_in_mesh(context, route, list)
   add(context, route, list, in_mesh)
 end

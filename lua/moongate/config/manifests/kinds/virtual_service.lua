@@ -106,7 +106,7 @@ local rewrite = {
   { "authority", type = "string", doc = "The new Host." },
   { "uriRegexRewrite", type = "record", doc = "Replaces what matches in the path.", fields = {
     { "match", type = "string", required = true, min = 1, doc = "A regular expression (RE2)." },
-    { "rewrite", type = "string", required = true, doc = "What takes its place; \\1 is its first group." } } },
+    { "rewrite", type = "string", required = true, min = 1, doc = "What takes its place; \\1 is its first group." } } },
 }
 
 local cors = {
