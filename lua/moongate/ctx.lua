@@ -42,7 +42,11 @@ function get.shared(self)
 end
 
 --- What the runtime decided so far (nil: not yet), and what the core knows of the request.
-function get.route(self) return self._s.route or nil end
+-- A route that answers for there being none (`unrouted` in the model) is none.
+function get.route(self)
+  local route = self._s.route
+  return route and not route.unrouted and route or nil
+end
 function get.backend(self) return self._s.backend or nil end
 function get.endpoint(self) return self._s.endpoint or nil end
 function get.details(self) return self._s.details or nil end

@@ -133,5 +133,10 @@ describe("AuthorizationPolicies at gateways", function()
         end
       end
     end
+    -- Eight of the twelve have no route.
+    assert.equal(8, gw:counts("moongate_requests_total", { route = "", code = "404" }, 8))
+    assert.equal(8, gw:counts("moongate_requests_total", { route = "", code = "403" }, 8))
+    assert.equal(0, gw:metric("moongate_requests_total", { code = "404", route = "ingress 0.0.0.0:"
+      .. gw.ports.edge .. " no route" }))
   end)
 end)

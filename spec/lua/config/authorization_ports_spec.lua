@@ -58,7 +58,29 @@ local ENTRY = object("networking.istio.io/v1", "Gateway", "edge",
   .. object("networking.istio.io/v1", "VirtualService", "vm",
   "{hosts: [vm.test], gateways: [edge], http: [{route: [{destination: {host: vm.test}}]}]}", "prod")
 
+-- A gateway that its Service opens to clients at another port than the pods have.
+local EDGE = object("networking.istio.io/v1", "Gateway", "edge", "{selector: {istio: edge}, "
+  .. "servers: [{port: {number: 18090, name: http, protocol: HTTP}, hosts: ['*']}]}", "prod")
+  .. mesh.service("edge", "{selector: {istio: edge}, ports: [{name: $name, port: 18090, targetPort: 8080}]}", "prod")
+  .. object("networking.istio.io/v1", "VirtualService", "edge",
+  "{hosts: [a.test], gateways: [edge], http: [{directResponse: {status: 200}}]}", "prod")
+local EDGE_PODS = object("apps/v1", "Deployment", "edge",
+  "{selector: {}, template: {metadata: {labels: {istio: edge}}}}", "prod")
+
 describe("Rules on ports", function()
+  it("are about the port of an ingress gateway's pods, where a Service leads to it", function()
+    for _, pods in ipairs { EDGE_PODS, "" } do
+      for _, name in ipairs { "http2", "http" } do
+        for number, expected in pairs { [8080] = true, [18090] = false } do
+          local text = (EDGE:gsub("%$name", name)) .. pods .. deny(to("ports", "'" .. number .. "'"))
+          for _, route in ipairs(load(text).routes) do
+            assert.equal(expected, refuses(route.policies, 18090), number)
+          end
+        end
+      end
+    end
+  end)
+
   it("are about the number that the endpoints have", function()
     local text = WEB .. mesh.workload("shop", "prod") .. SLICE
     assert.is_true(refuses(load(text .. deny(to("ports", "'8080'"))).routes[1].policies, 80))

@@ -92,6 +92,17 @@ describe("TrafficExtension", function()
     assert.truthy(chain(model, "gw"):find("both client second undefined", 1, true))
   end)
 
+  it("counts for requests that have a route alone", function()
+    local model = loaded(mesh.object("networking.istio.io/v1", "Gateway", "edge",
+      "{servers: [{port: {number: 81, name: http, protocol: HTTP}, hosts: [a.test]}]}", "prod")
+      .. mesh.object("networking.istio.io/v1", "VirtualService", "edge", "{hosts: [a.test], gateways: [edge], "
+      .. "http: [{match: [{uri: {exact: /ok}}], directResponse: {status: 200}}]}", "prod")
+      .. extension("all", "phase: AUTHN"))
+    local routes = manifest.routes_at(model, "ingress 0.0.0.0:81")
+    assert.equal("envoy_lua", routes[1].policies[1].name)
+    for _, use in ipairs(routes[2].policies) do assert.not_equal("envoy_lua", use.name) end
+  end)
+
   it("is one use for all routes, told where its script stands", function()
     local model = loaded(extension("all", "phase: STATS"))
     local uses = {}

@@ -200,14 +200,16 @@ function authorization:guard(guarded, origins, port)
   return known[port or ANY] or nil
 end
 
---- What guards the workloads of a service where they are called without its listener: guard() at their own port.
-function authorization:guard_behind(service, port, origins)
+--- What guards workloads where they are called without their service's listener: guard() at their own port.
+-- @param pods those of them that are guarded; nil: all
+function authorization:guard_behind(service, port, origins, pods)
+  local guarded = pods or service.behind
   if not self.numbers[port] then
     local found = {}
-    for _, workload in ipairs(service.behind) do add_workload(self, workload, found) end
+    for _, workload in ipairs(guarded) do add_workload(self, workload, found) end
     self.numbers[port] = ports.of_workloads(in_order(self, found), service, port)
   end
-  return self:guard(service.behind, origins, self.numbers[port])
+  return self:guard(guarded, origins, self.numbers[port])
 end
 
 --- Puts what guard() gave before the other uses of a list.

@@ -108,6 +108,29 @@ local function split(route)
   return route, copy
 end
 
+-- The Service that leads a server's port to the pods of its gateway, and its port; or nil.
+local function service_before(context, group)
+  for _, service in ipairs(context.services) do
+    local selector = service.object.spec.selector or {}
+    for _, pod in ipairs(next(selector) and group.pods or {}) do
+      local leads = pod.namespace == service.object.namespace and names.selects(selector, pod.labels)
+      for _, port in ipairs(leads and service.ports or {}) do
+        if port.number == group.port then return service, port end
+      end
+      for _, port in ipairs(leads and service.others or {}) do
+        if port.number == group.port then return service, port end
+      end
+    end
+  end
+end
+
+-- Istio opens a server's port where that Service leads it, which is what rules on ports are about.
+local function guard_of(context, group)
+  local service, port = service_before(context, group)
+  if not service then return context.authorization:guard(group.pods, context.origins) end
+  return context.authorization:guard_behind(service, port, context.origins, group.pods)
+end
+
 -- Whoever asks for a host of a server that redirects is sent to https, whatever other servers of the port say of it.
 -- @return set of these hosts
 local function add_redirects(context, group, listener)
@@ -127,7 +150,7 @@ local function add_redirects(context, group, listener)
   end
   if not at then return hosts end
   local uses = { { name = "redirect", conf = { scheme = "https", status = 301, client_port = true }, at = at } }
-  context.authorization.prepend(uses, context.authorization:guard(group.pods, context.origins))
+  context.authorization.prepend(uses, guard_of(context, group))
   table.insert(context.draft.routes, { name = listener .. " to https", at = at, hosts = list, listeners = { listener },
     policies = uses })
   return hosts
@@ -150,7 +173,7 @@ end
 
 -- A request to one of the hosts `hosts` (a set) is taken by no route of another.
 local function add_no_route(context, group, listener, hosts)
-  local guard = context.authorization:guard(group.pods, context.origins)
+  local guard = guard_of(context, group)
   if not guard then return end
   local route = no_route(guard, group.at)
   route.name, route.hosts, route.listeners = listener .. " " .. route.name, suggest.keys(hosts), { listener }
@@ -166,7 +189,7 @@ local function add_routes(context, group, listener)
   local catch_alls, taken, known, redirected = {}, {}, { ["*"] = true }, add_redirects(context, group, listener)
   local function add(route, hosts, list)
     if not route then return end
-    local guard = context.authorization:guard(group.pods, context.origins)
+    local guard = guard_of(context, group)
     route.policies = { unpack(route.policies) }
     context.authorization.prepend(route.policies, guard)
     route.hosts, route.listeners = { unpack(hosts) }, { listener }

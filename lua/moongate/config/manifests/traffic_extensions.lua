@@ -135,7 +135,7 @@ function traffic_extensions.add(context)
   end
   -- The listeners of one route are the addresses of one Gateway's port: what counts at one counts at all.
   for _, route in ipairs(context.draft.routes) do
-    local found = #extensions > 0 and at[route.listeners[1]] or {}
+    local found = #extensions > 0 and not route.unrouted and at[route.listeners[1]] or {}
     if #found > 0 then route.policies = merged(route.policies, found) end
   end
   for _, one in ipairs(extensions) do
