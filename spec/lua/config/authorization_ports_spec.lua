@@ -79,6 +79,11 @@ describe("Rules on ports", function()
         end
       end
     end
+    local _, errors = manifest.load((EDGE:gsub("8080", "web"):gsub("%$name", "http"))
+      .. deny("{to: [{operation: {paths: [/a]}}]}, " .. to("ports", "'8080'")))
+    assert.equal('AuthorizationPolicy p: spec.rules[1].to[0].operation.ports: cannot be judged: nothing here says '
+      .. 'which number the port "web" of edge.prod.svc.cluster.local:18090 has', manifest.messages(errors))
+    assert.is_truthy(load(WEB .. deny(to("ports", "'8080'")))) -- nobody can be called there
   end)
 
   it("are about the number that the endpoints have", function()

@@ -3,6 +3,7 @@
 -- Tokens are checked after CUSTOM and before what may ask whose they are.
 local attachment = require "moongate.config.manifests.attachment"
 local custom = require "moongate.config.manifests.custom_authorization"
+local dry_run = require "moongate.config.manifests.dry_run"
 local names = require "moongate.config.manifests.names"
 local ports = require "moongate.config.manifests.authorization_ports"
 local request_authentication = require "moongate.config.manifests.request_authentication"
@@ -12,32 +13,17 @@ local workloads = require "moongate.config.manifests.workloads"
 local authorization = {}
 
 local KINDS = { "security.istio.io/AuthorizationPolicy", "security.istio.io/RequestAuthentication" }
-local DRY_RUN = "istio.io/dry-run" -- annotation
 local GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name" -- label of a Gateway's pods
 local WAYPOINT = "istio-waypoint"
 local ANY = "any port"
 local LIST_OF = { ALLOW = "allow", DENY = "deny", AUDIT = "audit" }
 
--- What Go's ParseBool takes.
-local BOOLEANS = { ["1"] = true, t = true, T = true, ["true"] = true, True = true, TRUE = true,
-  ["0"] = false, f = false, F = false, ["false"] = false, False = false, FALSE = false }
-
 -- ---- one policy ---------------------------------------------------------------------------
-
-local function check_dry_run(policy)
-  local said = policy.annotations[DRY_RUN]
-  local path = { "metadata", "annotations", DRY_RUN }
-  if said and BOOLEANS[said] == nil then
-    policy:refuse(path, ("expected true or false, found %q"):format(said))
-  elseif said and BOOLEANS[said] and policy.spec.action ~= "ALLOW" and policy.spec.action ~= "DENY" then
-    policy:refuse(path, "stands with ALLOW and DENY only")
-  end
-end
 
 local function check_authorization(policy, mesh)
   local action, list = policy.spec.action, policy.spec.rules or {}
   custom.check(policy, mesh.providers)
-  check_dry_run(policy)
+  dry_run.check(policy)
   if #list == 0 and action == "AUDIT" then
     policy:warn({ "spec" }, "notes nothing: it has no rules")
   elseif #list == 0 and action ~= "ALLOW" then
@@ -136,7 +122,7 @@ end
 -- The list of rbac's settings that a policy's rules belong to, made when it is not there yet.
 local function list_for(conf, policy)
   local name = LIST_OF[policy.spec.action]
-  if BOOLEANS[policy.annotations[DRY_RUN]] then
+  if dry_run.is_on(policy) then
     conf.dry_run = conf.dry_run or {}
     conf = conf.dry_run
   end
@@ -201,13 +187,13 @@ function authorization:guard(guarded, origins, port)
 end
 
 --- What guards workloads where they are called without their service's listener: guard() at their own port.
--- @param pods those of them that are guarded; nil: all
+-- @param pods those of them that are guarded, a gateway's; nil: all
 function authorization:guard_behind(service, port, origins, pods)
   local guarded = pods or service.behind
   if not self.numbers[port] then
     local found = {}
     for _, workload in ipairs(guarded) do add_workload(self, workload, found) end
-    self.numbers[port] = ports.of_workloads(in_order(self, found), service, port)
+    self.numbers[port] = ports.of_workloads(in_order(self, found), service, port, pods ~= nil)
   end
   return self:guard(guarded, origins, self.numbers[port])
 end

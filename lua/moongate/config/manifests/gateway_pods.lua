@@ -1,4 +1,5 @@
 --- The pods that an Istio Gateway's selector picks: who they are, and which policies guard them.
+local names = require "moongate.config.manifests.names"
 local workloads = require "moongate.config.manifests.workloads"
 
 local gateway_pods = {}
@@ -38,6 +39,24 @@ function gateway_pods.stand_in(context, gateway)
   local pod = { name = gateway.name, namespace = gateway.namespace, labels = gateway.spec.selector }
   context.authorization:introduce(pod)
   return pod
+end
+
+local function port_of(service, number)
+  for _, list in ipairs { service.ports, service.others } do
+    for _, port in ipairs(list) do
+      if port.number == number then return port end
+    end
+  end
+end
+
+--- The Service that leads a server's port of this number to the pods of its gateway, and its port; or nil.
+function gateway_pods.service_before(context, pods, number)
+  for _, service in ipairs(context.services) do
+    local selector, port = service.object.spec.selector or {}, port_of(service, number)
+    for _, pod in ipairs(port and next(selector) and pods or {}) do
+      if pod.namespace == service.object.namespace and names.selects(selector, pod.labels) then return service, port end
+    end
+  end
 end
 
 return gateway_pods

@@ -108,25 +108,10 @@ local function split(route)
   return route, copy
 end
 
--- The Service that leads a server's port to the pods of its gateway, and its port; or nil.
-local function service_before(context, group)
-  for _, service in ipairs(context.services) do
-    local selector = service.object.spec.selector or {}
-    for _, pod in ipairs(next(selector) and group.pods or {}) do
-      local leads = pod.namespace == service.object.namespace and names.selects(selector, pod.labels)
-      for _, port in ipairs(leads and service.ports or {}) do
-        if port.number == group.port then return service, port end
-      end
-      for _, port in ipairs(leads and service.others or {}) do
-        if port.number == group.port then return service, port end
-      end
-    end
-  end
-end
-
 -- Istio opens a server's port where that Service leads it, which is what rules on ports are about.
 local function guard_of(context, group)
-  local service, port = service_before(context, group)
+  group.before = group.before or { gateway_pods.service_before(context, group.pods, group.port) }
+  local service, port = group.before[1], group.before[2]
   if not service then return context.authorization:guard(group.pods, context.origins) end
   return context.authorization:guard_behind(service, port, context.origins, group.pods)
 end

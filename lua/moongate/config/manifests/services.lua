@@ -59,7 +59,8 @@ local function describe(sources, object, all)
     local list = endpoints_at(port)
     local made = { number = port.port, name = port.name, index = i, endpoints = list,
       numbers = endpoints.numbers(list, as_asked(port)),
-      declared = endpoints.declared(sources, service, as_asked(port)) }
+      declared = endpoints.declared(sources, service, as_asked(port)),
+      unknown = not list[1] and not tonumber(port.targetPort or port.port) and port.targetPort or nil }
     if http then
       service.ports[#service.ports + 1] = made
     else
@@ -74,7 +75,7 @@ end
 
 --- Every Service: { object, fqdn, address, behind = workloads,
 -- ports = { { number, name, endpoints, numbers = those that it has there, at least one, declared = of
--- endpoints.declared() } },
+-- endpoints.declared(), unknown = its targetPort where that is a name that nobody gives a number } },
 -- pods = { { endpoint, host, workload } }, others = the ports that speak no HTTP, with unserved = what they speak and
 -- speaks_tls }.
 -- @return array in order of appearance, and the same by full name
