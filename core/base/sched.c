@@ -1,6 +1,7 @@
 #include "base/sched.h"
 
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -35,19 +36,10 @@ static bool change(int nice, uint64_t slice_ns)
     return syscall(SYS_sched_setattr, 0, &a, 0) == 0;
 }
 
-/* Older systems take a slice, and forget it. */
-static bool is_longest(void)
-{
-    struct attributes a;
-
-    return get(&a) && a.slice_ns == LONGEST;
-}
-
-bool mg_sched_give_way(int nice)
+void mg_sched_give_way(int nice)
 {
     if (!change(nice, LONGEST))
         setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + nice);
-    return is_longest();
 }
 
 void mg_sched_go_first(void)

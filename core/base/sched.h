@@ -9,12 +9,9 @@
  */
 #ifndef MG_SCHED_H
 #define MG_SCHED_H
-#include <stdbool.h>
-
-/* It is nicer by so much, for good (nice(2)), and whoever wakes up takes its place.  False: this system does not know
- * the latter, and what is left is to offer the core now and then (sched_yield(2)), which where it does would cost the
- * thread its turn for a whole slice. */
-bool mg_sched_give_way(int nice);
+/* It is nicer by so much, for good (nice(2)), and whoever wakes up takes its place.  To offer the core now and then
+ * (sched_yield(2)) as well would cost the thread its turn for a whole slice. */
+void mg_sched_give_way(int nice);
 /* When it wakes up it takes the place of others, as long as it has not had more than its share. */
 void mg_sched_go_first(void);
 /* Neither. */
