@@ -100,6 +100,7 @@ local USUAL, LOADING = 200, 300
 local INEXACT = 1 / 16 -- of budgets.memory, by which that may be wrong what policies keep
 
 local work -- the coroutine of the load that goes on, or nil
+local taking = false -- whether its model is still to be taken; afterwards there is only garbage to collect
 local held -- bytes that policies kept before it, or nil: not measured
 
 -- Lets the collector end the round that it is in, or else do a whole one.
@@ -144,6 +145,7 @@ local function load_all(bytes)
   if first then ok, result = take_first(bytes) else ok, result = pcall(take, bytes) end
   collectgarbage("setpause", USUAL)
   timer.end_load(ok)
+  taking = false
   if jit then jit.flush() end -- traces hold what they were specialised to: the old model
   if first and ok then
     if at_once then collectgarbage() end
@@ -163,8 +165,9 @@ end
 --- Begins to load what `moongate run` made of a config (see moongate.cli.load); a load that goes on is given up.
 -- @param bytes the image
 function worker.begin(bytes)
-  if work then timer.end_load(false) end
+  if taking then timer.end_load(false) end
   timer.begin_load()
+  taking = true
   work = coroutine.create(function() return load_all(bytes) end)
 end
 
