@@ -264,23 +264,6 @@ static void say_ready(struct master *m)
     mg_log(MG_LOG_INFO, "%u listeners, %u workers: ready", m->plan->nlisteners, m->nworkers);
 }
 
-static void refuse(struct master *m, uint32_t i)
-{
-    m->refused++;
-    mg_log(MG_LOG_ERROR, "worker %u refused the reload; its old config serves on", i);
-}
-
-static void end_reload(struct master *m)
-{
-    if (m->refused == 0)
-        mg_log(MG_LOG_INFO, "reloaded: %u listeners", m->plan->nlisteners);
-    else
-        mg_log(MG_LOG_ERROR, "reload refused by %u of %u workers", m->refused, m->nworkers);
-    mg_notify_ready();
-    if (m->wanted)
-        mg_master_reload(m);
-}
-
 static void on_message(struct master *m, uint32_t i)
 {
     static struct mg_control message;
@@ -295,10 +278,8 @@ static void on_message(struct master *m, uint32_t i)
         mg_master_retire(m);
     if (message.type == MG_CONTROL_READY)
         m->children[i].ready = true;
-    else if (message.type == MG_CONTROL_FAILED)
-        refuse(m, i);
-    if (!is_admin(m, i) && m->reloading > 0 && --m->reloading == 0)
-        end_reload(m);
+    if (!is_admin(m, i))
+        mg_master_on_reload_answer(m, i, message.type == MG_CONTROL_READY);
     count_ready(m);
     say_ready(m);
 }

@@ -36,6 +36,12 @@ void mg_master_reload(struct master *m)
     mg_loader_start(&m->loader, m->argc, m->argv, mg_master_now(), in_loader, m);
 }
 
+static void refuse(struct master *m, uint32_t i, const char *how)
+{
+    m->refused++;
+    mg_log(MG_LOG_ERROR, "worker %u %s the reload; its old config serves on", i, how);
+}
+
 static void send_reload(struct master *m)
 {
     static struct mg_control message;
@@ -49,8 +55,7 @@ static void send_reload(struct master *m)
         if (m->children[i].pid == 0 || mg_control_send(m->children[i].control, &message) == 0)
             continue;
         m->reloading--;
-        m->refused++;
-        mg_log(MG_LOG_ERROR, "worker %u does not take the reload; its old config serves on", i);
+        refuse(m, i, "does not take");
     }
     m->children[m->nworkers].retired = true; /* its successor holds the new config, and socket */
     mg_master_stop_admin(m);
@@ -82,6 +87,21 @@ void mg_master_on_loaded(struct master *m, int status)
         *m->plan = fresh;
         send_reload(m);
     }
+    if (m->wanted)
+        mg_master_reload(m);
+}
+
+void mg_master_on_reload_answer(struct master *m, uint32_t i, bool taken)
+{
+    if (!taken)
+        refuse(m, i, "refused");
+    if (m->reloading == 0 || --m->reloading > 0)
+        return;
+    if (m->refused == 0)
+        mg_log(MG_LOG_INFO, "reloaded: %u listeners", m->plan->nlisteners);
+    else
+        mg_log(MG_LOG_ERROR, "reload refused by %u of %u workers", m->refused, m->nworkers);
+    mg_notify_ready();
     if (m->wanted)
         mg_master_reload(m);
 }

@@ -85,6 +85,8 @@ void mg_master_look_at_retiring(struct master *m);
 void mg_master_reload(struct master *m);
 /* That process has ended. */
 void mg_master_on_loaded(struct master *m, int status);
+/* Worker `i` has taken what it was told to load, or has refused it; a reload ends with the last answer. */
+void mg_master_on_reload_answer(struct master *m, uint32_t i, bool taken);
 /* The files that `plan` wants to be read again when they change. */
 void mg_master_watch_sources(struct master *m, const struct mg_plan *plan);
 #endif
