@@ -29,14 +29,14 @@ struct mg_proxy *mg_proxy_new(struct mg_loop *loop, const struct mg_exchange_hoo
         return NULL;
     p->loop = loop;
     p->hooks = *hooks;
-    p->endpoints = mg_endpoints_new(loop);
+    p->endpoints = mg_endpoints_new(loop, mg_overload_upstreams());
     if (p->endpoints == NULL) {
         free(p);
         return NULL;
     }
     mg_list_init(&p->downstreams);
     mg_list_init(&p->fronts);
-    mg_listener_budget_init(&p->budget, mg_overload_descriptors());
+    mg_listener_budget_init(&p->budget, mg_overload_clients());
     return p;
 }
 

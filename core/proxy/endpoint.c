@@ -9,11 +9,12 @@ struct mg_endpoints {
     struct mg_loop *loop;
     struct mg_resolver *resolver;
     struct mg_list all;
+    struct mg_pool_budget budget;
     mg_dial *dial;
     void *dial_arg;
 };
 
-struct mg_endpoints *mg_endpoints_new(struct mg_loop *loop)
+struct mg_endpoints *mg_endpoints_new(struct mg_loop *loop, uint32_t max)
 {
     struct mg_endpoints *r = calloc(1, sizeof(*r));
 
@@ -26,6 +27,8 @@ struct mg_endpoints *mg_endpoints_new(struct mg_loop *loop)
         return NULL;
     }
     mg_list_init(&r->all);
+    mg_list_init(&r->budget.idle);
+    r->budget.max = max;
     return r;
 }
 
@@ -76,6 +79,11 @@ void mg_endpoint_keepalive(const struct mg_endpoint *ep, struct mg_conn *conn)
 struct mg_loop *mg_endpoints_loop(const struct mg_endpoints *r)
 {
     return r->loop;
+}
+
+struct mg_pool_budget *mg_endpoints_budget(struct mg_endpoints *r)
+{
+    return &r->budget;
 }
 
 static bool same_conf(const struct mg_endpoint_conf *a, const struct mg_endpoint_conf *b)

@@ -6,7 +6,7 @@
  *             connection has ended.
  * Errors:     NULL and a text that says why the address cannot stand.
  * Invariant:  conns counts every connection that stands or is being made; active those that carry
- *             a request.
+ *             a request.  The budget's `used` is the sum of all conns.
  */
 #ifndef MG_ENDPOINT_H
 #define MG_ENDPOINT_H
@@ -16,6 +16,13 @@
 #include "proxy/breaker.h"
 
 struct mg_endpoints;
+
+/* Connections of all endpoints together, so that idle ones leave descriptors for others. */
+struct mg_pool_budget {
+    struct mg_list idle; /* struct mg_pooled, those idle longest first */
+    uint32_t used, max;  /* past it one of them is closed for each that is made */
+    uint64_t closed;     /* so many were */
+};
 
 struct mg_endpoint {
     struct mg_list link; /* in the registry */
@@ -29,8 +36,8 @@ struct mg_endpoint {
     uint32_t refs, active, conns, nidle;
 };
 
-/* NULL: out of memory. */
-struct mg_endpoints *mg_endpoints_new(struct mg_loop *loop);
+/* For `max` connections at once, as far as idle ones go.  NULL: out of memory. */
+struct mg_endpoints *mg_endpoints_new(struct mg_loop *loop, uint32_t max);
 /* From now on connections come from `dial` in place of sockets, and names are not looked up: a
  * rehearsal.  Each is to call on_connect from the loop; NULL: out of memory. */
 typedef struct mg_conn *mg_dial(void *arg, const struct mg_endpoint *ep);
@@ -43,6 +50,7 @@ void mg_endpoint_keepalive(const struct mg_endpoint *ep, struct mg_conn *conn);
 /* Closes idle connections; the loop must run on until the rest have ended. */
 void mg_endpoints_free(struct mg_endpoints *r);
 struct mg_loop *mg_endpoints_loop(const struct mg_endpoints *r);
+struct mg_pool_budget *mg_endpoints_budget(struct mg_endpoints *r);
 
 /* The endpoint of that conf, counted: the same conf gives the same one.  NULL: *why is static. */
 struct mg_endpoint *mg_endpoints_get(struct mg_endpoints *r, const struct mg_endpoint_conf *conf,

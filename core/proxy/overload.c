@@ -44,6 +44,7 @@ static void declare(struct mg_overload *o, struct mg_metrics *m, uint32_t worker
             series(m, worker, MG_GAUGE, MG_STR("moongate_overload_active"),
                    MG_STR("Workers that run out of a resource."), "resource", resources[i]);
     o->closed_idle = action(m, worker, "closed_idle");
+    o->closed_upstream = action(m, worker, "closed_upstream");
     o->refused_request = action(m, worker, "refused_request");
     o->refused_client = action(m, worker, "refused_client");
 }
@@ -162,12 +163,21 @@ static void look_at_connections(struct mg_overload *o)
          "suffice again");
 }
 
+static void count_upstreams(struct mg_overload *o)
+{
+    uint64_t closed = mg_endpoints_budget(o->proxy->endpoints)->closed;
+
+    count(o->closed_upstream, closed - o->counted_upstream);
+    o->counted_upstream = closed;
+}
+
 static void on_look(struct mg_timer *t)
 {
     struct mg_overload *o = MG_LIST_OF(t, struct mg_overload, timer);
 
     look_at_memory(o);
     look_at_connections(o);
+    count_upstreams(o);
     mg_timer_set(o->proxy->loop, t, LOOK_MS);
 }
 
@@ -210,12 +220,23 @@ void mg_overload_refused_client(struct mg_overload *o)
     count(o->refused_client, 1);
 }
 
-uint32_t mg_overload_descriptors(void)
+static uint32_t descriptors(void)
 {
     struct rlimit files;
 
     if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= INT32_MAX)
         return INT32_MAX;
-    return files.rlim_cur < FEW ? (uint32_t)files.rlim_cur / 4
-                                : (uint32_t)files.rlim_cur / 2 - FOR_FILES;
+    return (uint32_t)files.rlim_cur;
+}
+
+uint32_t mg_overload_clients(void)
+{
+    uint32_t n = descriptors();
+
+    return n < FEW ? n / 4 : n / 2 - FOR_FILES;
+}
+
+uint32_t mg_overload_upstreams(void)
+{
+    return descriptors() / 2;
 }

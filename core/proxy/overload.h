@@ -4,6 +4,7 @@
  * - memory at 15/16 of its ceiling: idle connections are closed, those first that are idle longest;
  * - memory at its ceiling: new requests get 503 besides, until it is below 15/16 again;
  * - clients wait because a listener, or all together, have no connection left: idle ones make room.
+ * It counts the idle connections upstream that pool.c closes for new ones, too.
  *
  * Owner:      a worker's mg_proxy has one in it.
  * Errors:     none: what cannot be measured bounds nothing.
@@ -25,10 +26,11 @@ struct mg_overload {
     int statm;        /* /proc/self/statm */
     uint64_t ceiling; /* bytes of memory; 0: none */
     uint64_t relieved_ms;
+    uint64_t counted_upstream; /* of those closed upstream */
     bool active[MG_OVERLOAD_RESOURCES];
     bool refusing;                                            /* new requests get 503 */
     uint64_t *memory, *state[MG_OVERLOAD_RESOURCES];          /* gauges */
-    uint64_t *closed_idle, *refused_request, *refused_client; /* counters */
+    uint64_t *closed_idle, *closed_upstream, *refused_request, *refused_client; /* counters */
 };
 
 /* Begins to look; with metrics NULL nothing is counted. */
@@ -42,6 +44,8 @@ void mg_overload_limit(struct mg_overload *o, uint64_t bytes);
 bool mg_overload_refuses(struct mg_overload *o);
 /* A client has as many connections as it may: counts the one that was closed for it. */
 void mg_overload_refused_client(struct mg_overload *o);
-/* Connections that a worker may take, so that as many remain for the upstreams and some for files. */
-uint32_t mg_overload_descriptors(void);
+/* Connections that a worker may take, and those it may have upstream before idle ones give way, so
+ * that some descriptors remain for files. */
+uint32_t mg_overload_clients(void);
+uint32_t mg_overload_upstreams(void);
 #endif

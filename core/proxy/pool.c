@@ -8,6 +8,7 @@
 /* What the pool knows of one connection; the client's owner. */
 struct mg_pooled {
     struct mg_list link; /* in the endpoint's idle list, or in none */
+    struct mg_list aged; /* in the budget's, while in that one */
     struct mg_endpoint *ep;
     struct mg_client *client;
     struct mg_timer idle;
@@ -29,6 +30,11 @@ static void serve_later(struct mg_endpoint *ep)
         mg_loop_defer(loop_of(ep), &ep->serving);
 }
 
+static struct mg_pool_budget *budget_of(const struct mg_endpoint *ep)
+{
+    return mg_endpoints_budget(ep->registry);
+}
+
 static void end_wait(struct mg_endpoint *ep, struct mg_pool_wait *w)
 {
     w->connect = NULL, w->queue = NULL;
@@ -38,6 +44,7 @@ static void end_wait(struct mg_endpoint *ep, struct mg_pool_wait *w)
 static void count_connection(struct mg_endpoint *ep)
 {
     ep->conns++;
+    budget_of(ep)->used++;
     mg_breaker_add(ep->conf.breaker, MG_BREAKER_CONNECTIONS);
 }
 
@@ -45,20 +52,33 @@ static void count_connection(struct mg_endpoint *ep)
 static void uncount_connection(struct mg_endpoint *ep)
 {
     ep->conns--;
+    budget_of(ep)->used--;
     mg_breaker_sub(ep->conf.breaker, MG_BREAKER_CONNECTIONS);
     serve_later(ep);
 }
 
 /* ---- connections that stand --------------------------------------------------------- */
 
+static void put_idle(struct mg_pooled *p)
+{
+    mg_list_append(&p->ep->idle, &p->link);
+    mg_list_append(&budget_of(p->ep)->idle, &p->aged);
+    p->ep->nidle++;
+}
+
+static void leave_idle(struct mg_pooled *p)
+{
+    mg_list_remove(&p->link);
+    mg_list_remove(&p->aged);
+    p->ep->nidle--;
+}
+
 static void forget(struct mg_pooled *p)
 {
     struct mg_endpoint *ep = p->ep;
 
-    if (!mg_list_empty(&p->link)) {
-        mg_list_remove(&p->link);
-        ep->nidle--;
-    }
+    if (!mg_list_empty(&p->link))
+        leave_idle(p);
     mg_timer_clear(&p->idle);
     uncount_connection(ep);
     free(p->ends);
@@ -121,8 +141,7 @@ static void on_free(struct mg_client *c, void *owner, bool reusable)
     }
     if (ep->nidle >= ep->conf.max_idle)
         close_idle(MG_LIST_OF(ep->idle.next, struct mg_pooled, link));
-    mg_list_append(&ep->idle, &p->link);
-    ep->nidle++;
+    put_idle(p);
     mg_timer_set(loop_of(ep), &p->idle, time_left(p));
     serve_later(ep);
 }
@@ -172,6 +191,7 @@ static struct mg_client *adopt(struct mg_endpoint *ep, struct mg_conn *conn,
     p->version = ep->name->version - 1; /* its name may have changed meanwhile */
     p->made_ns = ep->conf.max_age_ms > 0 ? mg_clock_ns() : 0;
     mg_list_init(&p->link);
+    mg_list_init(&p->aged);
     mg_timer_init(&p->idle, on_idle_timeout);
     ep->active++;
     return p->client;
@@ -219,8 +239,7 @@ static struct mg_client *take_idle(struct mg_endpoint *ep, const struct mg_pool_
     p = find_idle(ep, w);
     if (p == NULL)
         return NULL;
-    mg_list_remove(&p->link);
-    ep->nidle--;
+    leave_idle(p);
     ep->active++;
     return p->client;
 }
@@ -252,9 +271,21 @@ static void on_connected(void *owner, struct mg_conn *conn, const struct sockadd
     mg_endpoint_settle(ep);
 }
 
+/* A new connection is worth more than one that was not used for longest, whoever's that is. */
+static void keep_to_budget(struct mg_pool_budget *b)
+{
+    if (b->used < b->max || mg_list_empty(&b->idle))
+        return;
+    close_idle(MG_LIST_OF(b->idle.next, struct mg_pooled, aged));
+    b->closed++;
+}
+
 static int connect_start(struct mg_endpoint *ep, struct mg_pool_wait *w)
 {
-    int rc = mg_connect_start(ep, w->ends, on_connected, w, &w->connect);
+    int rc;
+
+    keep_to_budget(budget_of(ep));
+    rc = mg_connect_start(ep, w->ends, on_connected, w, &w->connect);
 
     if (rc != MG_AGAIN)
         return rc;

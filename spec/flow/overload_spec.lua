@@ -139,6 +139,35 @@ describe("overload", function()
     assert.truthy(gw:logged "overload: descriptors suffice")
   end)
 
+  it("closes the oldest idle connections upstream before descriptors run out", function()
+    local ups, services, routes, ATONCE = {}, {}, {}, 10
+    for i = 1, 12 do
+      ups[i] = upstream.start(function(request)
+        request:read()
+        loop.poll(function() return #ups[i].requests >= ATONCE or nil end, 20)
+        return { body = "done" }
+      end)
+      services[i] = ("s%d = { endpoints = { %q } },"):format(i, ups[i].address)
+      routes[i] = ('{ match = { path = { exact = "/%d" } }, backends = { { service = "s%d" } } },'):format(i, i)
+    end
+    -- 120 connections would be kept idle, of 100 descriptors.
+    local gw = gateway.start { shell = "ulimit -n 100", config = ([[
+      return { listeners = { web = { address = "127.0.0.1:$web" } }, admin = { address = "127.0.0.1:$admin" },
+        services = { %s }, routes = { %s } }]]):format(table.concat(services), table.concat(routes)) }
+    for i = 1, 12 do
+      local asked = {}
+      for n = 1, ATONCE do
+        asked[n] = function() assert.equal(200, assert(gw:ask { path = "/" .. i }).status) end
+      end
+      loop.all(unpack(asked))
+    end
+    assert.is_nil(gw:log():find("cannot accept", 1, true))
+    assert.is_truthy(loop.poll(function()
+      return gw:metric("moongate_overload_actions_total", { action = "closed_upstream" }) >= 70 or nil
+    end))
+    assert.equal(200, assert(gw:ask { path = "/1" }).status) -- whose connections were closed
+  end)
+
   it("refuses new requests with 503 when memory is at its ceiling, and goes on below it", function()
     if is_sanitized() then pending "a sanitizer keeps what was freed" return end
     local gw = start("", [[overload = { memory = "32MiB" }, budgets = { memory = "1GiB" },
