@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ static bool files_may_be_missing;
 static uint64_t dropped; /* atomic: the thread pool's threads log too */
 static enum mg_log_level log_least = MG_LOG_INFO;
 static char log_who[32] = "moongate";
+static int log_fd = STDERR_FILENO;
 
 static void count_dropped(uint64_t lines)
 {
@@ -95,6 +97,36 @@ size_t mg_log_escape(char *out, size_t cap, mg_str text)
     return escape(out, cap, text.ptr, text.len, true);
 }
 
+/* ---- writing ------------------------------------------------------------------------ */
+
+static bool writable(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
+}
+
+/* What can be written without a wait.  poll() alone does not say: between the look and the write
+ * another process may fill what both have open. */
+static ssize_t write_now(int fd, const char *ptr, size_t len)
+{
+    ssize_t n = send(fd, ptr, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (n >= 0 || errno != ENOTSOCK)
+        return n;
+    return writable(fd) ? write(fd, ptr, len) : -1;
+}
+
+/* Opening standard output anew gives a description of our own, which may be made non-blocking
+ * without surprising whoever shares it.  A socket cannot be opened, nor what is another user's. */
+static int open_standard(int fd)
+{
+    char path[32];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+}
+
 /* ---- the process's own log ---------------------------------------------------------- */
 
 /* A sink to the same file appends: lines of ours must not be written over its. */
@@ -106,8 +138,21 @@ static void append_only(int fd)
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_APPEND);
 }
 
+/* What another user may not open was opened before this process became one. */
+static void reopen_log(void)
+{
+    int own = open_standard(STDERR_FILENO);
+
+    if (own < 0 && errno == EACCES)
+        return;
+    if (log_fd != STDERR_FILENO)
+        close(log_fd);
+    log_fd = own >= 0 ? own : STDERR_FILENO;
+}
+
 void mg_log_setup(const char *who, enum mg_log_level least)
 {
+    reopen_log();
     append_only(STDERR_FILENO);
     snprintf(log_who, sizeof(log_who), "%s", who);
     for (char *p = log_who; *p != '\0'; p++)
@@ -131,13 +176,6 @@ static size_t write_prefix(char *line, size_t cap, enum mg_log_level level)
     return len;
 }
 
-static bool writable(int fd)
-{
-    struct pollfd p = {.fd = fd, .events = POLLOUT};
-
-    return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
-}
-
 void mg_log(enum mg_log_level level, const char *format, ...)
 {
     char text[MG_LOG_LINE], line[MG_LOG_LINE];
@@ -157,22 +195,16 @@ void mg_log(enum mg_log_level level, const char *format, ...)
     used = write_prefix(line, sizeof(line), level);
     used += escape(line + used, sizeof(line) - 1 - used, text, (size_t)len, false);
     line[used++] = '\n';
-    if (!writable(STDERR_FILENO) || write(STDERR_FILENO, line, used) != (ssize_t)used)
+    if (write_now(log_fd, line, used) != (ssize_t)used)
         count_dropped(1);
 }
 
 /* ---- sinks -------------------------------------------------------------------------- */
 
-/* Opening standard output anew gives a description of our own, which may be made non-blocking
- * without surprising whoever shares it.  A socket cannot be opened: it is shared, and poll() alone
- * keeps us from waiting. */
-static int open_standard(int fd)
+static int share_standard(int fd)
 {
-    char path[32];
-    int own;
+    int own = open_standard(fd);
 
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    own = open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
     return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
@@ -182,9 +214,9 @@ static int open_path(const char *path, bool *regular)
     int fd;
 
     if (strcmp(path, "stdout") == 0)
-        fd = open_standard(STDOUT_FILENO);
+        fd = share_standard(STDOUT_FILENO);
     else if (strcmp(path, "stderr") == 0)
-        fd = open_standard(STDERR_FILENO);
+        fd = share_standard(STDERR_FILENO);
     else
         fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
     *regular = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
@@ -244,9 +276,8 @@ static void flush(struct mg_sink *s)
     while (s->fd >= 0 && mg_buf_len(&s->lines) > 0) {
         ssize_t n;
 
-        if (!s->regular && !writable(s->fd))
-            return;
-        n = write(s->fd, mg_buf_bytes(&s->lines), next_write(s));
+        n = s->regular ? write(s->fd, mg_buf_bytes(&s->lines), next_write(s))
+                       : write_now(s->fd, mg_buf_bytes(&s->lines), next_write(s));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) /* kept: the disk may have room, the pipe a reader, next time */

@@ -188,17 +188,19 @@ static int read_v2(const char *bytes, size_t len, struct mg_proxy_ends *out, boo
 {
     const char *at = bytes + V2_FIXED;
     size_t whole, fixed;
+    bool local;
     int size;
 
     if (len < V2_FIXED)
         return 0;
     whole = V2_FIXED + number(bytes + 14);
+    local = bytes[12] == 0x20;
     size = addresses_size((uint8_t)bytes[13]);
-    if ((bytes[12] != 0x20 && bytes[12] != 0x21) || size < 0 || whole > MG_PROXY_HEADER_MAX)
+    if ((!local && (bytes[12] != 0x21 || size < 0)) || whole > MG_PROXY_HEADER_MAX)
         return MG_EPROTO;
     if (len < whole)
         return 0;
-    if (bytes[12] == 0x20) /* LOCAL: the rest is to be left unread (2.2) */
+    if (local) /* the rest is to be left unread, the family included (2.2) */
         return (int)whole;
     fixed = V2_FIXED + (size_t)size;
     if (whole < fixed)

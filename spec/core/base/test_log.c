@@ -1,11 +1,25 @@
 #include "base/log.h"
 #include "test.h"
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+static bool all_writable;
+
+/* In place of the C library's.  `all_writable`: as if others filled it between this look and the write. */
+int poll(struct pollfd *fds, nfds_t n, int ms)
+{
+    struct timespec limit = {.tv_sec = ms / 1000};
+
+    for (nfds_t i = 0; all_writable && i < n; i++)
+        fds[i].revents = POLLOUT;
+    return all_writable ? (int)n : ppoll(fds, n, &limit, NULL);
+}
 
 static char folder[] = P_tmpdir "/moongate-log-XXXXXX";
 
@@ -188,6 +202,44 @@ static void a_full_pipe_drops_and_counts(void)
     close(reader);
 }
 
+/* An alarm ends the test if one of the lines waits. */
+static void fill(int reader, int writer)
+{
+    int saved = dup(STDERR_FILENO), err;
+    uint64_t before = mg_sink_dropped();
+    struct mg_sink *s;
+
+    dup2(writer, STDERR_FILENO);
+    mg_log_setup("test", MG_LOG_INFO);
+    s = mg_sink_open("stderr", &err);
+    all_writable = true;
+    alarm(30);
+    for (int i = 0; i < 20000; i++) {
+        mg_log(MG_LOG_INFO, "line %0200d", i);
+        mg_sink_line(s, "line", 4);
+    }
+    mg_sink_flush_all();
+    alarm(0);
+    all_writable = false;
+    CHECK(mg_sink_dropped() > before);
+    mg_sink_close(s);
+    dup2(saved, STDERR_FILENO);
+    mg_log_setup("test", MG_LOG_INFO);
+    close(saved);
+    close(reader);
+    close(writer);
+}
+
+static void lines_wait_for_nobody_though_poll_says_so(void)
+{
+    int pair[2];
+
+    CHECK(pipe(pair) == 0);
+    fill(pair[0], pair[1]);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    fill(pair[0], pair[1]);
+}
+
 /* Four processes append to one file: no line may be torn. */
 static void lines_of_several_processes_stay_whole(void)
 {
@@ -239,4 +291,5 @@ TEST_MAIN(TEST(set_up), TEST(escapes_as_json_does), TEST(never_cuts_an_escape_or
           TEST(a_sink_goes_on_in_a_new_file_after_rotation),
           TEST(a_path_that_cannot_be_opened_says_why),
           TEST(a_path_that_cannot_be_opened_yet_is_waited_for), TEST(a_full_pipe_drops_and_counts),
+          TEST(lines_wait_for_nobody_though_poll_says_so),
           TEST(lines_of_several_processes_stay_whole), TEST(clean_up))

@@ -143,6 +143,8 @@ static void test_binary(void)
     CHECK(!known);
     ACCEPTS(SIGNATURE "\x20\x11\0\5abcde"); /* LOCAL: what stands there is not read */
     CHECK(!known);
+    ACCEPTS(SIGNATURE "\x20\x41\0\3abc"); /* ... nor its family, if there is such */
+    CHECK(!known);
     ACCEPTS(SIGNATURE "\x21\0\0\2ab");
     CHECK(!known);
     ACCEPTS(SIGNATURE "\x21\x12\0\x0c\xc0\0\x02\1\xc6\x33\x64\2\xdc\4\1\xbb"); /* UDP */
