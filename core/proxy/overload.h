@@ -28,8 +28,8 @@ struct mg_overload {
     uint64_t relieved_ms;
     uint64_t counted_upstream; /* of those closed upstream */
     bool active[MG_OVERLOAD_RESOURCES];
-    bool refusing;                                            /* new requests get 503 */
-    uint64_t *memory, *state[MG_OVERLOAD_RESOURCES];          /* gauges */
+    bool refusing;                                   /* new requests get 503 */
+    uint64_t *memory, *state[MG_OVERLOAD_RESOURCES]; /* gauges */
     uint64_t *closed_idle, *closed_upstream, *refused_request, *refused_client; /* counters */
 };
 

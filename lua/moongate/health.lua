@@ -74,11 +74,16 @@ function methods:watch(watcher)
   self.watcher = watcher
 end
 
+--- Has the choice among endpoints made anew.
+function methods:refresh()
+  if self.watcher then self.watcher:refresh() end
+end
+
 -- Says in the metrics, and to the choice among endpoints, that somebody went out or came in.
 local function tell(self, endpoint, state)
   shown.tell(self.name, endpoint.address, state)
   note_return(self, state)
-  if self.watcher then self.watcher:refresh() end
+  self:refresh()
 end
 
 --- What an active check found: `down` or well.
@@ -134,9 +139,10 @@ end
 local function eject(self, endpoint, state, why)
   if state.until_ or not may_eject(self) then return end
   local conf, now = self.conf, self.now()
-  state.times = times_out(self, state, now) + 1
-  local length = math.min(conf.base_ejection_time * state.times, math.max(conf.max_ejection_time,
-    conf.base_ejection_time))
+  local base, most = conf.base_ejection_time, math.max(conf.max_ejection_time, conf.base_ejection_time)
+  -- Times that make it no longer are not counted, or they would have to be made up for (Envoy).
+  state.times = math.min(times_out(self, state, now) + 1, math.ceil(most / base) + 1)
+  local length = math.min(base * state.times, most)
   state.until_ = next_look(self, now + length)
   ejections:with(self.name):add(1)
   log.warn("endpoint ejected", { service = self.name, endpoint = endpoint.address, why = why,
@@ -174,12 +180,12 @@ local function count_status(self, endpoint, state, status)
   count(self, endpoint, state, "errors", conf.consecutive_5xx, "errors")
 end
 
--- Once an interval those go out that do far worse than the others.
+-- Once an interval those go out that do far worse than the others; who is out already hides nobody.
 local function look_at_rates(self, now)
   local list = {}
   self.rates_due = now + self.conf.interval
   for endpoint, state in pairs(self.states) do
-    list[#list + 1] = { endpoint = endpoint, total = state.total, good = state.good }
+    if not state.until_ then list[#list + 1] = { endpoint = endpoint, total = state.total, good = state.good } end
     state.total, state.good = 0, 0
   end
   for _, item in ipairs(rates.low(list, self.conf.success_rate)) do

@@ -10,7 +10,7 @@ local image = require "moongate.model.image"
 local pause = require "moongate.pause"
 local policy = require "moongate.policy"
 local runtime = require "moongate.runtime"
-local shown = require "moongate.health.shown"
+local succession = require "moongate.health.succession"
 local timer = require "moongate.timer"
 local tls = require "moongate.tls"
 local uses = require "moongate.model.uses"
@@ -83,7 +83,7 @@ local function take(bytes)
   local taken, err = policy.hand_over()
   if not taken then error(err, 0) end
   local names = configure(model, contexts)
-  if before then shown.hand_over(before.health, ready.health) end
+  if before then succession.hand_over(before.health, ready.health) end
   runtime.swap(ready)
   checks.begin(ready.health, health.now)
   return names

@@ -299,5 +299,36 @@ describe("balance.split", function()
       pick = made({ kind = "random" }, list, watch_of { ["10.0.0.1:80"] = 9000, ["10.0.0.2:80"] = 9000 }):picker()
       assert.equal(0, of_first(100))
     end)
+
+    describe("where too few are well,", function()
+      local A, B, C, D = "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80"
+
+      -- How many of `n` requests go to each of four, the last two (or as many as said) of priority 1.
+      local function shares(n, least, out, first)
+        local list, until_ = endpoints(1, 1, 1, 1), {}
+        for i = (first or 2) + 1, 4 do list[i].priority = 1 end
+        for _, address in ipairs(out) do until_[address] = 9000 end
+        local pick = made({ kind = "random" }, list, watch_of(until_, least)):picker()
+        return count(n, function() return pick:pick() end)
+      end
+
+      it("the next priority still takes it all, if it can", function()
+        local counts = shares(400, 60, { A, B })
+        assert.same({ 0, 0 }, { counts[A] or 0, counts[B] or 0 })
+      end)
+
+      it("nobody panics as long as the well ones are trusted to take it all", function()
+        assert.is_nil(shares(400, 80, { A }, 4)[A]) -- 3 of 4, by 1.4
+      end)
+
+      it("a priority with too few uses all of its own", function()
+        local counts = shares(400, 30, { A, B, C }) -- 0 of 2, 1 of 2
+        assert.equal(400, counts[D])
+        counts = shares(400, 60, { A, B, C })
+        assert.is_true(counts[A] > 50 and counts[B] > 50 and counts[C] > 50 and counts[D] > 50)
+        counts = shares(400, 60, { A, B, C, D }, 1)
+        assert.near(100, counts[A], 60) -- as large a part as it is
+      end)
+    end)
   end)
 end)

@@ -137,6 +137,13 @@ function calls.mg_shared_swap(dict, key, old, value)
   return 0
 end
 
+function calls.mg_shared_delete(dict, key)
+  local name = ffi.string(key.ptr, key.len)
+  local had = dict[name] ~= nil
+  dict[name] = nil
+  return had and 0 or ffi.C.MG_ENOENT
+end
+
 for name, base in pairs { get = "new", put = "free", match = "match", find = "find", check = "check",
                           replace = "replace" } do
   calls["mg_regex_" .. name] = function(...) return native.re2()["mg_re2_" .. base](...) end

@@ -22,10 +22,10 @@ local function sooner(a, b)
   return math.min(a, b)
 end
 
--- Endpoints that are in, by priority: { priority =, count =, all =, endpoints = } from the most important on.  A
--- `count` of those that are in altogether, and when the first of the others returns.
+-- Endpoints that are in, by priority: { priority =, all =, endpoints = } from the most important on; and when the first
+-- of the others returns.
 local function sort_out(self, now)
-  local by_priority, levels, count, due = {}, {}, 0, nil
+  local by_priority, levels, due = {}, {}, nil
   for _, endpoint in ipairs(self.all) do
     local priority = endpoint.priority or 0
     local level = by_priority[priority]
@@ -38,11 +38,11 @@ local function sort_out(self, now)
     if returns then
       due = sooner(due, returns < math.huge and returns or nil)
     else
-      level.endpoints[#level.endpoints + 1], count = endpoint, count + 1
+      level.endpoints[#level.endpoints + 1] = endpoint
     end
   end
   table.sort(levels, function(a, b) return a.priority < b.priority end)
-  return levels, count, due
+  return levels, due
 end
 
 -- The share of each level, of 100: a level takes what its healthy endpoints are trusted to, the next one the rest.
@@ -55,8 +55,15 @@ local function share_out(levels)
   return total
 end
 
-local function use_all(levels)
-  for _, level in ipairs(levels) do level.endpoints = level.all end
+-- Where the healthy ones of all levels cannot take everything, a level with fewer than `least` percent of them uses
+-- all of its endpoints; when each one does, it gets as large a part as it is (Envoy's panic).
+local function panic(self, levels, least)
+  local calm = false
+  for _, level in ipairs(levels) do
+    if #level.endpoints * 100 < least * #level.all then level.endpoints = level.all else calm = true end
+  end
+  if calm then return end
+  for _, level in ipairs(levels) do level.share = 100 * #level.all / #self.all end
 end
 
 -- ---- weights -------------------------------------------------------------------------------
@@ -116,12 +123,11 @@ end
 
 -- Works out who takes requests from `now` on, and when that has to be done again.
 local function review(self, now)
-  local levels, count, due = sort_out(self, now)
-  local least = self.health and self.health.least or 0
-  if count * 100 < least * #self.all then use_all(levels) end
+  local levels, due = sort_out(self, now)
+  if share_out(levels) < 100 and self.health then panic(self, levels, self.health.least) end
   self.due, self.choose, self.endpoints = false, nil, {}
-  if share_out(levels) > 0 then
-    local used = with_share(levels)
+  local used = with_share(levels)
+  if #used > 0 then
     local warm
     if #used == 1 then
       local weights

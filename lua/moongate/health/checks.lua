@@ -5,6 +5,7 @@ local context = require "moongate.ctx"
 local log = require "moongate.log"
 local metrics = require "moongate.metrics"
 local random = require "moongate.random"
+local succession = require "moongate.health.succession"
 local timer = require "moongate.timer"
 
 local C, span = abi.C, abi.span
@@ -70,7 +71,11 @@ function checks.step(text, well, conf)
   return says .. " 0", true
 end
 
-local function settle(watch, endpoint, why)
+--- Takes a check's result for what it counts.
+-- @param watch, endpoint as when it began, maybe a config ago; @param why it failed, or nil
+function checks.settle(watch, endpoint, why)
+  watch, endpoint = succession.current(watch, endpoint)
+  if not watch then return end
   local conf = watch.checked
   local text, changed = checks.step(board.read("check", watch.name, endpoint), not why, conf)
   board.note("check", watch.name, endpoint, text)
@@ -90,21 +95,36 @@ local function run(self, item)
     local ok, why = pcall(ask, item.watch.checked, item.endpoint, item.handle)
     self.busy = self.busy - 1
     if not ok then error(why, 0) end
-    settle(item.watch, item.endpoint, why)
+    checks.settle(item.watch, item.endpoint, why)
   end)
   if not started then self.busy = self.busy - 1 end
 end
 
+--- The next item whose time has come, from the one after `self.at` on: of very many, each has its turn.
+-- @param self { items = array of { due = }, at = }
+function checks.next_due(self, now)
+  for _ = 1, #self.items do
+    self.at = self.at % #self.items + 1
+    local item = self.items[self.at]
+    if now >= item.due then return item end
+  end
+end
+
+-- A check that may take longer than the interval has all of its time: two of one endpoint never overlap.
+local function take_turn(self, item, now)
+  local conf = item.watch.checked
+  local pause = math.max(conf.interval * (1 + JITTER * random.number()), conf.timeout)
+  local mine, left = board.take("turn", item.watch.name, item.endpoint, pause / 1000)
+  if mine then run(self, item) end
+  item.due = now + (mine and pause or left * 1000 + 1)
+end
+
 local function look(self)
   local now = self.now()
-  for _, item in ipairs(self.items) do
-    if self.busy >= AT_ONCE then break end
-    if now >= item.due then
-      local interval = item.watch.checked.interval * (1 + JITTER * random.number())
-      local mine, left = board.take("turn", item.watch.name, item.endpoint, interval / 1000)
-      if mine then run(self, item) end
-      item.due = now + (mine and interval or left * 1000 + 1)
-    end
+  while self.busy < AT_ONCE do
+    local item = checks.next_due(self, now)
+    if not item then break end
+    take_turn(self, item, now)
   end
   for _, watch in pairs(self.watches) do watch:bring_back(now) end
   local changes = board.changes()
@@ -118,8 +138,9 @@ end
 -- @param watches of moongate.health, by service; @param now function giving milliseconds
 function checks.begin(watches, now)
   if not next(watches) then return end
-  local self = { watches = watches, items = {}, now = now, busy = 0, seen = nil }
+  local self = { watches = watches, items = {}, at = 0, now = now, busy = 0, seen = nil }
   for _, watch in pairs(watches) do
+    watch:refresh() -- what was found out while the config was made ready
     for endpoint, handle in pairs(watch.probes) do
       self.items[#self.items + 1] = { watch = watch, endpoint = endpoint, handle = handle, due = 0 }
     end

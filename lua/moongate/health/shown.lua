@@ -20,20 +20,10 @@ function shown.tell(service, address, state)
   if not state.gone then show(service, address, state, (state.until_ or state.down) and true or false) end
 end
 
---- Says no more of those that only `before` knows, also when a check of theirs ends later.
--- @param before, after health of each service: of the config that ends, and of the one that takes over
-function shown.hand_over(before, after)
-  for service, watch in pairs(before) do
-    local stay = after[service] and after[service].by_address or {}
-    for address, state in pairs(watch.by_address) do
-      if stay[address] == state then
-        shown.tell(service, address, state)
-      else
-        show(service, address, state, false)
-        state.gone = true
-      end
-    end
-  end
+--- Says no more of an endpoint that has gone, also when a check of it ends later.
+function shown.forget(service, address, state)
+  show(service, address, state, false)
+  state.gone = true
 end
 
 return shown
