@@ -304,9 +304,9 @@ describe("balance.split", function()
       local A, B, C, D = "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80"
 
       -- How many of `n` requests go to each of four, the last two (or as many as said) of priority 1.
-      local function shares(n, least, out, first)
+      local function shares(n, least, out, lower)
         local list, until_ = endpoints(1, 1, 1, 1), {}
-        for i = (first or 2) + 1, 4 do list[i].priority = 1 end
+        for i = (lower or 2) + 1, 4 do list[i].priority = 1 end
         for _, address in ipairs(out) do until_[address] = 9000 end
         local pick = made({ kind = "random" }, list, watch_of(until_, least)):picker()
         return count(n, function() return pick:pick() end)
