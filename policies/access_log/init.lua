@@ -11,7 +11,8 @@
 -- `fields` is JSON of one's own: a value that is one operator keeps its type, and is null when it is not known.
 -- `filter` is an expression of CEL, such as "response.code >= 400 && request.method != 'GET'": requests for which it
 -- does not hold are not logged.
--- No client can forge a line: quotes, backslashes and bytes that are not ASCII are escaped.
+-- No client can forge a line: quotes, backslashes and bytes that are not ASCII are escaped.  Nor can one hide what
+-- stands in it: where a line would pass 4 KiB, long values are cut until it does not.
 -- Lines go through a bounded buffer and are dropped, and counted, rather than waited for.
 -- Phases: log.
 -- Place it around every route (the config's own `policies`).

@@ -3,6 +3,9 @@ local operators = require "policies.access_log.operators"
 local lines = {}
 
 local plain = operators.plain
+
+local LONGEST = 4095 -- bytes of a line that a log takes whole: MG_LOG_LINE of core/base/log.h, less the newline
+local ALL, FIRST_CUT, LAST_CUT = 2 ^ 30, 1024, 16 -- bytes of a value
 local function request_header(name) return operators.parse("REQ(" .. name .. ")") end
 
 -- The fields of a JSON line in their order: name and function.
@@ -22,37 +25,51 @@ local FIELDS = {
 local function escape_json(char) return ("\\u%04x"):format(char:byte()) end
 local function escape_text(char) return ("\\x%02x"):format(char:byte()) end
 
-local function json_text(value)
+-- The first `most` bytes of a value.
+local function cut(value, most) return #value > most and value:sub(1, most) or value end
+
+local function json_text(value, most)
   if type(value) == "number" then return ("%.14g"):format(value) end
+  value = cut(value, most)
   return '"' .. value:gsub('["\\]', "\\%0"):gsub("[%c\127-\255]", escape_json) .. '"'
 end
 
-local function line_text(value)
+local function line_text(value, most)
   if value == nil or value == "" then return "-" end
   if type(value) == "number" then return ("%.14g"):format(value) end
-  return (value:gsub('["\\]', "\\%0"):gsub("[%c\127-\255]", escape_text))
+  return (cut(value, most):gsub('["\\]', "\\%0"):gsub("[%c\127-\255]", escape_text))
+end
+
+-- A function(ctx) that gives the line of make(ctx, most); where it would be too long, with values cut until it fits.
+-- Else a client that sends a long path would hide what stands behind it.
+local function fitting(make)
+  return function(ctx)
+    local line, most = make(ctx, ALL), FIRST_CUT
+    while #line > LONGEST and most >= LAST_CUT do line, most = make(ctx, most), most / 2 end
+    return line
+  end
 end
 
 --- The usual line: JSON with what is known.
-function lines.json(ctx)
+lines.json = fitting(function(ctx, most)
   local parts = {}
   for _, field in ipairs(FIELDS) do
     local value = field[2](ctx)
-    if value ~= nil then parts[#parts + 1] = '"' .. field[1] .. '":' .. json_text(value) end
+    if value ~= nil then parts[#parts + 1] = '"' .. field[1] .. '":' .. json_text(value, most) end
   end
   return "{" .. table.concat(parts, ",") .. "}"
-end
+end)
 
-local function text_of(parts, ctx)
+local function text_of(parts, ctx, most)
   local out = {}
-  for i, part in ipairs(parts) do out[i] = type(part) == "string" and part or line_text(part(ctx)) end
+  for i, part in ipairs(parts) do out[i] = type(part) == "string" and part or line_text(part(ctx), most) end
   return table.concat(out)
 end
 
 --- A function(ctx) that gives the line of a format string.
 function lines.text(format)
   local parts = operators.template(format)
-  return function(ctx) return text_of(parts, ctx) end
+  return fitting(function(ctx, most) return text_of(parts, ctx, most) end)
 end
 
 -- A value that is one operator keeps its type.
@@ -60,22 +77,22 @@ local function value_of(format)
   local parts = operators.template(format)
   local alone = #parts == 3 and parts[1] == "" and parts[3] == "" and parts[2]
   if type(alone) == "function" then return alone end
-  return function(ctx) return text_of(parts, ctx) end
+  return function(ctx, most) return text_of(parts, ctx, most) end
 end
 
 --- A function(ctx) that gives JSON of `fields`, names to format strings, in the order of the names.
 function lines.fields(fields)
   local list = {}
-  for name, format in pairs(fields) do list[#list + 1] = { json_text(name), value_of(format) } end
+  for name, format in pairs(fields) do list[#list + 1] = { json_text(name, ALL), value_of(format) } end
   table.sort(list, function(a, b) return a[1] < b[1] end)
-  return function(ctx)
+  return fitting(function(ctx, most)
     local out = {}
     for i, field in ipairs(list) do
-      local value = field[2](ctx)
-      out[i] = field[1] .. ":" .. (value == nil and "null" or json_text(value))
+      local value = field[2](ctx, most)
+      out[i] = field[1] .. ":" .. (value == nil and "null" or json_text(value, most))
     end
     return "{" .. table.concat(out, ",") .. "}"
-  end
+  end)
 end
 
 return lines

@@ -24,6 +24,12 @@ end
 
 local function unknown() return nil end
 
+-- As Envoy writes it; nil: a Unix socket's.
+local function with_port(address, port)
+  if not address or address == "" then return nil end
+  return (address:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(address, port)
+end
+
 --- name -> function(ctx) that gives a text, a number or nil.
 operators.plain = {
   START_TIME = function(ctx) return time.rfc3339(ctx.start_time) end,
@@ -40,7 +46,7 @@ operators.plain = {
   TRACE_ID = function(ctx) return ctx.shared.trace and ctx.shared.trace.trace_id end,
   SPAN_ID = function(ctx) return ctx.shared.trace and ctx.shared.trace.span_id end,
   ROUTE_NAME = function(ctx) return ctx.route and ctx.route.name end,
-  DOWNSTREAM_REMOTE_ADDRESS = function(ctx) return ctx.peer.address .. ":" .. ctx.peer.port end,
+  DOWNSTREAM_REMOTE_ADDRESS = function(ctx) return with_port(ctx.peer.address, ctx.peer.port) end,
   DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT = function(ctx) return ctx.peer.address end,
   DOWNSTREAM_LOCAL_PORT = function(ctx) return ctx.port end,
   DOWNSTREAM_PEER_URI_SAN = function(ctx) return ctx.peer.principal end,
@@ -48,10 +54,7 @@ operators.plain = {
   DOWNSTREAM_TLS_VERSION = certificate "version",
   REQUESTED_SERVER_NAME = certificate "sni",
   UPSTREAM_CLUSTER_RAW = backend_name,
-  DOWNSTREAM_LOCAL_ADDRESS = function(ctx)
-    local address = ctx.local_address
-    return address and address .. ":" .. ctx.port
-  end,
+  DOWNSTREAM_LOCAL_ADDRESS = function(ctx) return with_port(ctx.local_address, ctx.port) end,
   -- Envoy's usual line has these; they are never known here.
   CONNECTION_TERMINATION_DETAILS = unknown, UPSTREAM_TRANSPORT_FAILURE_REASON = unknown,
   UPSTREAM_LOCAL_ADDRESS = unknown,

@@ -51,6 +51,29 @@ describe("policy access_log", function()
     it("writes " .. format, function() assert.equal(expected, line({ format = format }, GIVEN)) end)
   end
 
+  it("writes addresses of IPv6 in brackets, and none of a Unix socket", function()
+    local format = "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
+    assert.equal("[2001:db8::1]:4000 2001:db8::1", line({ format = format }, { peer = { address = "2001:db8::1",
+      port = 4000 } }))
+    assert.equal("- -", line({ format = format }, { peer = { address = "", port = 0 } }))
+  end)
+
+  it("has no line that a long value would cut, for a log takes 4095 bytes", function()
+    local given = {}
+    for name, value in pairs(GIVEN) do given[name] = value end
+    given.path, given.headers = "/" .. ("p"):rep(8000), { ["user-agent"] = ("\255"):rep(8000), ["x-a"] = "1" }
+    local all = line({}, given)
+    local got = json.decode(all)
+    assert.is_true(#all <= 4095)
+    assert.same({ 503, "a/v1", "10.0.0.1:4000" }, { got.status, got.backend, got.peer })
+    assert.truthy(got.path:find("^/pppp") and got.user_agent:find("^\195\191"))
+    all = line({ fields = { agent = "%REQ(USER-AGENT)%", both = "%REQ(:PATH)% %REQ(USER-AGENT)%",
+      z = "%RESPONSE_CODE%" } }, given)
+    assert.same({ 503, true }, { json.decode(all).z, #all <= 4095 })
+    all = line({ format = "%REQ(USER-AGENT)% %REQ(:PATH)% %RESPONSE_CODE%" }, given)
+    assert.same({ " 503", true }, { all:sub(-4), #all <= 4095 })
+  end)
+
   it("refuses operators that it does not know", function()
     for _, format in ipairs { "%NOPE%", "%REQ()%", "100%", "%REQ(a)", "%duration%" } do
       assert.truthy((fake.mistakes(access_log, { format = format })[1] or ""):find("^format: "), format)
