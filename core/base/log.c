@@ -247,13 +247,14 @@ struct mg_sink *mg_sink_open(const char *path, int *err)
     memcpy(s->path, path, size);
     s->refs = 1;
     s->fd = open_path(path, &s->regular);
-    if (s->fd < 0 && !files_may_be_missing) {
+    if (s->fd < 0 && s->fd != -ENXIO && !files_may_be_missing) {
         *err = s->fd;
         free(s);
         return NULL;
     }
     if (s->fd < 0)
-        mg_log(MG_LOG_ERROR, "cannot open %s yet: %s", path, mg_error_text(s->fd));
+        mg_log(MG_LOG_ERROR, "cannot open %s yet: %s", path,
+               s->fd == -ENXIO ? "nobody reads it" : mg_error_text(s->fd));
     mg_list_append(&sinks, &s->node);
     return s;
 }

@@ -25,7 +25,8 @@ void mg_log(enum mg_log_level level, const char *format, ...) __attribute__((for
  * bounded buffer; mg_sink_flush_all() writes what the file takes (the worker calls it each turn of
  * its timer and at the end).  O_APPEND and one write of whole lines keep workers' lines apart. */
 struct mg_sink;
-/* The same path: the same sink, counted.  NULL: *err is -errno. */
+/* The same path: the same sink, counted.  NULL: *err is -errno.  A FIFO that nobody reads is opened when somebody does:
+ * its reader may be the one that is being started again. */
 struct mg_sink *mg_sink_open(const char *path, int *err);
 /* Whether from now on a file that cannot be opened gives a sink all the same, whose lines wait until it can. */
 void mg_sink_wait_for_files(bool wait);

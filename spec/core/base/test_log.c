@@ -202,6 +202,24 @@ static void a_full_pipe_drops_and_counts(void)
     close(reader);
 }
 
+static void a_fifo_that_nobody_reads_yet_is_waited_for(void)
+{
+    char line[16];
+    struct mg_sink *s;
+    int reader, err;
+
+    s = mg_sink_open(path_of("fifo"), &err);
+    CHECK(s != NULL && err == 0);
+    mg_sink_line(s, "one", 3);
+    mg_sink_flush_all();
+    reader = open(path_of("fifo"), O_RDONLY | O_NONBLOCK);
+    CHECK(read(reader, line, sizeof(line)) == 0);
+    mg_sink_flush_all();
+    CHECK(read(reader, line, sizeof(line)) == 4 && memcmp(line, "one\n", 4) == 0);
+    mg_sink_close(s);
+    close(reader);
+}
+
 /* An alarm ends the test if one of the lines waits. */
 static void fill(int reader, int writer)
 {
@@ -291,5 +309,6 @@ TEST_MAIN(TEST(set_up), TEST(escapes_as_json_does), TEST(never_cuts_an_escape_or
           TEST(a_sink_goes_on_in_a_new_file_after_rotation),
           TEST(a_path_that_cannot_be_opened_says_why),
           TEST(a_path_that_cannot_be_opened_yet_is_waited_for), TEST(a_full_pipe_drops_and_counts),
+          TEST(a_fifo_that_nobody_reads_yet_is_waited_for),
           TEST(lines_wait_for_nobody_though_poll_says_so),
           TEST(lines_of_several_processes_stay_whole), TEST(clean_up))
