@@ -15,9 +15,22 @@
 #include "script/profile.h"
 #include "script/vm.h"
 
-enum { FLUSH_MS = 200, DRAIN_LOOK_MS = 20 };
+enum { FLUSH_MS = 200, DRAIN_LOOK_MS = 20, REFUSED_MS = 1000, REFUSED_LINES = 20 };
 
 /* ---- requests refused before they became exchanges -------------------------------------- */
+
+/* A flood of such requests is not to be one of lines: what is more than a few is said once a second. */
+static void sum_up_refused(struct mg_worker *w)
+{
+    uint64_t now = mg_loop_now(&w->loop);
+
+    if (now - w->refused_since_ms < REFUSED_MS)
+        return;
+    if (w->refused_unsaid > 0)
+        mg_log(MG_LOG_INFO, "refused %u more requests", w->refused_unsaid);
+    w->refused_since_ms = now;
+    w->refused_said = w->refused_unsaid = 0;
+}
 
 static void on_refused(void *arg, const char *listener, int status, const char *why)
 {
@@ -29,6 +42,12 @@ static void on_refused(void *arg, const char *listener, int status, const char *
     labels[0] = mg_str_of(listener, strlen(listener));
     labels[1] = mg_str_of(code, strlen(code));
     (*mg_metrics_series(w->env.metrics, w->refused_family, w->env.worker, labels, 2))++;
+    sum_up_refused(w);
+    if (w->refused_said >= REFUSED_LINES) {
+        w->refused_unsaid++;
+        return;
+    }
+    w->refused_said++;
     mg_log(MG_LOG_INFO, "listener=%s status=%d flags=%s refused: %s", listener, status,
            status == 503 ? "OM" : "DPE", why);
 }
@@ -207,6 +226,7 @@ static void on_flush(struct mg_timer *t)
     }
     look_at_policies(w);
     count_dropped(w);
+    sum_up_refused(w);
     mg_timer_set(&w->loop, t, FLUSH_MS);
 }
 

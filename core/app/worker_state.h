@@ -26,6 +26,8 @@ struct mg_worker {
     struct mg_control *loading; /* its message, or NULL */
     uint64_t drain_until;
     int refused_family, dropped_family;
+    uint64_t refused_since_ms; /* since when it has said and not said so many */
+    uint32_t refused_said, refused_unsaid;
     uint64_t dropped; /* log lines, as far as they have been counted */
     struct mg_front *fronts[MG_PLAN_LISTENERS];
     uint32_t nfronts;

@@ -120,4 +120,23 @@ describe("limits", function()
     refused(http.format { path = "/" .. ("x"):rep(200) })
     assert.truthy(gw:logged "status=414")
   end)
+
+  it("logs a flood of them in a few lines a second, and says how many more there were", function()
+    local conns, from, start, N = {}, #gw:log(), loop.now(), 200
+    for i = 1, N do
+      conns[i] = stream.connect(gw.ports.web)
+      conns[i]:send "GET /flood HTTP/9.9\r\n\r\n"
+    end
+    for i = 1, N do conns[i]:close() end
+    local function all_said()
+      local lines, more = 0, 0
+      for line in gw:log(from):gmatch "[^\n]+" do
+        if line:find("status=505", 1, true) then lines = lines + 1 end
+        more = more + (tonumber(line:match "refused (%d+) more requests") or 0)
+      end
+      return lines + more == N and lines or nil
+    end
+    local lines = assert(loop.poll(all_said, 20), gw:log(from))
+    assert.is_true(lines <= 20 * (loop.now() - start + 2), lines .. " lines")
+  end)
 end)
