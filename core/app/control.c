@@ -10,6 +10,7 @@
 #include "base/str.h"
 
 enum { PACKET_FDS = 250, PACKET_TEXT = 65536, PART_MS = 2000 };
+enum { TYPE, SLOT, HEAD }; /* the bytes that a packet begins with */
 
 union ancillary {
     struct cmsghdr header; /* for its alignment */
@@ -30,11 +31,10 @@ static bool is_ready(int fd, short events)
 
 /* The rest of a message must follow what has been sent of it, so there (`waits`) the other side gets a
  * while to read. */
-static int send_packet(int fd, enum mg_control_type what, const int *fds, uint32_t nfds,
-                       mg_str names, bool waits)
+static int send_packet(int fd, const char *head, const int *fds, uint32_t nfds, mg_str names,
+                       bool waits)
 {
-    char type = (char)what;
-    struct iovec iov[2] = {{&type, 1}, {(char *)names.ptr, names.len}};
+    struct iovec iov[2] = {{(char *)head, HEAD}, {(char *)names.ptr, names.len}};
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
     union ancillary extra;
 
@@ -74,11 +74,12 @@ static mg_str next_names(const char *names, uint32_t *n)
 int mg_control_send(int fd, const struct mg_control *message)
 {
     const char *at = message->names;
+    char head[HEAD] = {[TYPE] = MG_CONTROL_PART, [SLOT] = (char)message->slot};
     uint32_t sent = 0, n;
     mg_str names = next_names(at, &n);
 
     while (n < message->nfds - sent) {
-        int rc = send_packet(fd, MG_CONTROL_PART, message->fds + sent, n, names, sent > 0);
+        int rc = send_packet(fd, head, message->fds + sent, n, names, sent > 0);
 
         if (rc != 0)
             return rc;
@@ -86,15 +87,15 @@ int mg_control_send(int fd, const struct mg_control *message)
         at += names.len;
         names = next_names(at, &n);
     }
-    return send_packet(fd, message->type, message->fds + sent, message->nfds - sent, names,
-                       sent > 0);
+    head[TYPE] = (char)message->type;
+    return send_packet(fd, head, message->fds + sent, message->nfds - sent, names, sent > 0);
 }
 
 /* Appends one packet to the message, whose names have `used` bytes so far. */
 static int receive_packet(int fd, struct mg_control *message, size_t *used)
 {
-    char type;
-    struct iovec iov[2] = {{&type, 1},
+    char head[HEAD];
+    struct iovec iov[2] = {{head, HEAD},
                            {message->names + *used, sizeof(message->names) - 1 - *used}};
     union ancillary extra;
     struct msghdr msg = {.msg_iov = iov,
@@ -107,8 +108,11 @@ static int receive_packet(int fd, struct mg_control *message, size_t *used)
 
     if (n <= 0)
         return n == 0 ? -EPIPE : -errno;
-    message->type = (enum mg_control_type)type;
-    *used += (size_t)n - 1;
+    if (n < HEAD)
+        return -EPROTO;
+    message->type = (enum mg_control_type)head[TYPE];
+    message->slot = (uint8_t)head[SLOT];
+    *used += (size_t)n - HEAD;
     message->names[*used] = '\0';
     header = CMSG_FIRSTHDR(&msg);
     if (header == NULL || header->cmsg_type != SCM_RIGHTS)

@@ -29,6 +29,7 @@ enum { MG_CONTROL_FDS = MG_PLAN_LISTENERS + 1 };
 
 struct mg_control {
     enum mg_control_type type;
+    uint32_t slot; /* of a reload: whose sockets these are */
     uint32_t nfds;
     int fds[MG_CONTROL_FDS];
     char names[MG_CONTROL_TEXT]; /* of the listeners and the image, each ended by '\n' */

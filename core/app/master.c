@@ -1,111 +1,22 @@
 #include "app/master.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "app/admin.h"
 #include "app/master_state.h"
 #include "app/notify.h"
 #include "app/process.h"
 #include "app/upgrade.h"
-#include "app/worker.h"
 #include "base/log.h"
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/lsan_interface.h>
-#endif
 
-enum { SHORT_LIFE_MS = 1000, BACK_OFF_MS = 100, BACK_OFF_MOST_MS = 5000, STOP_MS = 35000 };
-
-static bool is_admin(const struct master *m, uint32_t i)
-{
-    return i == m->nworkers;
-}
-
-/* ---- children ------------------------------------------------------------------------------ */
-
-/* In the child: what is the master's is let go. */
-static int child_main(struct master *m, uint32_t i, int control)
-{
-    static struct mg_control sockets;
-    sigset_t mask;
-
-    /* A worker reads SIGTERM itself and drains, also when the master dies.  The rest is the master's:
-     * a terminal sends its signals to all of us. */
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    signal(SIGINT, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    signal(SIGUSR1, SIG_IGN);
-    signal(SIGUSR2, SIG_IGN);
-    sigemptyset(&mask);
-    if (!is_admin(m, i))
-        sigaddset(&mask, SIGTERM);
-    sigprocmask(SIG_SETMASK, &mask, NULL);
-    close(m->signals);
-    mg_sockets_keep(&m->sockets, is_admin(m, i) ? -1 : (int)i);
-    for (uint32_t c = 0; c <= m->nworkers; c++)
-        if (m->children[c].pid != 0 && c != i)
-            close(m->children[c].control);
-    if (m->retiring.pid != 0)
-        close(m->retiring.control);
-    if (m->plan->confined)
-        mg_process_confine();
-    if (is_admin(m, i)) {
-        struct mg_admin_opts o = {.fd = m->sockets.admin,
-                                  .control = control,
-                                  .image = m->plan->image,
-                                  .shared = &m->shared};
-
-        return mg_admin_run(&o);
-    }
-    mg_sockets_message(&m->sockets, i, &sockets);
-    mg_control_add(&sockets, MG_CONTROL_IMAGE, m->plan->image);
-    return mg_worker_run(&(struct mg_worker_opts){.slot = i,
-                                                  .column = m->children[i].column,
-                                                  .control = control,
-                                                  .again = m->started,
-                                                  .shared = &m->shared,
-                                                  .load = &sockets});
-}
-
-static void spawn(struct master *m, uint32_t i)
-{
-    struct child *c = &m->children[i];
-    int pair[2];
-
-    c->again = 0;
-    c->ready = c->retired = false;
-    c->started = mg_master_now();
-    if (!is_admin(m, i))
-        mg_stall_reset(&m->stall, m->shared.status, i);
-    if (mg_control_pair(pair) != 0 || (c->pid = fork()) < 0) {
-        mg_log(MG_LOG_ERROR, "cannot start a process: %s", strerror(errno));
-        c->pid = 0;
-        c->again = mg_master_now() + BACK_OFF_MOST_MS;
-        return;
-    }
-    if (c->pid == 0) {
-        int code;
-
-        close(pair[0]);
-        code = child_main(m, i, pair[1]);
-#ifdef __SANITIZE_ADDRESS__
-        if (!is_admin(m, i))
-            __lsan_do_leak_check();
-#endif
-        _exit(code); /* no exit(): it would wait for threads that ask for names */
-    }
-    close(pair[1]);
-    c->control = pair[0];
-}
+enum { SHORT_LIFE_MS = 1000, BACK_OFF_MS = 100, STOP_MS = 35000 };
 
 static void count_ready(struct master *m)
 {
@@ -130,6 +41,7 @@ static void stop(struct master *m)
     }
     m->stopping = true;
     mg_loader_kill(&m->loader);
+    mg_master_end_spare(m);
     m->shared.status->draining = true;
     for (uint32_t i = 0; i < m->nworkers; i++)
         if (m->children[i].pid != 0)
@@ -148,7 +60,7 @@ void mg_master_stop_admin(struct master *m)
 
 /* ---- ends ---------------------------------------------------------------------------------- */
 
-static const char *describe_end(int status)
+const char *mg_master_describe_end(int status)
 {
     static char text[64];
 
@@ -171,12 +83,12 @@ static void plan_restart(struct master *m, uint32_t i, int status)
     c->deaths = mg_master_now() - c->started < SHORT_LIFE_MS ? c->deaths + 1 : 0;
     if (c->deaths > 1) {
         wait = (uint64_t)BACK_OFF_MS << (c->deaths < 8 ? c->deaths - 2 : 6);
-        wait = wait < BACK_OFF_MOST_MS ? wait : BACK_OFF_MOST_MS;
+        wait = wait < MG_MASTER_BACK_OFF_MS ? wait : MG_MASTER_BACK_OFF_MS;
     }
     c->again = mg_master_now() + wait;
     mg_log(MG_LOG_ERROR, "%s %u (pid %d) %s; started again in %llu ms",
-           is_admin(m, i) ? "admin" : "worker", i, (int)c->pid, describe_end(status),
-           (unsigned long long)wait);
+           mg_master_is_admin(m, i) ? "admin" : "worker", i, (int)c->pid,
+           mg_master_describe_end(status), (unsigned long long)wait);
 }
 
 static void on_child_end(struct master *m, pid_t pid, int status)
@@ -187,7 +99,7 @@ static void on_child_end(struct master *m, pid_t pid, int status)
         if (c->pid != pid)
             continue;
         close(c->control);
-        if (!is_admin(m, i))
+        if (!mg_master_is_admin(m, i))
             mg_shared_forget(&m->shared, c->column);
         if (!m->started) {
             m->failed = true;
@@ -206,7 +118,8 @@ static void on_upgrade_end(struct master *m, int status)
 {
     m->upgrade = 0;
     if (!m->stopping)
-        mg_log(MG_LOG_ERROR, "the upgrade %s; the old binary serves on", describe_end(status));
+        mg_log(MG_LOG_ERROR, "the upgrade %s; the old binary serves on",
+               mg_master_describe_end(status));
 }
 
 static void upgrade(struct master *m)
@@ -233,7 +146,7 @@ static void reap(struct master *m)
             mg_master_on_loaded(m, status);
         else if (pid == m->upgrade)
             on_upgrade_end(m, status);
-        else if (!mg_master_on_retired(m, pid))
+        else if (!mg_master_on_retired(m, pid) && !mg_master_on_spare_end(m, pid, status))
             on_child_end(m, pid, status);
     }
 }
@@ -278,7 +191,7 @@ static void on_message(struct master *m, uint32_t i)
         mg_master_retire(m);
     if (message.type == MG_CONTROL_READY)
         m->children[i].ready = true;
-    if (!is_admin(m, i))
+    if (!mg_master_is_admin(m, i))
         mg_master_on_reload_answer(m, i, message.type == MG_CONTROL_READY);
     count_ready(m);
     say_ready(m);
@@ -289,6 +202,7 @@ static void reopen_logs(struct master *m)
     struct mg_control message = {.type = MG_CONTROL_REOPEN};
 
     mg_master_reopen_retiring(m);
+    mg_master_reopen_spare(m);
     for (uint32_t i = 0; i < m->nworkers; i++)
         if (m->children[i].pid != 0)
             mg_control_send(m->children[i].control, &message);
@@ -354,8 +268,8 @@ static void look_after_children(struct master *m)
 
     for (uint32_t i = 0; i < n && !m->stopping; i++)
         if (m->children[i].pid == 0 && m->children[i].again <= mg_master_now())
-            spawn(m, i);
-        else if (m->children[i].ready && !is_admin(m, i))
+            mg_master_spawn(m, i);
+        else if (m->children[i].ready && !mg_master_is_admin(m, i))
             mg_stall_look(&m->stall, m->shared.status, i, m->children[i].pid, mg_master_now());
 }
 
@@ -462,7 +376,7 @@ int mg_master_run(int argc, char **argv, struct mg_plan *plan)
     m.pid_file = plan->pid_file == NULL ? NULL : strdup(plan->pid_file);
     mg_log_setup("master", MG_LOG_INFO);
     mg_upgrade_setup();
-    mg_master_retire_setup(&m);
+    mg_master_spawn_setup(&m);
     if (setup(&m) != 0)
         return 1;
     while (!m.stopping || running(&m) > 0) {
@@ -474,6 +388,7 @@ int mg_master_run(int argc, char **argv, struct mg_plan *plan)
         if (m.upgrade != 0 && mg_master_now() >= m.upgrade_by)
             kill(m.upgrade, SIGKILL);
         mg_master_look_at_retiring(&m);
+        mg_master_look_at_spare(&m);
         show_life(&m);
         if (m.stopping && stop_by == 0)
             stop_by = mg_master_now() + STOP_MS;

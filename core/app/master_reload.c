@@ -48,6 +48,7 @@ static void send_reload(struct master *m)
 
     m->sent = mg_master_now();
     m->refused = 0;
+    mg_master_end_spare(m);     /* it has the old config */
     m->reloading = m->nworkers; /* one that is being started again answers as well */
     for (uint32_t i = 0; i < m->nworkers; i++) {
         mg_sockets_message(&m->sockets, i, &message);

@@ -8,13 +8,6 @@
 /* SHORTEST_MS: a policy that fills its memory at once must not have the master start workers all the time. */
 enum { SHORTEST_MS = 1000, PATIENCE_MS = 5000 };
 
-void mg_master_retire_setup(struct master *m)
-{
-    for (uint32_t i = 0; i < m->nworkers; i++)
-        m->children[i].column = i;
-    m->retiring.column = m->nworkers;
-}
-
 static void tell(const struct master *m, enum mg_control_type type)
 {
     static struct mg_control message;

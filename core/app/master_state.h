@@ -1,5 +1,5 @@
-/* master_state.h -- What master.c (children, signals), master_reload.c (reading the config anew) and
- * master_retire.c share.
+/* master_state.h -- What master.c (ends, messages, signals), master_spawn.c (beginnings), master_reload.c (reading the
+ * config anew), master_retire.c and master_spare.c share.
  *
  * Ownership:  private to those files.
  * Invariant:  a child with a pid has an open control socket.
@@ -13,7 +13,9 @@
 #include "app/sockets.h"
 #include "app/stall.h"
 
-/* A child: a worker slot, or the admin process (the last one). */
+enum { MG_MASTER_BACK_OFF_MS = 5000 }; /* the most that a child is waited with */
+
+/* A child: a worker slot, behind these the admin process, and the spare worker as the last. */
 struct child {
     pid_t pid; /* 0: none */
     int control;
@@ -21,7 +23,7 @@ struct child {
     bool ready;
     uint64_t started, again; /* ms; again: when to start it, 0: it runs */
     uint32_t deaths;         /* short lives in a row */
-    bool retired;            /* its end is wanted: its successor starts at once */
+    bool retired;            /* its end is wanted: it is no fault */
 };
 
 /* A worker whose slot another one has taken, or is about to. */
@@ -38,7 +40,7 @@ struct master {
     struct mg_plan *plan;
     struct mg_shared shared;
     struct mg_sockets sockets;
-    struct child children[MG_PLAN_WORKERS + 1];
+    struct child children[MG_PLAN_WORKERS + 2];
     uint32_t nworkers;
     uint64_t sent;      /* ms: when the workers were told to reload */
     uint32_t reloading; /* workers that have yet to say how a reload went */
@@ -63,11 +65,36 @@ uint64_t mg_master_now(void);
 
 /* The admin process tells that the gateway drains until the last worker has ended. */
 void mg_master_stop_admin(struct master *m);
+/* A child's end as waitpid() has it, as text: good until the next call. */
+const char *mg_master_describe_end(int status);
+
+/* ---- master_spawn.c ---- */
+
+static inline bool mg_master_is_admin(const struct master *m, uint32_t i)
+{
+    return i == m->nworkers;
+}
+
+/* Nobody counts where another does. */
+void mg_master_spawn_setup(struct master *m);
+/* Starts child `i`; where that fails it is tried again later. */
+void mg_master_spawn(struct master *m, uint32_t i);
+
+/* ---- master_spare.c ---- */
+
+/* Every now and then: starts it, where one is of use and nothing else goes on. */
+void mg_master_look_at_spare(struct master *m);
+/* Makes it worker `i`, which has ended.  False: there is none. */
+bool mg_master_take_spare(struct master *m, uint32_t i);
+/* What it has taken is not what is to be served. */
+void mg_master_end_spare(struct master *m);
+/* Its log files have been renamed. */
+void mg_master_reopen_spare(const struct master *m);
+/* Whether `pid`, which has ended, was the one. */
+bool mg_master_on_spare_end(struct master *m, pid_t pid, int status);
 
 /* ---- master_retire.c ---- */
 
-/* The first of the workers may retire. */
-void mg_master_retire_setup(struct master *m);
 /* Worker `slot` asks for a successor; one at a time gets it, and not while a reload is under way: it will ask again. */
 void mg_master_on_spent(struct master *m, uint32_t slot);
 /* The one that retires ends, as all workers do or because its successor is ready. */

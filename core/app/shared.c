@@ -10,7 +10,7 @@ int mg_shared_make(struct mg_shared *s, uint32_t workers)
     s->shm = mg_shm_new(REGION);
     if (s->shm == NULL)
         return MG_ENOMEM;
-    s->metrics = mg_metrics_new(s->shm, workers + 1);
+    s->metrics = mg_metrics_new(s->shm, workers + 2);
     s->ticket_keys = mg_shm_alloc(s->shm, mg_tls_ticket_keys_size());
     s->status = mg_shm_alloc(s->shm, sizeof(*s->status));
     s->profile = mg_shm_alloc(s->shm, mg_profile_board_size(workers));

@@ -26,7 +26,8 @@ struct mg_shared {
     struct mg_profile_board *profile;
 };
 
-/* Slots for what workers count are one more than there are workers: one may be leaving (retire.h). */
+/* Columns for what workers count are two more than there are workers: one may be leaving (master_retire.c), one wait to
+ * take another's place (master_spare.c). */
 int mg_shared_make(struct mg_shared *s, uint32_t workers);
 /* The worker that counted in `column` has ended: it has nothing in use and says nothing of itself. */
 void mg_shared_forget(const struct mg_shared *s, uint32_t column);

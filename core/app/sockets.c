@@ -300,6 +300,7 @@ void mg_sockets_end(const struct mg_sockets *s)
 void mg_sockets_message(const struct mg_sockets *s, uint32_t slot, struct mg_control *message)
 {
     message->type = MG_CONTROL_RELOAD;
+    message->slot = slot;
     message->nfds = 0;
     message->names[0] = '\0';
     for (uint32_t i = 0; i < s->n; i++)

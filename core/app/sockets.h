@@ -31,7 +31,7 @@ int mg_sockets_open(struct mg_sockets *s, const struct mg_plan *plan, uint32_t s
 int *mg_sockets_list(const struct mg_sockets *s, uint32_t *n);
 /* Opens what is new and closes what the plan no longer has; on failure nothing has changed. */
 int mg_sockets_change(struct mg_sockets *s, const struct mg_plan *plan);
-/* Once: closes the sockets but those of `slot` (in its child), or but the admin's (-1). */
+/* Once: closes the sockets but those of `slot` (in its child; if there is none such, all), or but the admin's (-1). */
 void mg_sockets_keep(struct mg_sockets *s, int slot);
 /* The gateway has ended: removes the paths of Unix sockets. */
 void mg_sockets_end(const struct mg_sockets *s);

@@ -65,6 +65,16 @@ static void declare_metrics(struct mg_worker *w)
         labels, 2, NULL, 0, 0);
 }
 
+void mg_worker_set_slot(struct mg_worker *w, uint32_t slot)
+{
+    char who[32] = "spare";
+
+    w->slot = slot;
+    if (slot != MG_WORKER_SPARE)
+        snprintf(who, sizeof(who), "worker %u", slot);
+    mg_log_setup(who, MG_LOG_INFO);
+}
+
 void mg_worker_tell(struct mg_worker *w, enum mg_control_type type)
 {
     struct mg_control message = {.type = type};
@@ -222,7 +232,7 @@ static void on_flush(struct mg_timer *t)
     mg_sink_flush_all();
     if (!w->retiring) {
         mg_profile_look(w->profile);
-        mg_stall_beat(w->opts->shared->status, w->opts->slot);
+        mg_stall_beat(w->opts->shared->status, w->slot);
     }
     look_at_policies(w);
     count_dropped(w);
@@ -268,9 +278,6 @@ static int setup(struct mg_worker *w)
     if (w->proxy == NULL || w->L == NULL)
         return -1;
     mg_overload_start(&w->proxy->overload, w->proxy, w->env.metrics, w->env.worker);
-    w->profile = mg_profile_new(w->opts->shared->profile, w->opts->slot);
-    if (w->profile == NULL)
-        return -1;
     if (mg_vm_function(w->L, "moongate.runtime", "lane") != 0) {
         mg_log(MG_LOG_ERROR, "%s", lua_tostring(w->L, -1));
         return -1;
@@ -311,15 +318,16 @@ static void cleanup(struct mg_worker *w)
 int mg_worker_run(const struct mg_worker_opts *o)
 {
     struct mg_worker *w = calloc(1, sizeof(*w));
-    char who[32];
 
-    snprintf(who, sizeof(who), "worker %u", o->slot);
-    mg_log_setup(who, MG_LOG_INFO);
     if (w == NULL)
         return 1;
     w->opts = o;
+    mg_worker_set_slot(w, o->slot);
     mg_stall_answer();
     if (setup(w) != 0 || !mg_worker_load(w))
+        return 1;
+    w->profile = mg_profile_new(o->shared->profile, w->slot);
+    if (w->profile == NULL)
         return 1;
     on_flush(&w->flush);
     mg_worker_tell(w, MG_CONTROL_READY);

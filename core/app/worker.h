@@ -10,7 +10,7 @@
 #include "app/shared.h"
 
 struct mg_worker_opts {
-    uint32_t slot;   /* whose sockets it has */
+    uint32_t slot; /* whose sockets it has; MG_WORKER_SPARE: it waits for those of one that dies */
     uint32_t column; /* where it counts */
     int control;
     bool again; /* others have served this config: it is good, whatever its log files */
@@ -19,6 +19,7 @@ struct mg_worker_opts {
 };
 
 enum { MG_DRAIN_MS = 30000 }; /* in-flight requests get this long */
+enum { MG_WORKER_SPARE = MG_PLAN_WORKERS };
 
 /* Serves until it has drained; returns the process's exit code. */
 int mg_worker_run(const struct mg_worker_opts *o);

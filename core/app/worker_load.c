@@ -182,6 +182,27 @@ static enum progress refuse(struct mg_worker *w, enum progress at)
     return at;
 }
 
+/* All is made, and nothing opened, started or served: a spare one stops here until the master sends it the sockets of one
+ * that has died, which may be never. */
+static void await_slot(struct mg_worker *w)
+{
+    int rc;
+
+    if (w->slot != MG_WORKER_SPARE)
+        return;
+    mg_sched_as_usual();
+    mg_control_close(w->loading);
+    do {
+        rc = mg_control_receive(w->opts->control, w->loading);
+        if (rc == 0 && w->loading->type == MG_CONTROL_REOPEN)
+            mg_sink_reopen_all();
+    } while (rc == -EINTR || (rc == 0 && w->loading->type != MG_CONTROL_RELOAD));
+    if (rc != 0)
+        _exit(0); /* the master is gone */
+    mg_worker_set_slot(w, w->loading->slot);
+    mg_loop_catch_up(&w->loop);
+}
+
 static enum progress progress_of(struct mg_worker *w)
 {
     const char *word;
@@ -191,6 +212,10 @@ static enum progress progress_of(struct mg_worker *w)
     word = lua_tostring(w->L, -2);
     if (strcmp(word, "more") == 0 || strcmp(word, "done") == 0)
         return word[0] == 'm' ? GOES_ON : OVER;
+    if (strcmp(word, "made") == 0) {
+        await_slot(w);
+        return GOES_ON;
+    }
     if (strcmp(word, "ready") == 0) {
         drop_listeners(w, w->loading);
         return serve_listeners(w, w->loading) == 0 ? SERVES : REFUSED;

@@ -13,6 +13,7 @@
 
 struct mg_worker {
     const struct mg_worker_opts *opts;
+    uint32_t slot; /* MG_WORKER_SPARE: none as yet */
     struct mg_loop loop;
     struct mg_proxy *proxy;
     struct mg_env env;
@@ -34,12 +35,15 @@ struct mg_worker {
     bool master_gone, spent, retiring;
 };
 
+/* It serves in `slot` from now on, or waits for one. */
+void mg_worker_set_slot(struct mg_worker *w, uint32_t slot);
 void mg_worker_tell(struct mg_worker *w, enum mg_control_type type);
 
 /* ---- worker_load.c ---- */
 
 int mg_worker_load_setup(struct mg_worker *w);
-/* At once: there is nobody yet who could wait.  What is left to collect of a large config follows beside requests. */
+/* At once: there is nobody yet who could wait.  What is left to collect of a large config follows beside requests.
+ * A spare one waits for its slot before it opens anything. */
 bool mg_worker_load(struct mg_worker *w);
 /* Beside the requests, in pieces with rests between; takes over the message's descriptors. */
 void mg_worker_reload(struct mg_worker *w, struct mg_control *message);

@@ -362,6 +362,11 @@ int mg_loop_close(struct mg_loop *loop)
     return rc != 0 || loop->watches == 0 ? rc : UV_EBUSY;
 }
 
+void mg_loop_catch_up(struct mg_loop *loop)
+{
+    read_clock(loop);
+}
+
 uint64_t mg_loop_now(const struct mg_loop *loop)
 {
     return loop->now;

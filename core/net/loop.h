@@ -74,6 +74,8 @@ void mg_loop_run(struct mg_loop *loop);
 /* What is due now, or, if nothing is and `wait`, what comes next.  False: nothing is left to wait
  * for. */
 bool mg_loop_turn(struct mg_loop *loop, bool wait);
+/* Time has passed outside of the loop: mg_loop_now() is told. */
+void mg_loop_catch_up(struct mg_loop *loop);
 /* mg_loop_run() returns after this turn. */
 void mg_loop_stop(struct mg_loop *loop);
 /* Waits (5 s at most) for jobs.  UV_EBUSY: a watch or a job leaked. */

@@ -80,6 +80,7 @@ local function take(bytes)
   local ready = compiled.new(model, before)
   if model.explain then ready.explaining = require("moongate.explain.live").new(ready, model.explain.token) end
   local contexts = open_contexts(model)
+  if not before then coroutine.yield "made" end
   local taken, err = policy.hand_over()
   if not taken then error(err, 0) end
   local names = configure(model, contexts)
@@ -172,7 +173,8 @@ function worker.begin(bytes)
 end
 
 --- Goes on with it for a fraction of a millisecond, so that requests do not wait.
--- @return "more": call again; "ready" and the listeners' names in order: they are configured, and the model serves;
+-- @return "more": call again; "made": as well, all of a first load is made and nothing of it begun; "ready" and the
+--   listeners' names in order: they are configured, and the model serves;
 --   "failed" and "file:line: why": the old one serves on; and after both "more", until "done"
 function worker.go_on()
   timer.pause_load(false)

@@ -69,6 +69,8 @@ describe("a worker", function()
 
   it("serves a large config before it has looked for garbage, and bounds what policies keep from then on", function()
     worker.begin(image_of(3000, "one"))
+    go_on_until "made"
+    assert.is_nil(runtime.model()) -- nor is anything begun
     local word, names = go_on_until("ready", "failed")
     assert.same({ "ready", { "web" } }, { word, names })
     assert.same({ "mg_load_begins", "mg_load_ends" }, events)

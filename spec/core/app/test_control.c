@@ -34,6 +34,7 @@ static void fill(uint32_t n, int len)
     size_t at = 0;
 
     sent.type = MG_CONTROL_RELOAD;
+    sent.slot = MG_PLAN_WORKERS - 1;
     sent.nfds = n;
     sent.names[0] = '\0';
     for (int i = 0; i < 7; i++)
@@ -53,7 +54,8 @@ static void passes(uint32_t n, int len)
     fill(n, len);
     CHECK(mg_control_send(pair[0], &sent) == 0);
     CHECK(mg_control_receive(pair[1], &got) == 0);
-    CHECK(got.type == MG_CONTROL_RELOAD && got.nfds == n && strcmp(got.names, sent.names) == 0);
+    CHECK(got.type == MG_CONTROL_RELOAD && got.slot == sent.slot && got.nfds == n &&
+          strcmp(got.names, sent.names) == 0);
     for (uint32_t i = 0; i < n; i++) {
         snprintf(name, sizeof(name), "%0*u", len, i);
         CHECK(mg_control_find(&got, name) == got.fds[i]);
