@@ -91,8 +91,9 @@ int mg_control_send(int fd, const struct mg_control *message)
     return send_packet(fd, head, message->fds + sent, message->nfds - sent, names, sent > 0);
 }
 
-/* Appends one packet to the message, whose names have `used` bytes so far. */
-static int receive_packet(int fd, struct mg_control *message, size_t *used)
+/* Appends one packet to the message, whose names have `used` bytes so far.  *lost: it had more descriptors than this
+ * process may have. */
+static int receive_packet(int fd, struct mg_control *message, size_t *used, bool *lost)
 {
     char head[HEAD];
     struct iovec iov[2] = {{head, HEAD},
@@ -114,6 +115,7 @@ static int receive_packet(int fd, struct mg_control *message, size_t *used)
     message->slot = (uint8_t)head[SLOT];
     *used += (size_t)n - HEAD;
     message->names[*used] = '\0';
+    *lost = *lost || (msg.msg_flags & MSG_CTRUNC) != 0;
     header = CMSG_FIRSTHDR(&msg);
     if (header == NULL || header->cmsg_type != SCM_RIGHTS)
         return 0;
@@ -128,14 +130,15 @@ static int receive_packet(int fd, struct mg_control *message, size_t *used)
 int mg_control_receive(int fd, struct mg_control *message)
 {
     size_t used = 0;
+    bool lost = false;
     int rc;
 
     message->nfds = 0;
     message->names[0] = '\0';
-    rc = receive_packet(fd, message, &used);
+    rc = receive_packet(fd, message, &used, &lost);
     while (rc == 0 && message->type == MG_CONTROL_PART)
-        rc = is_ready(fd, POLLIN) ? receive_packet(fd, message, &used) : -EPROTO;
-    if (rc != 0)
+        rc = is_ready(fd, POLLIN) ? receive_packet(fd, message, &used, &lost) : -EPROTO;
+    if (rc != 0 || lost) /* those that came may stand under others' names */
         mg_control_close(message);
     return rc;
 }

@@ -40,7 +40,8 @@ int mg_control_pair(int fds[2]);
 /* One packet; never waits (-EAGAIN when the other side does not read).  Descriptors are copied: the
  * sender keeps its own. */
 int mg_control_send(int fd, const struct mg_control *message);
-/* Waits for one packet.  The receiver closes the descriptors; `names` ends in NUL. */
+/* Waits for one message.  The receiver closes the descriptors; `names` ends in NUL.  Where the process may not have so many
+ * it gets none: what it looks for is not there. */
 int mg_control_receive(int fd, struct mg_control *message);
 /* The descriptor of the listener `name`, or -1. */
 int mg_control_find(const struct mg_control *message, const char *name);

@@ -94,8 +94,15 @@ void mg_loader_tell(int status)
 int mg_loader_run(int argc, char **argv, struct mg_plan *plan)
 {
     struct mg_loader l;
+    sigset_t later;
     int status = 0;
 
+    /* What is told to the master meanwhile waits for it. */
+    sigemptyset(&later);
+    sigaddset(&later, SIGHUP);
+    sigaddset(&later, SIGUSR1);
+    sigaddset(&later, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &later, NULL);
     if (mg_loader_start(&l, argc, argv, 0, NULL, NULL) != 0)
         return 1;
     while (waitpid(l.pid, &status, 0) < 0 && errno == EINTR)

@@ -16,7 +16,7 @@
 #include "app/upgrade.h"
 #include "base/log.h"
 
-enum { SHORT_LIFE_MS = 1000, BACK_OFF_MS = 100, STOP_MS = 35000 };
+enum { SHORT_LIFE_MS = 1000, BACK_OFF_MS = 100, STOP_MS = 35000, ADMIN_STOP_MS = 6000 };
 
 static void count_ready(struct master *m)
 {
@@ -101,7 +101,7 @@ static void on_child_end(struct master *m, pid_t pid, int status)
         close(c->control);
         if (!mg_master_is_admin(m, i))
             mg_shared_forget(&m->shared, c->column);
-        if (!m->started) {
+        if (!m->started && !m->stopping) {
             m->failed = true;
             stop(m);
         } else if (!m->stopping) {
@@ -175,6 +175,8 @@ static void say_ready(struct master *m)
     mg_notify_ready();
     mg_upgrade_done();
     mg_log(MG_LOG_INFO, "%u listeners, %u workers: ready", m->plan->nlisteners, m->nworkers);
+    if (m->wanted)
+        mg_master_reload(m);
 }
 
 static void on_message(struct master *m, uint32_t i)
@@ -240,7 +242,7 @@ static void on_signal(struct master *m)
         reap(m);
         break;
     case SIGHUP:
-        if (m->started && !m->stopping)
+        if (!m->stopping)
             mg_master_reload(m);
         break;
     case SIGUSR1:
@@ -262,6 +264,17 @@ static void on_signal(struct master *m)
 
 /* ---- the process ---------------------------------------------------------------------------- */
 
+/* One that takes longer to begin than anybody may take to read the config will never serve. */
+static void look_at_worker(struct master *m, uint32_t i)
+{
+    const struct child *c = &m->children[i];
+
+    if (c->ready)
+        mg_stall_look(&m->stall, m->shared.status, i, c->pid, mg_master_now());
+    else if (m->started && c->pid != 0 && mg_master_now() > c->started + MG_LOADER_MS)
+        kill(c->pid, SIGKILL);
+}
+
 static void look_after_children(struct master *m)
 {
     uint32_t n = m->nworkers + (m->sockets.admin >= 0 ? 1 : 0);
@@ -269,8 +282,8 @@ static void look_after_children(struct master *m)
     for (uint32_t i = 0; i < n && !m->stopping; i++)
         if (m->children[i].pid == 0 && m->children[i].again <= mg_master_now())
             mg_master_spawn(m, i);
-        else if (m->children[i].ready && !mg_master_is_admin(m, i))
-            mg_stall_look(&m->stall, m->shared.status, i, m->children[i].pid, mg_master_now());
+        else if (!mg_master_is_admin(m, i))
+            look_at_worker(m, i);
 }
 
 static int until_next_deed(const struct master *m)
@@ -367,6 +380,20 @@ static int setup(struct master *m)
     return open_sockets(m);
 }
 
+/* It ends by itself within 5 s, unless it stands still. */
+static void end_admin(struct master *m)
+{
+    pid_t pid = m->children[m->nworkers].pid;
+    uint64_t by = mg_master_now() + ADMIN_STOP_MS;
+
+    mg_master_stop_admin(m);
+    while (pid != 0 && waitpid(pid, NULL, WNOHANG) == 0) {
+        if (mg_master_now() > by)
+            kill(pid, SIGKILL);
+        poll(NULL, 0, 1);
+    }
+}
+
 int mg_master_run(int argc, char **argv, struct mg_plan *plan)
 {
     static struct master m;
@@ -395,9 +422,7 @@ int mg_master_run(int argc, char **argv, struct mg_plan *plan)
         if (m.stopping && mg_master_now() > stop_by)
             kill_children(&m, m.nworkers + 1);
     }
-    mg_master_stop_admin(&m);
-    if (m.children[m.nworkers].pid != 0)
-        waitpid(m.children[m.nworkers].pid, NULL, 0);
+    end_admin(&m);
     if (!m.handed_over)
         mg_sockets_end(&m.sockets);
     mg_process_remove_id(m.pid_file);

@@ -25,15 +25,22 @@ static void in_loader(void *arg)
     mg_sockets_keep(&m->sockets, -1);
 }
 
+static void refuse_whole(void)
+{
+    mg_log(MG_LOG_ERROR, "reload refused; the old config serves on");
+    mg_notify_ready();
+}
+
 /* The config is read and checked by a process of its own; only one that stands reaches the workers. */
 void mg_master_reload(struct master *m)
 {
-    m->wanted =
-        m->loader.pid != 0 || (m->reloading > 0 && mg_master_now() < m->sent + MG_LOADER_MS);
+    m->wanted = !m->started || m->loader.pid != 0 ||
+                (m->reloading > 0 && mg_master_now() < m->sent + MG_LOADER_MS);
     if (m->wanted)
         return;
     mg_notify_reloading();
-    mg_loader_start(&m->loader, m->argc, m->argv, mg_master_now(), in_loader, m);
+    if (mg_loader_start(&m->loader, m->argc, m->argv, mg_master_now(), in_loader, m) != 0)
+        refuse_whole();
 }
 
 static void refuse(struct master *m, uint32_t i, const char *how)
@@ -80,8 +87,7 @@ void mg_master_on_loaded(struct master *m, int status)
     mg_loader_tell(status);
     mg_master_watch_sources(m, &fresh);
     if (rc != 0 || mg_sockets_change(&m->sockets, &fresh) != 0) {
-        mg_log(MG_LOG_ERROR, "reload refused; the old config serves on");
-        mg_notify_ready();
+        refuse_whole();
         mg_plan_free(&fresh);
     } else {
         mg_plan_free(m->plan);

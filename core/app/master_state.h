@@ -49,7 +49,8 @@ struct master {
     struct mg_stall stall;
     struct retiring retiring;
     struct mg_files *files;
-    bool wanted;                   /* a reload was asked for while another was under way */
+    bool
+        wanted; /* a reload was asked for before there was a start, or while another was under way */
     pid_t upgrade;                 /* the process that is to take over, or 0 */
     uint64_t upgrade_by, alive_by; /* ms: when it is killed; when the next sign of life is due */
     char *pid_file;

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "app/control.h"
@@ -105,6 +106,27 @@ static void test_a_message_without_sockets(void)
     close_pair();
 }
 
+/* The sockets must not come under each other's names. */
+static void test_too_few_descriptors(void)
+{
+    struct rlimit before, few;
+
+    for (uint32_t n = 2; n <= 300; n += 298) {
+        open_pair();
+        fill(n, 8);
+        CHECK(mg_control_send(pair[0], &sent) == 0);
+        CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+        few = before;
+        few.rlim_cur = (rlim_t)pair[1] + 2;
+        CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+        CHECK(mg_control_receive(pair[1], &got) == 0);
+        CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+        CHECK(got.type == MG_CONTROL_RELOAD && got.nfds == 0 &&
+              mg_control_find(&got, "00000000") == -1);
+        close_pair();
+    }
+}
+
 static void test_a_side_that_is_gone(void)
 {
     open_pair();
@@ -159,5 +181,5 @@ static void test_a_reader_that_does_not_read(void)
 
 TEST_MAIN(TEST(test_any_number_of_sockets), TEST(test_long_names),
           TEST(test_an_image_beside_all_sockets), TEST(test_a_message_without_sockets),
-          TEST(test_a_side_that_is_gone), TEST(test_a_message_that_ends_early),
-          TEST(test_a_reader_that_does_not_read))
+          TEST(test_too_few_descriptors), TEST(test_a_side_that_is_gone),
+          TEST(test_a_message_that_ends_early), TEST(test_a_reader_that_does_not_read))
