@@ -1,7 +1,7 @@
 --- traceparent: takes part in traces (W3C Trace Context), and tells a collector about its spans (OTLP/HTTP, JSON).
 -- A request that belongs to a trace stays in it, sampled or not as its caller says; any other begins one, of which
--- `ratio` are sampled.  An invalid traceparent counts as none, and takes tracestate with it.  The service gets a
--- traceparent of its own for each try.  Of what is sampled there is a span for the request, one for each try and,
+-- `ratio` are sampled.  An invalid traceparent counts as none, and takes tracestate with it; an invalid tracestate goes
+-- alone.  The service gets a traceparent of its own for each try.  Of what is sampled there is a span for the request, one for each try and,
 -- with `slow_policy`, one for each call of a policy of the same list that takes so long, waits included.  They have the
 -- attributes of OpenTelemetry's conventions; queries of URLs are left out.  They are sent in batches when there is
 -- a `url` or a `service`, never in a request's way: what does not fit into the queue is dropped and counted, and what
@@ -58,29 +58,40 @@ end
 -- The last 28 bits decide, so that gateways that know the same trace choose alike.
 local function is_chosen(conf, trace) return tonumber(trace:sub(-7), 16) < conf.ratio * 268435456 end
 
+-- The state that goes with a trace that goes on: what is valid of it, as one field; or nil.
+local function pass_state(headers, parent)
+  local fields = headers:get_all "tracestate"
+  if not fields[1] then return nil end
+  local state = parent and context.state(fields)
+  headers.tracestate = state or nil
+  return state
+end
+
 function traceparent.request(conf, ctx)
   local headers = ctx.req.headers
-  local trace, parent, sampled = caller(conf, headers)
+  local trace, parent, sampled, random = caller(conf, headers)
   if not trace then
     trace = new_id(16)
     sampled = is_chosen(conf, trace)
   end
-  if not parent or not context.is_state(headers:get_all "tracestate") then headers:remove "tracestate" end
+  local state = pass_state(headers, parent)
   local id, own = new_id(8), ctx.own
-  headers:set("traceparent", context.format(trace, id, sampled))
+  headers:set("traceparent", context.format(trace, id, sampled, random))
   ctx.shared.trace = { trace_id = trace, span_id = id, sampled = sampled }
   if not sampled or not conf.exporter then return end
-  own.span = { trace = trace, id = id, parent = parent, method = ctx.req.method, path = ctx.req.path }
+  own.span = { trace = trace, id = id, parent = parent, state = state, random = random, method = ctx.req.method,
+    path = ctx.req.path }
   own.tries = 0
 end
 
 function traceparent.try(_, ctx)
   local own = ctx.own
   if not own.span then return end
-  own.try = { trace = own.span.trace, id = new_id(8), parent = own.span.id, began = time.now(), count = own.tries,
-    scheme = ctx.backend.tls and "https" or "http" }
+  local server = own.span
+  own.try = { trace = server.trace, id = new_id(8), parent = server.id, state = server.state, began = time.now(),
+    count = own.tries, scheme = ctx.backend.tls and "https" or "http" }
   own.tries = own.tries + 1
-  ctx.req.headers:set("traceparent", context.format(own.try.trace, own.try.id, true))
+  ctx.req.headers:set("traceparent", context.format(server.trace, own.try.id, true, server.random))
 end
 
 function traceparent.tried(conf, ctx, failure)

@@ -21,10 +21,11 @@ end
 
 local function nanoseconds(seconds) return ("%.0f000"):format(seconds * 1000000) end
 
--- `s`: trace, id, parent, name, began and ended (seconds since 1970), failed.
+-- `s`: trace, id, parent, state (of the trace, or nil), name, began and ended (seconds since 1970), failed.
 local function encode(s, kind, attributes)
-  return ('{"traceId":"%s","spanId":"%s",%s"name":%s,"kind":%d,"startTimeUnixNano":"%s","endTimeUnixNano":"%s",'
+  return ('{"traceId":"%s","spanId":"%s",%s%s"name":%s,"kind":%d,"startTimeUnixNano":"%s","endTimeUnixNano":"%s",'
     .. '"attributes":[%s],"status":{%s}}'):format(s.trace, s.id,
+    s.state and ('"traceState":%s,'):format(json.encode(s.state)) or "",
     s.parent and ('"parentSpanId":"%s",'):format(s.parent) or "", quoted(s.name), kind, nanoseconds(s.began),
     nanoseconds(s.ended), table.concat(attributes, ","), s.failed and '"code":' .. ERROR or "")
 end
@@ -41,7 +42,7 @@ local function address_of(text)
 end
 
 --- The span of a request that the gateway has answered.
--- @param s trace, id, parent (nil: it is the first)
+-- @param s trace, id, parent (nil: it is the first), state
 function span.server(ctx, s)
   local list, req, status = {}, ctx.req, ctx.res.status
   local route = ctx.route and ctx.route.name
@@ -71,12 +72,12 @@ function span.policy(server, id, call)
   local list = {}
   add(list, "moongate.policy", call.policy)
   add(list, "moongate.phase", call.phase)
-  return encode({ trace = server.trace, id = id, parent = server.id, name = "policy " .. call.policy,
+  return encode({ trace = server.trace, id = id, parent = server.id, state = server.state, name = "policy " .. call.policy,
     began = call.began, ended = call.ended }, INTERNAL, list)
 end
 
 --- The span of one try upstream.
--- @param s trace, id, parent, began, ended, count (tries before it)
+-- @param s trace, id, parent, state, began, ended, count (tries before it)
 -- @param failure why there is no answer, or nil
 function span.client(ctx, s, failure)
   local list, req, status = {}, ctx.req, ctx.res.status

@@ -11,11 +11,12 @@ local GOOD = ("00-%s-%s-01"):format(TRACE, SPAN)
 
 describe("policy traceparent's context", function()
   it("reads what is valid", function()
-    assert.same({ TRACE, SPAN, true }, { context.parse(GOOD) })
-    assert.same({ TRACE, SPAN, false }, { context.parse(("00-%s-%s-00"):format(TRACE, SPAN)) })
-    assert.same({ TRACE, SPAN, true }, { context.parse(("00-%s-%s-ff"):format(TRACE, SPAN)) })
-    assert.same({ TRACE, SPAN, false }, { context.parse(("cc-%s-%s-02"):format(TRACE, SPAN)) })
-    assert.same({ TRACE, SPAN, true }, { context.parse(("cc-%s-%s-01-what-the-future"):format(TRACE, SPAN)) })
+    assert.same({ TRACE, SPAN, true, false }, { context.parse(GOOD) })
+    assert.same({ TRACE, SPAN, false, false }, { context.parse(("00-%s-%s-00"):format(TRACE, SPAN)) })
+    assert.same({ TRACE, SPAN, true, true }, { context.parse(("00-%s-%s-ff"):format(TRACE, SPAN)) })
+    assert.same({ TRACE, SPAN, false, false }, { context.parse(("00-%s-%s-fc"):format(TRACE, SPAN)) })
+    assert.same({ TRACE, SPAN, false, true }, { context.parse(("cc-%s-%s-02"):format(TRACE, SPAN)) })
+    assert.same({ TRACE, SPAN, true, false }, { context.parse(("cc-%s-%s-01-what-the-future"):format(TRACE, SPAN)) })
   end)
 
   it("reads nothing else", function()
@@ -35,17 +36,18 @@ describe("policy traceparent's context", function()
       for i = 1, count do list[i] = member:format(i) end
       return list
     end
-    for _, good in ipairs { {}, { "" }, { "a=1" }, { "a=1, b=2 ,,\tc=3" }, { "a=1", "b=2" }, { "rojo=00f067aa" },
-      { "t61rcwkgmze@vendor=x!y" }, { "0a@b=1" }, { "a*_-/9=1" }, { "a= b c" }, many(32),
-      { ("a"):rep(256) .. "=" .. ("v"):rep(256) }, { ("a"):rep(241) .. "@" .. ("b"):rep(14) .. "=1" } } do
-      assert.is_true(context.is_state(good), table.concat(good, ","))
-    end
-    for _, bad in ipairs { { "a" }, { "=1" }, { "a=" }, { "A=1" }, { "1a=1" }, { "a=1=2" }, { "a=1,a=2" },
-      { "a=1", "a=2" },
-      { "a b=1" }, { "a=\255" }, { "a@=1" }, { "@a=1" }, { "a@1=1" }, { "a@b@c=1" }, many(33), { "a =1" },
-      { ("a"):rep(257) .. "=1" }, { "a=" .. ("v"):rep(257) }, { ("a"):rep(242) .. "@b=1" },
+    for _, good in ipairs { { "a=1" }, { "rojo=00f067aa" }, { "t61rcwkgmze@vendor=x!y" }, { "0a@b=1" }, { "1a=1" },
+      { "a*_-/9=1" }, { "a= b c" }, { "a=1,a=2" }, { "a@=1" }, { "a@1=1" }, { "a@b@c=1" }, { "a@@b=1" }, many(32),
+      { ("a"):rep(256) .. "=" .. ("v"):rep(256) }, { ("a"):rep(242) .. "@b=1" },
       { "a@" .. ("b"):rep(15) .. "=1" } } do
-      assert.is_false(context.is_state(bad), table.concat(bad, ","))
+      assert.equal(table.concat(good, ","), context.state(good))
+    end
+    assert.equal("a=1,b=2,c=3", context.state { "a=1\t, b=2 ,,\tc=3" })
+    assert.equal("foo=1,bar=2,baz=3", context.state { "", "foo=1,bar=2", " \t", "baz=3," })
+    for _, bad in ipairs { {}, { "" }, { " , ,", "" }, { "a" }, { "=1" }, { "a=" }, { "A=1" }, { "a=1=2" },
+      { "a b=1" }, { "a=\255" }, { "@a=1" }, { "a.b=1" }, many(33), { "a =1" }, { ("a"):rep(257) .. "=1" },
+      { "a=" .. ("v"):rep(257) }, { "a=1", "b=" } } do
+      assert.is_nil(context.state(bad), table.concat(bad, ","))
     end
   end)
 end)
@@ -82,7 +84,7 @@ describe("policy traceparent", function()
     local trace, id, sampled = context.parse(ctx.req.headers.traceparent)
     assert.same({ TRACE, true }, { trace, sampled })
     assert.are_not.equal(SPAN, id)
-    assert.same({ "a=1", "b=2" }, ctx.req.headers:get_all "tracestate")
+    assert.same({ "a=1,b=2" }, ctx.req.headers:get_all "tracestate")
     assert.same({ trace_id = TRACE, span_id = id, sampled = true }, ctx.shared.trace)
     ctx = begin({ ratio = 1, url = "http://c" }, { traceparent = GOOD:gsub("01$", "00") })
     assert.is_false(select(3, context.parse(ctx.req.headers.traceparent)))
@@ -99,9 +101,20 @@ describe("policy traceparent", function()
       assert.equal(1, #ctx.req.headers:get_all "traceparent")
       assert.is_nil(ctx.req.headers.tracestate)
     end
-    local ctx = begin({}, { traceparent = GOOD, tracestate = "a=1,a=2" })
-    assert.equal(TRACE, (context.parse(ctx.req.headers.traceparent)))
-    assert.is_nil(ctx.req.headers.tracestate)
+    for _, state in ipairs { "a=1,b", "" } do
+      local ctx = begin({}, { traceparent = GOOD, tracestate = state })
+      assert.equal(TRACE, (context.parse(ctx.req.headers.traceparent)))
+      assert.is_nil(ctx.req.headers.tracestate)
+    end
+  end)
+
+  it("passes on that a trace's id is random, and no other flag", function()
+    for given, passed in pairs { ["00"] = "00", ["02"] = "02", ["03"] = "03", ff = "03", fc = "00" } do
+      local ctx, conf = begin({ url = "http://c" }, { traceparent = GOOD:gsub("01$", given) }, { backend = {} })
+      assert.equal(passed, ctx.req.headers.traceparent:sub(-2))
+      traceparent.try(conf, ctx)
+      assert.equal(passed, ctx.req.headers.traceparent:sub(-2))
+    end
   end)
 
   it("samples the share that it should", function()
@@ -125,7 +138,8 @@ describe("policy traceparent", function()
   end)
 
   it("makes a span of the request and one of each try", function()
-    local ctx, conf = begin({ url = "http://c" }, { traceparent = GOOD, ["user-agent"] = "curl/8\255\"" },
+    local ctx, conf = begin({ url = "http://c" }, { traceparent = GOOD, tracestate = { "a=\"1\\", "b=2" },
+      ["user-agent"] = "curl/8\255\"" },
       { method = "PUT", path = "/a", query = "secret=1", authority = "Shop.test:81", route = { name = "shop" },
         status = 503, backend = {}, endpoint = { address = "one.test:90" }, upstream_address = "10.0.0.1:90",
         start_time = 100,
@@ -140,6 +154,7 @@ describe("policy traceparent", function()
     traceparent.tried(conf, ctx, nil)
     traceparent.log(conf, ctx)
     assert.equal(3, #spans)
+    for i = 1, 3 do assert.equal('a="1\\,b=2', spans[i].traceState) end
     local server = spans[3]
     assert.same({ TRACE, SPAN, "PUT shop", 2, "100000000000", "101500000000", 2 }, { server.traceId,
       server.parentSpanId, server.name, server.kind, server.startTimeUnixNano, server.endTimeUnixNano,
