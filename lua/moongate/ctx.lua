@@ -11,6 +11,7 @@ local grpc = require "moongate.grpc"
 local message = require "moongate.message"
 local peer = require "moongate.peer"
 local wait = require "moongate.wait"
+local waker = require "moongate.waker"
 
 local C, span, text = abi.C, abi.span, abi.text
 
@@ -121,8 +122,8 @@ function methods:sleep(ms)
   wait.await(C.mg_sleep(self._x, ms), "ctx:sleep")
 end
 
---- Ends this request's sleep early, from another one or a timer; nothing happens when it is in none.
-function methods:wake() C.mg_wake(self._x) end
+--- What ends this request's sleep early, from another one or a timer: an object with wake().
+function methods:waker() return waker(self, ctx.mark(self)) end
 
 --- What moongate.bodies has of them.
 function methods:peek_body(bytes) return bodies.peek(self, bytes) end
@@ -216,6 +217,12 @@ function ctx.begin(self, model)
   end
   state.i, state.flags, state.is_local, state.chosen, state.shared, state.token = 0, "-", false, false, false, false
   state.details, state.route, state.backend, state.endpoint = false, false, false, false
+end
+
+--- What stands for the request that `self` serves now, and for no other: compared, and not looked into.
+function ctx.mark(self)
+  self._s.noted = true -- so that the next one gets another table
+  return self._s.owns
 end
 
 --- Lets go of the model and what hangs on it: `self` waits for its next request.

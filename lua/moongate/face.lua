@@ -59,13 +59,12 @@ local make, map = closed.class(index, newindex, "kv")
 inside = map
 
 -- A function of the ctx as one of its face. Generated, so that each is a function of its own and compiles so.
--- One that sleeps is woken by others: all else is for the request's own lane.
 local FORWARD = [[
 local inside, act, name, check_running = ...
 return function(self, a, b, c)
   local ctx = inside[self]
   if not ctx then error("ctx:" .. name .. ": expected the ctx that the policy got", 2) end
-  if name ~= "wake" then check_running(ctx._x) end
+  check_running(ctx._x)
   return act(ctx, a, b, c)
 end]]
 

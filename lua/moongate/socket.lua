@@ -1,8 +1,10 @@
 --- socket: connections on which policies speak what they like, in plain sequential code; other requests go on.
--- A socket is used by whoever has it, one reader and one writer at a time, and outlives the request that opened it.
+-- A socket is used by whoever has it, one reader and one writer at a time, and outlives the request that opened it; but
+-- it is closed where that one's client leaves while it waits on it, and nobody else has used it yet.
 local abi = require "moongate.abi"
 local closed = require "moongate.closed"
 local context = require "moongate.ctx"
+local wait = require "moongate.wait"
 
 local C, span = abi.C, abi.span
 local text = abi.text
@@ -11,24 +13,26 @@ local yield = coroutine.yield
 local socket = {}
 local methods = {}
 local make, handles = closed.class(methods) -- the core's handle; false: closed
+local users = setmetatable({}, { __mode = "k" }) -- by socket: the mark of the one request that has used it; false: more
 
 local TIMEOUT, CONNECT_TIMEOUT = 10000, 3000 -- ms
 local LIMIT = 65536 -- bytes of a line, and of what is kept unread
 
-local function lane(what)
+-- The ctx of who uses `self` (nil: there is none yet).
+local function lane(what, self)
   local ctx = context.current()
   if not ctx then error(what .. ": only while a request or a timer runs", 3) end
+  if self and users[self] and users[self] ~= context.mark(ctx) then users[self] = false end
   return ctx
 end
 
 -- true, or nil, why, and whether the time was over; ends the lane whose client has left.
--- @param own the socket if nobody else can have it yet, or nil: then it ends with the lane
-local function outcome(ctx, rc, own)
+local function outcome(ctx, rc, self)
   if rc == C.MG_AGAIN then rc = yield() end
   if rc == 0 then return true end
   if rc == C.MG_EGONE and ctx._x.gone then
-    if own then own:close() end
-    error(context.GONE, 0)
+    if users[self] then self:close() end
+    error(wait.GONE, 0)
   end
   return nil, "socket: " .. abi.error_text(rc), rc == C.MG_ETIMEOUT
 end
@@ -73,7 +77,7 @@ end
 -- absent), name = to verify, insecure = true for none } or nil }
 -- @return the socket, or nil and why
 function socket.connect(options)
-  local ctx = lane "socket.connect"
+  local ctx = lane("socket.connect", nil)
   if type(options.address) ~= "string" or not is_time(options.timeout) then
     error("socket.connect: expected an address and a time in ms", 2)
   end
@@ -83,6 +87,7 @@ function socket.connect(options)
   C.mg_endpoint_put(endpoint) -- the socket counts its own reference
   if handle == nil then return nil, "socket: " .. text(span[0]) end
   local self = make(abi.gc(handle, C.mg_socket_close))
+  users[self] = context.mark(ctx)
   local ok, err = outcome(ctx, C.mg_socket_connect(ctx._x, handle), self)
   if ok then return self end
   C.mg_socket_why(handle, span)
@@ -98,16 +103,16 @@ local CLOSED = "socket: is closed"
 --- Sends bytes, and waits at most `timeout` ms (10000) until the system has taken them; with 0 it does not wait.
 -- @return true, or nil and why; nothing was taken if what was written before has not been sent yet
 function methods:write(bytes, timeout)
-  local ctx = lane "socket:write"
+  local ctx = lane("socket:write", self)
   if not handles[self] then return nil, CLOSED end
-  return outcome(ctx, C.mg_socket_write(ctx._x, handles[self], bytes, #bytes, timeout or TIMEOUT))
+  return outcome(ctx, C.mg_socket_write(ctx._x, handles[self], bytes, #bytes, timeout or TIMEOUT), self)
 end
 
 -- Waits for `least` bytes; afterwards `span` has all that is there.
 local function fill(self, least, timeout)
-  local ctx = lane "socket:read"
+  local ctx = lane("socket:read", self)
   if not handles[self] then return nil, CLOSED end
-  local ok, why, late = outcome(ctx, C.mg_socket_wait(ctx._x, handles[self], least, timeout or TIMEOUT))
+  local ok, why, late = outcome(ctx, C.mg_socket_wait(ctx._x, handles[self], least, timeout or TIMEOUT), self)
   if not handles[self] then return nil, CLOSED end -- by somebody else meanwhile
   if ok then C.mg_socket_bytes(handles[self], span) end
   return ok, why, late

@@ -15,7 +15,8 @@ local function module(name, rest) return ("local m = require 'moongate.%s' %s"):
 prices.calls = {
   ["ctx:respond"] = "ctx:respond(200, 'ok')",
   ["ctx:use_backend"] = "ctx:use_backend 'up'",
-  ["ctx:wake"] = "ctx:wake()",
+  ["ctx:waker"] = "ctx:waker()",
+  ["waker:wake"] = { "local w = ctx:waker()", "w:wake()" },
   ["ctx:flag"] = "ctx:flag 'DI'",
   ["ctx:flags_text"] = "ctx:flags_text()",
   ["req:cookie"] = "ctx.req:cookie 'session'",

@@ -119,6 +119,22 @@ local POLICIES = {
       call(ctx)
     end
     return misuses]],
+  ["naps.lua"] = [[
+    local naps, kept = { schema = {} }, {}
+    function naps.request(_, ctx)
+      local path = ctx.req.path
+      if path == "/keep" or path == "/nap" then kept[#kept + 1] = ctx:waker() end
+      if path == "/nap" then ctx:sleep(60000) end
+      if path == "/others" then
+        for _, waker in ipairs(kept) do waker:wake() end
+        ctx:sleep(20)
+        for _, waker in ipairs(kept) do waker:wake() end
+        kept = {}
+      end
+      if path == "/sleep" then ctx:sleep(400) end
+      return ctx:respond(200, path)
+    end
+    return naps]],
   ["notes.lua"] = [[
     local notes = { schema = { { "name", type = "string" } } }
     function notes.request(conf, ctx)
@@ -161,7 +177,7 @@ describe("a policy", function()
           route("response.test", { "raises", phase = "response" }), route("log.test", { "raises", phase = "log" }),
           route("calls.test", "calls"), route("counts.test", "counts"),
           route("inject.test", "inject"), route("misuses.test", "misuses"),
-          route("notes.test", { "notes", name = "a" }, { "notes", name = "b" }),
+          route("naps.test", "naps"), route("notes.test", { "notes", name = "a" }, { "notes", name = "b" }),
         },
       }]] }
   end)
@@ -241,6 +257,33 @@ describe("a policy", function()
 
   it("may wait in every phase", function()
     for _ = 1, 3 do assert.equal("ok", ask("waits.test").body) end
+  end)
+
+  it("ends another's sleep by its waker, and no later one of the same place", function()
+    local function begin(path)
+      local conn = stream.connect(gw.ports.web)
+      conn:send(http.format { host = "naps.test", path = path })
+      return conn
+    end
+    local woken = {}
+    for i = 1, 4 do woken[i] = begin "/nap" end
+    for _ = 1, 8 do ask("naps.test", { path = "/others" }) end
+    for _, conn in ipairs(woken) do
+      loop.poll(function() -- in its worker, to which a request comes sooner or later
+        ask("naps.test", { path = "/others" })
+        return conn:read_until("/nap", 0.05)
+      end)
+      conn:close()
+    end
+    for _ = 1, 8 do ask("naps.test", { path = "/keep" }) end
+    local began, asleep = loop.now(), {}
+    for i = 1, 8 do asleep[i] = begin "/sleep" end
+    for _ = 1, 8 do ask("naps.test", { path = "/others" }) end
+    for _, conn in ipairs(asleep) do
+      assert.truthy(conn:read_until "/sleep")
+      assert.is_true(loop.now() - began >= 0.39)
+      conn:close()
+    end
   end)
 
   it("that raises is answered 500, logged with its place, counted, and nothing passes", function()

@@ -101,6 +101,21 @@ describe("moongate.socket", function()
     end))
   end)
 
+  it("closes what a request alone has used, when its client leaves; no policy has raised then", function()
+    local heard, ended = false, false
+    peer.raw = function(conn)
+      heard = conn:read_until("\r\n", 30)
+      ended = not conn:read(1, 30)
+    end
+    local conn = stream.connect(gw.ports.web)
+    conn:send "GET /connect/write/line HTTP/1.1\r\nHost: a.test\r\nText: hello\r\n\r\n"
+    assert.truthy(loop.poll(function() return heard end))
+    conn:close()
+    assert.truthy(loop.poll(function() return ended or nil end, 20))
+    assert.equal("socket: is closed", ask "/line")
+    assert.is_nil(gw:log():find("a policy raised", 1, true))
+  end)
+
   it("gives a connection up whose client leaves before it stands", function()
     local hellos, ended = 0, {}
     peer.raw = function(conn)

@@ -95,7 +95,7 @@ function ctx_methods.peek_body(ctx, bytes)
   return body:sub(1, bytes), #body <= bytes
 end
 function ctx_methods.sleep(ctx, ms) ctx.slept = (ctx.slept or 0) + ms end
-function ctx_methods.wake(ctx) ctx.woken = true end
+function ctx_methods.waker(ctx) return { wake = function() ctx.woken = true end } end
 function ctx_methods.use_backend(ctx, service, subset) ctx.backend = { service = service, subset = subset } end
 function ctx_methods.flag(ctx, name) table.insert(ctx.flag_list, name) end
 function ctx_methods.flags_text(ctx)

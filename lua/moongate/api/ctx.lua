@@ -1,8 +1,8 @@
 ---@meta
 
 --- One request and its response. What is not decided yet is nil. It and its parts are of use to their own request alone,
---- while it runs: kept for a timer, or for one that runs beside it, all but wake() raises. The worker uses it again
---- for later requests, also of other clients: one that is kept is then about such a one.
+--- while it runs: kept for a timer, or for one that runs beside it, they raise. The worker uses them again for later
+--- requests, also of other clients: one that is kept is then about such a one.
 ---@class moongate.Ctx
 ---@field req moongate.Request The request, as it goes upstream.
 ---@field res moongate.Response The response; it is there from the response phase on.
@@ -64,8 +64,9 @@ function ctx:replace_body(bytes) end
 ---@param ms number
 function ctx:sleep(ms) end
 
---- Ends this request's sleep early, from another one or a timer; nothing happens when it is in none.
-function ctx:wake() end
+--- What ends this request's sleep early, from another one or a timer.
+---@return moongate.Waker
+function ctx:waker() end
 
 --- Adds a response flag, by Envoy's names ("DI", "UF").
 ---@param name string
@@ -74,6 +75,13 @@ function ctx:flag(name) end
 --- The response flags, joined by commas; "-" when there is none.
 ---@return string
 function ctx:flags_text() end
+
+--- Ends sleeps of one request, whoever has it. Nothing happens when that sleeps not, or is over.
+---@class moongate.Waker
+local waker = {}
+
+--- Ends the sleep in which the request is.
+function waker:wake() end
 
 --- The request.
 ---@class moongate.Request

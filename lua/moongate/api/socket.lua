@@ -1,7 +1,8 @@
 ---@meta moongate.socket
 
 --- Connections on which policies speak what they like, in plain sequential code; other requests go on. A socket is used
---- by whoever has it, one reader and one writer at a time, and outlives the request that opened it.
+--- by whoever has it, one reader and one writer at a time, and outlives the request that opened it; but it is closed
+--- where that one's client leaves while it waits on it, and nobody else has used it yet.
 ---@class moongate.socket
 local socket = {}
 

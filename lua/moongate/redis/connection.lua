@@ -10,13 +10,11 @@ local connection = {}
 
 local IDLE = 60000 -- ms without a command after which it is closed
 
--- Commands under way: their bytes (nil: written), their count, the replies so far, and the ctx that sleeps for them.
+-- Commands under way: their bytes (nil: written), their count, the replies so far, and the waker of who sleeps for
+-- them (nil: nobody).
 local function settle(entry, why)
   entry.done, entry.why = true, why
-  if entry.sleeping then
-    entry.sleeping = false
-    entry.ctx:wake()
-  end
+  if entry.waker then entry.waker:wake() end
 end
 
 local function fail_all(self, why)
@@ -131,11 +129,11 @@ local function push(self, entry)
   return nil, why
 end
 
--- Sleeps until the entry is done; the flag falls whatever ends the sleep, so that nobody wakes another one's.
-local function sleep(entry, ms)
-  entry.sleeping = true
-  local ok, err = pcall(entry.ctx.sleep, entry.ctx, ms)
-  entry.sleeping = false
+-- Sleeps until the entry is done; then nobody ends another sleep of this request by it, whatever ended this one.
+local function sleep(entry, ctx, ms)
+  entry.waker = ctx:waker()
+  local ok, err = pcall(ctx.sleep, ctx, ms)
+  entry.waker = nil
   if not ok then error(err, 0) end
 end
 
@@ -144,10 +142,10 @@ end
 -- @return a list of replies, or nil and why
 function connection.send(self, ctx, bytes, count)
   local began = time.monotonic()
-  local entry = { ctx = ctx, bytes = bytes, count = count, replies = {}, done = false }
+  local entry = { bytes = bytes, count = count, replies = {}, done = false }
   local ok, why = push(self, entry)
   if not ok then return nil, why end
-  sleep(entry, self.options.timeout)
+  sleep(entry, ctx, self.options.timeout)
   if entry.done then return not entry.why and entry.replies or nil, entry.why end
   entry.left = true
   -- A server that has said nothing all that time is not worth waiting for by others.
