@@ -73,7 +73,22 @@ describe("schema.validate", function()
     assert.equal("a: a record needs fields", reason { { "a", type = "record" } })
     assert.equal('a: its default: expected an integer, got the string "x"',
       reason { { "a", type = "integer", default = "x" } })
+    assert.equal("a: one_of: expected texts, numbers or booleans", reason { { "a", type = "any", one_of = { {} } } })
     assert.matches("^a%.items: unknown type", reason { { "a", type = "list", items = { type = "x" } } })
+  end)
+end)
+
+describe("schema.validate of what holds itself", function()
+  it("says so", function()
+    local record, list, map, default = { "a", type = "record" }, { "a", type = "list" }, { "a", type = "map" }, {}
+    record.fields, list.items, map.values, default.a = { { "b", type = "any" }, record }, list, map, { default }
+    for _, field in ipairs { record, list, map } do
+      local ok, why = schema.validate { field }
+      assert.is_nil(ok)
+      assert.equal("a: nested more than 32 deep; does the schema hold itself?", why)
+    end
+    assert.equal("a: its default: nested more than 32 deep; does it hold itself?",
+      (select(2, schema.validate { { "a", type = "map", default = default } })))
   end)
 end)
 
