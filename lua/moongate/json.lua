@@ -7,8 +7,8 @@ local protected = require "moongate.protected"
 local json = {}
 
 -- No nan, no infinity by its name, no hexadecimal ones: what a policy compares with such a number would pass.  Beyond
--- JSON, cjson takes "1." and "-.5"; and a number too large for a double is infinite.  To look for those would take
--- about as long as to read the text.
+-- JSON, cjson takes "1." and "-.5"; and a number too large for a double is infinite, which compares as what it is, larger
+-- than any other, and cannot be written.  To look for those would take about as long as to read the text.
 cjson.decode_invalid_numbers(false)
 
 local DEPTH = 100 -- of nested tables; also what stops a table that holds itself
@@ -28,6 +28,8 @@ end
 
 --- The value of a text, or nil and what is wrong.
 function json.decode(text)
+  local zero = text:find("\0", 1, true) -- which cjson takes for the end
+  if zero then return nil, "a byte of zero at character " .. zero end
   return cjson.decode(text)
 end
 
@@ -78,9 +80,18 @@ local function put_object(out, object, depth)
   out:put "}"
 end
 
+-- What is read as the same number again.  LuaJIT itself writes 14 digits, which is enough for most.
+local function put_number(out, value)
+  local size = value % 1 == 0 and math.abs(value) or math.huge
+  if size < 1e14 then return out:put(value) end
+  if size < 2 ^ 53 then return out:put(("%.0f"):format(value)) end
+  local text = ("%.14g"):format(value)
+  out:put(tonumber(text) == value and text or ("%.17g"):format(value))
+end
+
 local function put_plain(out, value, kind)
   if kind == "string" then return out:put(encode_text(value)) end
-  if kind == "number" and value - value == 0 then return out:put(value) end -- else it is no number, or has no end
+  if kind == "number" and value - value == 0 then return put_number(out, value) end -- else it is none, or has no end
   local text, why = cjson.encode(value)
   out:put(text or error(why, 0))
 end

@@ -33,7 +33,7 @@ describe("json_edit", function()
   end)
 
   it("refuses what is no JSON, and paths that are none", function()
-    for _, text in ipairs { "", "{", '{"a":1', '{"a":1}x', '{"a"}', "[1,]", "nul", "<html>", '"\\x"',
+    for _, text in ipairs { "", "{", '{"a":1', '{"a":1}x', '{"a"}', "[1,]", "nul", "<html>", "[]\0", '"\\x"',
       ("["):rep(5000) } do
       assert.is_nil((set(text, "a")), text)
     end

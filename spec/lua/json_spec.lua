@@ -40,6 +40,22 @@ describe("json", function()
   it("takes numbers without digits at the point, and those too large as infinite", function()
     assert.same({ 1, -0.5, 1 / 0 }, json.decode "[1., -.5, 1e400]")
   end)
+  it("writes numbers so that they are read as the same", function()
+    for text, value in pairs { ["9007199254740991"] = 2 ^ 53 - 1, ["-1700000000000001"] = -1700000000000001,
+      ["123456789012345"] = 123456789012345, ["0.30000000000000004"] = 0.1 + 0.2, ["0.1"] = 0.1, ["-7"] = -7,
+      ["0.33333333333333331"] = 1 / 3, ["1e+300"] = 1e300, ["4.9406564584125e-324"] = 5e-324, ["1.2345678901234567e+19"] =
+      12345678901234567890 } do
+      assert.equal(text, json.encode(value))
+      assert.equal(value, json.decode("[" .. text .. "]")[1])
+    end
+  end)
+  it("takes no byte of zero, and nothing behind one", function()
+    for _, text in ipairs { "[1]\0", "[1]\0]", "\0", '"a\0b"', "[1,\0 2]" } do
+      local value, why = json.decode(text)
+      assert.is_nil(value)
+      assert.matches("zero", why)
+    end
+  end)
   it("says what is wrong", function()
     local value, why = json.decode("{")
     assert.is_nil(value)
@@ -47,7 +63,7 @@ describe("json", function()
     local loop = {}
     loop[1] = loop
     local gap = setmetatable({ 1, 2, nil, 4, x = 1 }, { __index = function() return json.encode { "other" } end })
-    for _, bad in ipairs { loop, { print }, { 1, a = 2 }, gap, 0 / 0 } do
+    for _, bad in ipairs { loop, { print }, { 1, a = 2 }, gap, 0 / 0, 1 / 0 } do
       local text, reason = json.encode(bad)
       assert.is_nil(text)
       assert.truthy(reason:find("^json: "))

@@ -10,13 +10,14 @@ local json = {}
 ---@return any[]
 function json.array(list) end
 
---- The value of a text, or nil and what is wrong.
+--- The value of a text, or nil and what is wrong. Numbers are doubles: integers are exact up to 2^53, and what is too
+--- large for one is infinite, so larger than any other. moongate.json_edit changes a text and leaves its numbers alone.
 ---@param text string
 ---@return any
 ---@return string? why
 function json.decode(text) end
 
---- The text of a value, or nil and what cannot be written (functions, NaN, more than 100 nested tables).
+--- The text of a value, or nil and what cannot be written (functions, NaN, infinite numbers, more than 100 nested tables).
 ---@param value any
 ---@return string?
 ---@return string? why
