@@ -72,8 +72,7 @@ function readers.header(req, place)
 end
 
 function readers.param(req, place)
-  local value = req:param(place.name)
-  return value and { value }
+  return req.query and query.get_all(req.query, place.name)
 end
 
 function readers.cookie(req, place)

@@ -14,7 +14,7 @@ local methods = {}
 local make, inside = closed.class(methods)
 
 local TICK = 0.1 -- seconds between two looks at all queues
-local TRIES, PAUSE, LONGEST_PAUSE = 5, 1, 30 -- of one batch; seconds, doubled each time
+local TRIES, PAUSE, LONGEST_PAUSE = 5, 1, 30 -- of one batch; seconds, doubled each time, or as Retry-After has it
 local PATH = "/v1/traces"
 -- OTLP/HTTP: what may be sent again; any other answer but 2xx is final.
 local AGAIN = { [429] = true, [502] = true, [503] = true, [504] = true }
@@ -48,13 +48,13 @@ local function next_batch(self)
   return spans
 end
 
--- Nil: it was taken; else why not, and whether it may be sent again.
+-- Nil: it was taken; else why not, whether it may be sent again, and after how many seconds the collector wants it.
 local function send(self, body)
   local response, why = http.request { url = self.url, service = self.service, path = self.service and PATH,
     method = "POST", headers = self.headers, body = body, timeout = self.timeout }
   if not response then return why, true end
   if response.status >= 200 and response.status < 300 then return nil end
-  return "status " .. response.status, AGAIN[response.status]
+  return "status " .. response.status, AGAIN[response.status], tonumber(response.headers["retry-after"])
 end
 
 local function tell(self, why)
@@ -64,11 +64,11 @@ local function tell(self, why)
   else log.info("otlp: the collector takes spans again", { collector = self.url or self.service }) end
 end
 
-local function settle(self, why, again)
+local function settle(self, why, again, wanted)
   local now = time.monotonic()
   tell(self, why)
   if why and again and self.tries < TRIES then
-    self.due = now + math.min(PAUSE * 2 ^ (self.tries - 1), LONGEST_PAUSE)
+    self.due = now + math.min(math.max(PAUSE * 2 ^ (self.tries - 1), wanted or 0), LONGEST_PAUSE)
     return
   end
   count(why and "failed" or "exported", #self.sending)
@@ -78,8 +78,8 @@ end
 local function run(self)
   if not self.sending then self.sending, self.tries = next_batch(self), 0 end
   self.tries = self.tries + 1
-  local ok, why, again = pcall(send, self, body_of(self, self.sending))
-  settle(self, not ok and tostring(why) or why, ok and again)
+  local ok, why, again, wanted = pcall(send, self, body_of(self, self.sending))
+  settle(self, not ok and tostring(why) or why, ok and again, wanted)
   self.busy = false
 end
 

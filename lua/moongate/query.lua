@@ -50,4 +50,18 @@ function query.get(text, name)
   return nil
 end
 
+--- All values of parameter `name`, decoded, in order; nil when absent.
+function query.get_all(text, name)
+  local values
+  local key, value, at = pair_at(text, 1)
+  while key do
+    if query.decode(key) == name then
+      values = values or {}
+      values[#values + 1] = query.decode(value)
+    end
+    key, value, at = pair_at(text, at)
+  end
+  return values
+end
+
 return query

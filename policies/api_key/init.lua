@@ -3,7 +3,7 @@
 -- or `CONSUMER hmac-sha256:DIGEST`, keyed by what `secret_file` holds; blank lines and lines with # count for nothing.
 -- It is looked at every second: a change counts at once, one that cannot be read is logged and changes nothing.
 -- A key may stand in the header x-api-key, or where the settings say; several must be one and the same.  Without a good
--- one the answer is 401.  The service gets the consumer's name in `consumer_header` and not the key; the policies below
+-- one the answer is 401; what stood in the place of one is not logged then.  The service gets the consumer's name in `consumer_header` and not the key; the policies below
 -- find the name in ctx.shared.api_key.consumer.
 -- Phases: request.
 -- Place it before what asks who the client is.
@@ -79,8 +79,8 @@ function api_key.request(conf, ctx)
   end
   local key = only(found)
   local consumer = key and keys.consumer(conf.keys.value, key)
+  if not (consumer and conf.forward) then locations.remove(conf.places, found, req) end
   if not consumer then return refuse(conf, ctx, "refused") end
-  if not conf.forward then locations.remove(conf.places, found, req) end
   if conf.forged then req.headers:set(conf.consumer_header, consumer) end
   ctx.shared.api_key = { consumer = consumer }
   conf.counts.verified:add(1)

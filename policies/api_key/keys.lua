@@ -38,12 +38,16 @@ local function bytes_of(hex)
   return (hex:gsub("%x%x", function(pair) return string.char(tonumber(pair, 16)) end))
 end
 
+local NOTHING = hash.sha256 "" -- what `printf %s "$KEY" | sha256sum` gives where KEY is not set
+
 -- Adds one line to `set`; why not, or nil.
 local function add(set, line, schemes)
   local consumer, scheme, digest = line:match "^%s*(%S+)%s+([^%s:]+):(%S+)%s*$"
   local why = line_error(consumer, scheme, digest, schemes)
   if why then return why end
-  local index = scheme .. index_of(bytes_of(digest))
+  digest = bytes_of(digest)
+  if digest == NOTHING then return "this is the digest of an empty key" end
+  local index = scheme .. index_of(digest)
   local known = set.consumers[index]
   if known then return ("this key stands above already, for %s"):format(known) end
   set.consumers[index] = consumer
@@ -93,8 +97,9 @@ function keys.open(path, secret_path)
   return watch
 end
 
---- Whose key it is, or nil.
+--- Whose key it is, or nil; an empty one is nobody's.
 function keys.consumer(set, key)
+  if key == "" then return nil end
   for scheme, digest in pairs(set.digests) do
     local consumer = set.consumers[scheme .. index_of(digest(key))]
     if consumer then return consumer end

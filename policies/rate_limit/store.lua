@@ -41,11 +41,19 @@ local allowed, left, more, full, state = take(redis.call("GET", KEYS[1]) or "", 
 if allowed == 1 then redis.call("SET", KEYS[1], state, "PX", math.ceil(full / 1000) + 1) end
 return { allowed, left, math.ceil(more), math.ceil(full) }]]
 
+local function is_answer(reply)
+  if type(reply) ~= "table" or #reply ~= 4 then return false end
+  for i = 1, 4 do
+    if type(reply[i]) ~= "number" then return false end
+  end
+  return true
+end
+
 -- One round trip; a second one where the script is not known yet.
 local function evaluate(client, script, sha, ...)
   local reply, why = client:call("EVALSHA", sha, 1, ...)
   if not reply and why:find("NOSCRIPT", 1, true) then reply, why = client:call("EVAL", script, 1, ...) end
-  if reply and not (type(reply) == "table" and #reply == 4) then return nil, "redis: not what the script gives" end
+  if reply and not is_answer(reply) then return nil, "redis: not what the script gives" end
   return reply, why
 end
 

@@ -79,6 +79,7 @@ prices.calls = {
   ["query.decode"] = { module "query", "m.decode 'a%20b'" },
   ["query.encode"] = { module "query", "m.encode 'a b'" },
   ["query.each"] = { module "query", "for _ in m.each 'a=1&b=2' do end" },
+  ["query.get_all"] = { module "query", "m.get_all('a=1&b=2', 'b')" },
   ["query.get"] = { module "query", "m.get('a=1&b=2', 'b')" },
   ["random.number"] = { module "random", "m.number()" },
   ["random.bytes"] = { module "random", "m.bytes(16)" },

@@ -142,7 +142,9 @@ describe("policy rate_limit with Redis", function()
     end
     assert.equal(503, assert(gw:ask {}).status)
     for _, nonsense in ipairs { "HTTP/1.1 400 Bad Request\r\n", "$9999999999\r\n", ("*1\r\n"):rep(100), "+OK\r\n",
-      "*4\r\n:1\r\n+x\r\n", "-ERR no\r\n" } do
+      "*4\r\n:1\r\n+x\r\n:0\r\n:1\r\n", "-ERR no\r\n", "-LOADING Redis is loading the dataset in memory\r\n",
+      "-NOSCRIPT No matching script\r\n-READONLY You can't write against a read only replica.\r\n",
+      "*4\r\n:0\r\n$-1\r\n$1\r\n1\r\n:1\r\n", "*4\r\n:0\r\n" } do
       says = nonsense
       assert.equal(503, assert(gw:ask {}).status)
     end

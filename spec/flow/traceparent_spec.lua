@@ -153,17 +153,19 @@ describe("policy traceparent on real sockets", function()
   end)
 
   it("sends a batch again that the collector could not take, and others not", function()
-    local asked = 0
+    local asked, first = 0, nil
     collector.answer = function(request)
       asked = asked + 1
       if asked < 2 then
         request:read()
-        return { status = 503 }
+        first = loop.now()
+        return { status = 503, headers = { ["Retry-After"] = "2" } }
       end
       return collect(request)
     end
     assert.equal(200, assert(gw:ask { path = "/service" }).status)
     wait_for(2)
+    assert.is_true(loop.now() - first >= 1.9) -- not the second that it would wait by itself
     local before = gw:metric("moongate_spans_total", { outcome = "failed" })
     collector.answer = function(request)
       request:read()

@@ -41,6 +41,8 @@ describe("query", function()
     assert.equal("", query.get("b&a=1", "b"))
     assert.equal("1", query.get("a=1&a=2", "a"))
     assert.is_nil(query.get("a=1", "b"))
+    assert.same({ "1", "", "&" }, query.get_all("a=1&b=3&%61&a=%26", "a"))
+    assert.is_nil(query.get_all("", "a"))
   end)
 end)
 

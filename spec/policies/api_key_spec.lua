@@ -78,6 +78,13 @@ describe("policy api_key", function()
     assert.equal(401, (ask(settings, { headers = { authorization = "Key k-ada" }, query = "key=k-bob" })).status)
     assert.equal(401, (ask(settings, { headers = { authorization = { "Key k-ada", "Key k-bob" } } })).status)
     assert.equal(401, (ask(settings, { headers = { ["x-api-key"] = "k-ada" } })).status)
+    for _, query in ipairs { "key=k-ada&key=k-bob", "key=k-bob&a=1&key=k-ada&ke%79=k-ada", "key=k-ada&key",
+      "key=nobodys" } do
+      answer, ctx = ask(settings, { query = query })
+      assert.equal(401, answer.status)
+      assert.is_nil((ctx.req.query or ""):find("k[e%%]")) -- nor does a log say it
+    end
+    assert.is_nil((ask(settings, { query = "key=k-ada&key=k-ada" })))
     answer, ctx = ask(conf { forward = true }, { headers = { ["x-api-key"] = "k-ada" } })
     assert.is_nil(answer)
     assert.equal("k-ada", ctx.req.headers["x-api-key"])
@@ -93,6 +100,9 @@ describe("policy api_key", function()
     local other = conf { file = keys, secret_file = write("other", ("t"):rep(20)) }
     assert.equal(401, (ask(other, { headers = { ["x-api-key"] = "k-ada" } })).status)
     assert.is_nil((ask(settings, { headers = { ["x-api-key"] = "k-ada" } })))
+    local empty = conf { file = write("empty", ("ada hmac-sha256:%s"):format(hash.hex(hash.hmac("sha256", secret, "")))),
+      secret_file = write("secret", secret) }
+    assert.equal(401, (ask(empty, { headers = { ["x-api-key"] = "" } })).status)
   end)
 
   it("says what is wrong with a file, and where", function()
@@ -113,6 +123,7 @@ describe("policy api_key", function()
     assert.matches('^1: "b/b" is no name', in_file("b/b sha256:" .. digest))
     assert.matches("^1: .* is no name", in_file(("b"):rep(129) .. " sha256:" .. digest))
     assert.equal("3: this key stands above already, for ada", in_file(good .. "\n" .. good:gsub("ada", "bob")))
+    assert.equal("1: this is the digest of an empty key", in_file(line("ada", "")))
     assert.equal("1: there is no key", in_file "# none\n")
     assert.equal("file: /nowhere/keys: No such file or directory", wrong { file = "/nowhere/keys" })
     local keys = write("keys", good)

@@ -25,4 +25,10 @@ function query.each(text) end
 ---@return string?
 function query.get(text, name) end
 
+--- All values of a parameter, decoded, in order; nil when it is not there.
+---@param text string
+---@param name string
+---@return string[]?
+function query.get_all(text, name) end
+
 return query
