@@ -177,7 +177,7 @@ function ctx.new(x)
     _s = {
       owns = {}, noted = false, phase = "request", i = 0, flags = "-", is_local = false, chosen = false, shared = false,
       token = false, model = false, chain = false, route = false, backend = false, endpoint = false, details = false,
-      owner = false,
+      owner = false, mark = false,
     },
   }, mt)
   self._f = face.new(self)
@@ -216,13 +216,14 @@ function ctx.begin(self, model)
     state.owns, state.noted = {}, false
   end
   state.i, state.flags, state.is_local, state.chosen, state.shared, state.token = 0, "-", false, false, false, false
-  state.details, state.route, state.backend, state.endpoint = false, false, false, false
+  state.details, state.route, state.backend, state.endpoint, state.mark = false, false, false, false, false
 end
 
 --- What stands for the request that `self` serves now, and for no other: compared, and not looked into.
 function ctx.mark(self)
-  self._s.noted = true -- so that the next one gets another table
-  return self._s.owns
+  local state = self._s
+  state.mark = state.mark or {}
+  return state.mark
 end
 
 --- Lets go of the model and what hangs on it: `self` waits for its next request.

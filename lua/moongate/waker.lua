@@ -10,7 +10,7 @@ local make, inside = closed.class(methods)
 --- Ends the sleep of the request that it is of; nothing happens when that is in none, or over.
 function methods:wake()
   local own = inside[self]
-  if own.mark == own.ctx._s.owns then C.mg_wake(own.ctx._x) end
+  if own.mark == own.ctx._s.mark then C.mg_wake(own.ctx._x) end
 end
 
 --- A waker of the request that `ctx` serves now.

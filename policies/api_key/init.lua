@@ -3,8 +3,8 @@
 -- or `CONSUMER hmac-sha256:DIGEST`, keyed by what `secret_file` holds; blank lines and lines with # count for nothing.
 -- It is looked at every second: a change counts at once, one that cannot be read is logged and changes nothing.
 -- A key may stand in the header x-api-key, or where the settings say; several must be one and the same.  Without a good
--- one the answer is 401; what stood in the place of one is not logged then.  The service gets the consumer's name in `consumer_header` and not the key; the policies below
--- find the name in ctx.shared.api_key.consumer.
+-- one the answer is 401; what stood in the place of one is not logged then.  The service gets the consumer's name in
+-- `consumer_header` and not the key; the policies below find the name in ctx.shared.api_key.consumer.
 -- Phases: request.
 -- Place it before what asks who the client is.
 local field = require "moongate.field"

@@ -1,11 +1,12 @@
 --- traceparent: takes part in traces (W3C Trace Context), and tells a collector about its spans (OTLP/HTTP, JSON).
 -- A request that belongs to a trace stays in it, sampled or not as its caller says; any other begins one, of which
 -- `ratio` are sampled.  An invalid traceparent counts as none, and takes tracestate with it; an invalid tracestate goes
--- alone.  The service gets a traceparent of its own for each try.  Of what is sampled there is a span for the request, one for each try and,
--- with `slow_policy`, one for each call of a policy of the same list that takes so long, waits included.  They have the
--- attributes of OpenTelemetry's conventions; queries of URLs are left out.  They are sent in batches when there is
--- a `url` or a `service`, never in a request's way: what does not fit into the queue is dropped and counted, and what
--- waits when a worker ends is lost.  The policies below find ctx.shared.trace: { trace_id, span_id, sampled }.
+-- alone.  The service gets a traceparent of its own for each try.  Of what is sampled there is a span for the request,
+-- one for each try and, with `slow_policy`, one for each call of a policy of the same list that takes so long, waits
+-- included.  They have the attributes of OpenTelemetry's conventions; queries of URLs are left out.  They are sent in
+-- batches when there is a `url` or a `service`, never in a request's way: what does not fit into the queue is dropped
+-- and counted, and what waits when a worker ends is lost.  The policies below find ctx.shared.trace: { trace_id,
+-- span_id, sampled }.
 -- Phases: request, try, tried, log.
 -- Place it first: what stands before it is not in the span.
 local context = require "policies.traceparent.context"
@@ -69,17 +70,17 @@ end
 
 function traceparent.request(conf, ctx)
   local headers = ctx.req.headers
-  local trace, parent, sampled, random = caller(conf, headers)
+  local trace, parent, sampled, is_random = caller(conf, headers)
   if not trace then
     trace = new_id(16)
     sampled = is_chosen(conf, trace)
   end
   local state = pass_state(headers, parent)
   local id, own = new_id(8), ctx.own
-  headers:set("traceparent", context.format(trace, id, sampled, random))
+  headers:set("traceparent", context.format(trace, id, sampled, is_random))
   ctx.shared.trace = { trace_id = trace, span_id = id, sampled = sampled }
   if not sampled or not conf.exporter then return end
-  own.span = { trace = trace, id = id, parent = parent, state = state, random = random, method = ctx.req.method,
+  own.span = { trace = trace, id = id, parent = parent, state = state, random = is_random, method = ctx.req.method,
     path = ctx.req.path }
   own.tries = 0
 end

@@ -72,8 +72,8 @@ function span.policy(server, id, call)
   local list = {}
   add(list, "moongate.policy", call.policy)
   add(list, "moongate.phase", call.phase)
-  return encode({ trace = server.trace, id = id, parent = server.id, state = server.state, name = "policy " .. call.policy,
-    began = call.began, ended = call.ended }, INTERNAL, list)
+  return encode({ trace = server.trace, id = id, parent = server.id, state = server.state,
+    name = "policy " .. call.policy, began = call.began, ended = call.ended }, INTERNAL, list)
 end
 
 --- The span of one try upstream.

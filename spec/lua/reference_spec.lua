@@ -171,7 +171,8 @@ describe("the description of the API", function()
       return methods
     end
     for class, place in pairs {
-      Dictionary = { "shared", "swap" }, Socket = { "socket", "read_until" }, Redis = { "redis", "pipeline" }, Waker = { "waker", "wake" },
+      Dictionary = { "shared", "swap" }, Socket = { "socket", "read_until" }, Redis = { "redis", "pipeline" },
+      Waker = { "waker", "wake" },
       Exporter = { "otlp", "add" }, GzipStream = { "gzip", "push" }, Regex = { "regex", "rewrite_error" },
       Gauge = { "metrics", "set" }, Histogram = { "metrics", "observe" },
       TestGateway = { "test", "gateway" },
