@@ -7,8 +7,8 @@ local protected = require "moongate.protected"
 local json = {}
 
 -- No nan, no infinity by its name, no hexadecimal ones: what a policy compares with such a number would pass.  Beyond
--- JSON, cjson takes "1." and "-.5"; and a number too large for a double is infinite, which compares as what it is, larger than
--- any other, and cannot be written.  To look for those would take about as long as to read the text.
+-- JSON, cjson takes "1." and "-.5"; and a number too large for a double is infinite, which compares as what it is,
+-- larger than any other, and cannot be written.  To look for those would take about as long as to read the text.
 cjson.decode_invalid_numbers(false)
 
 local DEPTH = 100 -- of nested tables; also what stops a table that holds itself

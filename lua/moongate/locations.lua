@@ -37,7 +37,8 @@ end
 local function same(a, b) return a.kind == b.kind and a.name == b.name and a.prefix == b.prefix end
 
 --- The places of a rule (`default` where it names none); those that `all` lacks are added to it.
--- @return array of { kind = "header", "param" or "cookie", name =, prefix = }
+-- @return array of { kind = "header", "param" or "cookie", name =, prefix = }; where somebody sets `every` of a
+-- parameter's, all values of it are found and not the first alone
 function locations.add(all, rule, default)
   local list = {}
   for i, place in ipairs(own_places(rule, default)) do
@@ -72,7 +73,9 @@ function readers.header(req, place)
 end
 
 function readers.param(req, place)
-  return req.query and query.get_all(req.query, place.name)
+  if place.every then return req.query and query.get_all(req.query, place.name) end
+  local value = req:param(place.name)
+  return value and { value }
 end
 
 function readers.cookie(req, place)

@@ -42,6 +42,7 @@ function api_key.prepare(conf)
   local family = metrics.counter { name = "moongate_api_key_requests_total", labels = { "outcome" },
     help = "Requests that policy api_key has seen, by what became of them." }
   conf.places = locations.add({}, conf, DEFAULT)
+  for _, place in ipairs(conf.places) do place.every = true end
   conf.keys = assert(keys.open(conf.file, conf.secret_file))
   conf.forged = conf.consumer_header ~= "" and { [field.as_cgi(conf.consumer_header)] = true }
   conf.challenge = ('ApiKey realm="%s"'):format(conf.realm)
