@@ -27,6 +27,8 @@ function gzip.encoder(level)
   return new(C.mg_gzip_encoder(level or 6))
 end
 
+local WHY = { [C.MG_EPROTO] = "no gzip, damaged or cut off", [C.MG_ELIMIT] = "swells too much" }
+
 --- Takes the next bytes; `last`: none follow.
 -- @return what they stand for (which may be empty); or nil and why (no gzip, cut off, too much), and it is closed
 function methods:push(bytes, last)
@@ -40,7 +42,7 @@ function methods:push(bytes, last)
     rc = C.mg_gzip_next(handle, span)
   end
   if rc ~= C.MG_END or last then methods.close(self) end
-  if rc ~= C.MG_END then return nil, "gzip: " .. abi.error_text(rc) end
+  if rc ~= C.MG_END then return nil, "gzip: " .. (WHY[rc] or abi.error_text(rc)) end
   return table.concat(parts)
 end
 

@@ -4,13 +4,21 @@ local json_edit = require "moongate.json_edit"
 local replace = require "policies.body_rewrite.replace"
 local job = {}
 
+-- The codings of a list that change bytes (RFC 9110, section 8.4.1), in order.
+local function codings_of(encoding)
+  local list = {}
+  for coding in (encoding or ""):lower():gmatch "[^,%s]+" do
+    if coding ~= "identity" then list[#list + 1] = coding end
+  end
+  return list
+end
+
 --- The job for a body with this Content-Encoding (nil: none).
 -- @return it; or nil and why it cannot be done
 function job.new(conf, encoding)
-  local self = { conf = conf, held = "", parts = {}, size = 0 }
-  encoding = (encoding or "identity"):lower()
-  if encoding == "identity" then return self end
-  if encoding ~= "gzip" and encoding ~= "x-gzip" then return nil, "Content-Encoding " .. encoding end
+  local self, codings = { conf = conf, held = "", parts = {}, size = 0 }, codings_of(encoding)
+  if not codings[1] then return self end
+  if codings[2] or codings[1] ~= "gzip" and codings[1] ~= "x-gzip" then return nil, "Content-Encoding " .. encoding end
   local why
   self.decoder, why = gzip.decoder { ratio = conf.gzip_ratio }
   if not self.decoder then return nil, why end

@@ -88,6 +88,9 @@ local function change_head(headers)
   if tag and not tag:find "^W/" then headers:set("etag", "W/" .. tag) end
 end
 
+-- Parts that nobody has asked for: their own types stand in the body (section 14.6).
+local function is_parts(value) return (value or ""):lower():find "^%s*multipart/byteranges" ~= nil end
+
 --- Begins with a response, if it is to be rewritten; one that cannot be is replaced.
 function sides.begin_response(conf, ctx)
   local headers, status = ctx.res.headers, ctx.res.status
@@ -95,7 +98,8 @@ function sides.begin_response(conf, ctx)
     if is_ours(ctx) then change_head(headers) end
     return
   end
-  if not conf.is_meant(headers["content-type"]) then return end
+  local media = headers["content-type"]
+  if not conf.is_meant(media) and not is_parts(media) then return end
   if status == 206 or headers["content-range"] then
     sides.refuse(ctx, 502, "it is a part only")
     return

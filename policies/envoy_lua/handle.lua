@@ -92,7 +92,8 @@ function methods:respond(headers, body)
   for name, value in pairs(headers) do
     if name:sub(1, 1) ~= ":" and name:lower() ~= "content-length" then rest[name] = value end
   end
-  stop(self, self.ctx:respond(status, body, rest))
+  self.ctx.details = "lua_response"
+  stop(self, self.ctx:respond(status, body and tostring(body), rest))
 end
 
 function methods:httpCall(cluster, headers, body, timeout, asynchronous)

@@ -79,6 +79,7 @@ local stream = {}
 local stream_mt = hidden(stream)
 
 function stream.protocol(self) return self.ctx.protocol end
+function stream.virtualClusterName() return "" end -- there are none
 function stream.routeName(self) return self.ctx.route and self.ctx.route.name or "" end
 function stream.downstreamDirectLocalAddress(self) return join(self.ctx.local_address, self.ctx.port) end
 function stream.downstreamLocalAddress(self) return join(self.ctx.local_address, self.ctx.port) end

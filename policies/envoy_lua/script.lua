@@ -6,7 +6,7 @@ local script = {}
 
 local NOT_HERE = {} -- methods of Envoy's objects that nothing here answers, with why
 for name in ([[setUpstreamOverrideHost clearRouteCache filterContext connectionStreamInfo filterState
-    dynamicTypedMetadata virtualClusterName setHttp1ReasonPhrase
+    dynamicTypedMetadata setHttp1ReasonPhrase
     virtualHost route stats downstreamRequestHeaders drainConnectionUponCompletion
     issuerPeerCertificate parsedSubjectPeerCertificate uriSanLocalCertificate subjectLocalCertificate
     urlEncodedPemEncodedPeerCertificate urlEncodedPemEncodedPeerCertificateChain dnsSansLocalCertificate

@@ -122,7 +122,8 @@ function envoy_on_request(handle)
   local info = handle:streamInfo()
   headers:add("x-told", table.concat({ table.concat(names, "|"), headers:get("x-many"), headers:getAtIndex("x-many", 1),
     headers:getNumValues("x-many"), tostring(headers:getAtIndex("x-many", 2)), tostring(headers:get("x-none")),
-    info:protocol(), info:routeName(), info:requestedServerName(), tostring(handle:connection():ssl()),
+    info:protocol(), info:routeName(), info:virtualClusterName() .. info:requestedServerName(),
+    tostring(handle:connection():ssl()),
     tostring(handle:metadata():get("x")), handle:base64Escape("foo"), type(handle:timestamp()),
     #handle:timestampString(EnvoyTimestampResolution.MICROSECOND) - #handle:timestampString() }, " "))
   headers:add("x-local", info:downstreamLocalAddress() .. " " .. info:downstreamDirectLocalAddress())
@@ -230,7 +231,7 @@ end]],
 local count = 0
 function envoy_on_request(handle)
   count = count + 1
-  handle:respond({ [":status"] = 200 }, "request " .. count)
+  handle:respond({ [":status"] = 200 }, count)
 end]],
 }
 
@@ -248,6 +249,7 @@ local function config_of()
       admin = { address = "127.0.0.1:$admin" },
       services = { up = { endpoints = { { address = "$up" } } },
         lua_cluster = { endpoints = { { address = "$called" } } }, down = { endpoints = { "127.0.0.1:1" } } },
+      policies = { { "access_log", format = "%%REQ(:PATH)%% by %%RESPONSE_CODE_DETAILS%%" } },
       routes = { %s },
     }]]):format(table.concat(routes, "\n"))
 end
@@ -297,6 +299,7 @@ describe("scripts for Envoy's Lua filter", function()
     local before = #up.requests
     local response = ask { path = "/refuse" }
     assert.same({ 403, "nope", "of the call" }, { response.status, response.body, response.headers["upstream_foo"] })
+    assert.truthy(gw:logged "/refuse by lua_response")
     local sent = http.all(called.requests[#called.requests], "set-cookie")
     assert.same({ "lang=lua; Path=/", "type=binding; Path=/" }, sent)
     assert.equal(before, #up.requests)
@@ -473,8 +476,8 @@ describe("scripts for Envoy's Lua filter", function()
   end)
 
   it("keep what they know from request to request", function()
-    assert.equal("request 1", ask { path = "/counts" }.body)
-    assert.equal("request 2", ask { path = "/counts" }.body)
+    assert.equal("1", ask { path = "/counts" }.body)
+    assert.equal("2", ask { path = "/counts" }.body)
   end)
 
   it("check signatures by public keys", function()

@@ -133,7 +133,7 @@ describe("moongate test", function()
   end)
 
   it("lets upstreams answer, wait, break and refuse as a script says", function()
-    passes(6, [[
+    passes(8, [[
       local function gateway_of(script)
         local gateway = test.gateway {
           listeners = { web = { address = "127.0.0.1:80" } },
@@ -156,6 +156,17 @@ describe("moongate test", function()
           answer = gateway:get "/"
           assert.same({ 201, 1.5 }, { answer.status, math.floor(answer.took * 10) / 10 })
         end
+      end)
+      it("with a head that says how long it is", function()
+        local gateway = gateway_of { headers = { ["content-length"] = "9" }, body = "short" }
+        local answer = gateway:ask { method = "HEAD", path = "/" }
+        assert.same({ 200, "9" }, { answer.status, answer.headers["content-length"] })
+        assert.is_true(gateway:get("/").cut)
+      end)
+      it("with numbers as they are", function()
+        local gateway = test.policy("body_rewrite", { set = { { path = "a", value = 1700000000000001 } } })
+        gateway:upstream("upstream"):answers { headers = { ["content-type"] = "application/json" }, body = "{}" }
+        assert.equal('{"a":1700000000000001}', gateway:get("/").body)
       end)
       it("with pauses", function()
         local answer = gateway_of({ body = { "a", 2000, "b", 3000, "c" } }):get "/"
@@ -373,6 +384,12 @@ describe("moongate test", function()
     local code, text = run(folder)
     assert.equal(2, code)
     assert.truthy(text:find("no spec (*_spec.lua) in", 1, true), text)
+    for name, content in pairs { ["notes.txt"] = "a note", ["empty_spec.lua"] = "local nothing = 1" } do
+      gateway.write(folder .. "/" .. name, content)
+      code, text = run(folder .. "/" .. name)
+      assert.equal(2, code)
+      assert.truthy(text:find("no test stands in " .. folder .. "/" .. name, 1, true), text)
+    end
     assert.equal(2, (run(folder .. "/nothing")))
     assert.equal(2, (run(folder, "--sed", "1")))
     assert.equal(2, (run(folder, "--live", "--coverage", folder .. "/lcov")))

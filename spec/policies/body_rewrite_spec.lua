@@ -77,6 +77,15 @@ describe("policy body_rewrite", function()
     assert.equal(("x"):rep(100000) .. "https://outer", decode(out))
   end)
 
+  it("takes a coding that is none for none", function()
+    for _, coding in ipairs { "", "identity", "Identity, ,identity" } do
+      assert.equal("https://outer", (pass(SWAP, { ["content-type"] = "text/html", ["content-encoding"] = coding },
+        { "http://inner" })))
+    end
+    assert.equal("https://outer", decode((pass(SWAP, { ["content-type"] = "text/html",
+      ["content-encoding"] = { "identity", "GZIP" } }, { encode "http://inner" }))))
+  end)
+
   it("sets values in JSON, after the texts", function()
     local settings = { replace = { { from = "inner", to = "outer" } }, set = { { path = "a.b", value = "x" },
       { path = "list", value = { 1, true } } } }
@@ -128,8 +137,11 @@ describe("policy body_rewrite", function()
     end
     assert.equal(502, answered { ["content-encoding"] = "br" })
     assert.equal(502, answered { ["content-encoding"] = "gzip, gzip" })
+    assert.equal(502, answered { ["content-encoding"] = "gzip, identity, deflate" })
     assert.equal(502, answered({}, { status = 206 }))
     assert.equal(502, answered { ["content-range"] = "bytes 0-1/2" })
+    local parts = { ["content-type"] = "multipart/byteranges; boundary=a" }
+    assert.equal(502, select(2, pass(SWAP, parts, {}, { status = 206 })).answer.status)
     local zipped = { ["content-type"] = "text/html", ["content-encoding"] = "gzip" }
     assert.has_error(function() pass(SWAP, zipped, { "no gzip" }) end, nil)
     assert.has_error(function() pass(SWAP, zipped, { encode("text"):sub(1, -3) }) end, nil)

@@ -8,6 +8,8 @@ local bench = {}
 bench.usage = "bench policy NAME [REQUEST]"
 bench.summary = "price a policy: time, memory and traces"
 
+local HINT = "Its settings are given as --config '{ ... }'; `moongate docs %s` has them.\n"
+
 local KNOWN = request_words.options {
   ["config"] = { key = "config", type = "text" },
   ["policy-path"] = { key = "policy_path", type = "text", list = true },
@@ -80,13 +82,13 @@ function bench.main(words, streams)
   local settings
   if request then settings, err = settings_of(values.config) end
   if not settings then return streams.refuse(err, bench) end
+  require("moongate.test.world").open(1)
+  require "moongate.test.journal" -- before the policy, whose lines would go out a thousand times
   local module, why = policy.load(rest[2])
   if not module then return streams.refuse(why, bench) end
-  require("moongate.test.world").open(1)
-  require "moongate.test.journal"
   local model, mistakes = model_of(rest[2], settings)
   if not model then
-    streams.err(mistakes .. "\n")
+    streams.err(mistakes .. "\n" .. HINT:format(rest[2]))
     return 1
   end
   return priced(rest[2], model, request, streams)

@@ -52,6 +52,9 @@ function docs.main(words, streams)
   if not values then return streams.refuse(rest, docs) end
   if #rest > 1 then return streams.refuse(("unexpected '%s'"):format(rest[2]), docs) end
   for _, folder in ipairs(values.policy_path or {}) do policy.add_path(folder) end
+  if rest[1] and (values.json_schema or values.types) then
+    return streams.refuse(("unexpected '%s'"):format(rest[1]), docs)
+  end
   if values.json_schema then
     streams.out(require("moongate.reference.json_schema").text())
     return 0

@@ -96,6 +96,9 @@ function test.main(words, streams)
   if not ok then error(counts, 0) end
   if report and not write(values.junit, require("moongate.test.junit").take(report), streams) then return 1 end
   if not counts then return streams.refuse("no spec (*_spec.lua) in " .. table.concat(paths, ", "), test) end
+  if counts.tests + counts.failures + counts.errors == 0 then
+    return streams.refuse("no test stands in " .. table.concat(paths, ", "), test)
+  end
   if coverage then
     streams.out(coverage.summary())
     if not write(values.coverage, coverage.lcov(), streams) then return 1 end

@@ -95,7 +95,9 @@ function text.of(name)
   if not class or policies.lines(name) then
     lines, err = policies.lines(name)
     if not lines and err:find "^unknown policy" then
-      return nil, ("nothing is called '%s'%s"):format(name, suggest.hint(name, names()))
+      local hint = suggest.hint(name, names())
+      if hint == "" then hint = "; `moongate docs` prints all that has a name, --json-schema what a config may say" end
+      return nil, ("nothing is called '%s'%s"):format(name, hint)
     end
     if not lines then return nil, err end
   end

@@ -4,7 +4,8 @@ local source = {}
 local function value_text(value, indent, seen)
   local kind = type(value)
   if kind == "string" then return (("%q"):format(value):gsub("\\\n", "\\n"):gsub("\r", "\\r")) end
-  if kind == "number" or kind == "boolean" then return tostring(value) end
+  if kind == "number" then return ("%.17g"):format(value) end
+  if kind == "boolean" then return tostring(value) end
   if kind ~= "table" then error("a config holds no " .. kind, 0) end
   if seen[value] then error("a config holds a table that holds itself", 0) end
   seen[value] = true

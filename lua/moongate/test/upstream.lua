@@ -59,13 +59,22 @@ function upstream.new()
   return setmetatable({ requests = {} }, upstream):answers {}
 end
 
+-- Whether the script says itself where the body ends.
+local function frames(fields)
+  for _, field in ipairs(fields) do
+    local name = field[1]:lower()
+    if name == "content-length" or name == "transfer-encoding" then return true end
+  end
+  return false
+end
+
 -- The texts and pauses of an answer, in order.
 local function pieces_of(answer, request)
   local status, body = answer.status or 200, answer.body or ""
   local bare = request.method == "HEAD" or status == 204 or status == 304
   local fields = fields_of(answer.headers)
   if type(body) == "string" then
-    local framing = status ~= 204 and status ~= 304 and "Content-Length: " .. #body or nil
+    local framing = status ~= 204 and status ~= 304 and not frames(fields) and "Content-Length: " .. #body or nil
     return { answer.delay or 0, message.head(status, fields, framing) .. (bare and "" or body) }
   end
   local pieces = { answer.delay or 0, message.head(status, fields, "Transfer-Encoding: chunked") }
