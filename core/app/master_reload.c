@@ -20,7 +20,7 @@ static void in_loader(void *arg)
 {
     struct master *m = arg;
 
-    mg_sched_give_way(NICE); /* requests go before */
+    mg_sched_give_way(NICE, MG_SCHED_LONGEST_US); /* requests go before */
     close(m->signals);
     mg_sockets_keep(&m->sockets, -1);
 }

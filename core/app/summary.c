@@ -59,8 +59,5 @@ void mg_summary_make(struct mg_summary *s)
     s->busy = true;
     s->ok = false;
     s->job = (struct mg_job){.work = make, .done = on_made};
-    if (mg_loop_submit(s->loop, &s->job) != 0) {
-        mg_log(MG_LOG_ERROR, "no page /config: no thread");
-        on_made(&s->job);
-    }
+    mg_loop_submit(s->loop, &s->job);
 }

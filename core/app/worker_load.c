@@ -278,7 +278,7 @@ bool mg_worker_load(struct mg_worker *w)
 {
     enum progress at;
 
-    mg_sched_give_way(0); /* to the workers that serve */
+    mg_sched_give_way(0, MG_SCHED_LONGEST_US); /* to the workers that serve */
     mg_sink_wait_for_files(w->opts->again);
     at = begin_load(w, w->opts->load) ? GOES_ON : REFUSED;
     while (at == GOES_ON)

@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { USUAL = 0, SHORTEST = 100000, LONGEST = 100000000 }; /* ns, as the system bounds a slice */
+enum { USUAL = 0, SHORTEST = 100 }; /* us; the system bounds a slice */
 
 /* What sched_setattr(2) takes; glibc names it from 2.41 on. */
 struct attributes {
@@ -25,20 +25,20 @@ static bool get(struct attributes *a)
            (a->policy == SCHED_OTHER || a->policy == SCHED_BATCH);
 }
 
-static bool change(int nice, uint64_t slice_ns)
+static bool change(int nice, unsigned slice_us)
 {
     struct attributes a;
 
     if (!get(&a))
         return false;
     a.nice += nice;
-    a.slice_ns = slice_ns;
+    a.slice_ns = (uint64_t)slice_us * 1000;
     return syscall(SYS_sched_setattr, 0, &a, 0) == 0;
 }
 
-void mg_sched_give_way(int nice)
+void mg_sched_give_way(int nice, unsigned slice_us)
 {
-    if (!change(nice, LONGEST))
+    if (!change(nice, slice_us))
         setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + nice);
 }
 

@@ -9,9 +9,11 @@
  */
 #ifndef MG_SCHED_H
 #define MG_SCHED_H
-/* It is nicer by so much, for good (nice(2)), and whoever wakes up takes its place.  To offer the core now and then
- * (sched_yield(2)) as well would cost the thread its turn for a whole slice. */
-void mg_sched_give_way(int nice);
+enum { MG_SCHED_LONGEST_US = 100000 };
+
+/* It is nicer by so much, for good (nice(2)), and whoever wakes up takes its place: the slice must be longer than the
+ * usual one, of 3 ms at most, for that.  Each time it offers its core (sched_yield(2)) it loses its turn for as long. */
+void mg_sched_give_way(int nice, unsigned slice_us);
 /* When it wakes up it takes the place of others, as long as it has not had more than its share. */
 void mg_sched_go_first(void);
 /* Neither. */

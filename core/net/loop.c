@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "base/sched.h"
 
-enum { CLOSE_WAIT_MS = 5000, JOB_NICE = 5 };
+enum { CLOSE_WAIT_MS = 5000 };
 
 /* ---- the wheel ---------------------------------------------------------------------- */
 
@@ -197,6 +196,53 @@ void mg_watch_stop(struct mg_loop *loop, struct mg_watch *w)
     }
 }
 
+/* ---- jobs ---------------------------------------------------------------------------- */
+
+static void on_jobs_told(struct mg_watch *w, uint32_t events)
+{
+    struct mg_loop *loop = MG_LIST_OF(w, struct mg_loop, jobs_told);
+
+    (void)events;
+    mg_jobs_finish(&loop->jobs, loop->now);
+    if (loop->jobs.count == 0)
+        mg_timer_clear(&loop->jobs_late);
+}
+
+static void on_jobs_late(struct mg_timer *t)
+{
+    struct mg_loop *loop = MG_LIST_OF(t, struct mg_loop, jobs_late);
+
+    mg_jobs_hurry(&loop->jobs, loop->now);
+    if (loop->jobs.count > 0)
+        mg_timer_set(loop, t, MG_JOBS_LATE_MS);
+}
+
+void mg_loop_submit(struct mg_loop *loop, struct mg_job *job)
+{
+    if (loop->jobs.count == 0)
+        mg_timer_set(loop, &loop->jobs_late, MG_JOBS_LATE_MS);
+    mg_jobs_submit(&loop->jobs, job, loop->now);
+}
+
+static int join_jobs(struct mg_loop *loop)
+{
+    int rc = mg_jobs_init(&loop->jobs);
+
+    if (rc != 0)
+        return rc;
+    mg_timer_init(&loop->jobs_late, on_jobs_late);
+    loop->jobs_told.fn = on_jobs_told;
+    rc = watch(loop, &loop->jobs_told, loop->jobs.told, EPOLLIN);
+    if (rc != 0)
+        mg_jobs_close(&loop->jobs);
+    return rc;
+}
+
+bool mg_loop_busy(const struct mg_loop *loop)
+{
+    return loop->jobs.count > 0 || loop->uv.active_reqs.count > 0;
+}
+
 /* ---- the loop ----------------------------------------------------------------------- */
 
 static void on_uv_ready(struct mg_watch *w, uint32_t events)
@@ -240,12 +286,17 @@ static int open_parts(struct mg_loop *loop)
         rc = -errno;
         goto fail_epoll;
     }
+    rc = join_jobs(loop);
+    if (rc != 0)
+        goto fail_jobs;
     rc = join_uv(loop);
     if (rc != 0)
         goto fail_uv;
     return 0;
 fail_uv:
     leave_uv(loop);
+    mg_jobs_close(&loop->jobs);
+fail_jobs:
     close(loop->epoll);
 fail_epoll:
     free(loop->scratch);
@@ -305,7 +356,7 @@ static void poll_events(struct mg_loop *loop, int timeout)
 
 static bool is_alive(const struct mg_loop *loop)
 {
-    return loop->watches > 0 || loop->wheel_due != UINT64_MAX || loop->uv.active_reqs.count > 0;
+    return loop->watches > 0 || loop->wheel_due != UINT64_MAX || mg_loop_busy(loop);
 }
 
 /* What is deferred by something deferred runs as well: the loop must not wait while any is left. */
@@ -334,32 +385,39 @@ void mg_loop_stop(struct mg_loop *loop)
     loop->stopped = true;
 }
 
-/* A job on a pool thread cannot be called back; its memory must stay until it is done. */
+/* A job on a thread cannot be called back; its memory must stay until it is done. */
 static void wait_for_jobs(struct mg_loop *loop)
 {
-    struct pollfd ready = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
+    struct pollfd ready[] = {{.fd = uv_backend_fd(&loop->uv), .events = POLLIN},
+                             {.fd = loop->jobs.told, .events = POLLIN}};
     uint64_t limit = loop->now + CLOSE_WAIT_MS;
 
-    for (; loop->uv.active_reqs.count > 0 && loop->now < limit; read_clock(loop)) {
-        poll(&ready, 1, (int)(limit - loop->now));
+    for (; mg_loop_busy(loop) && loop->now < limit; read_clock(loop)) {
+        poll(ready, 2, MG_JOBS_LATE_MS);
         uv_run(&loop->uv, UV_RUN_NOWAIT);
+        mg_jobs_finish(&loop->jobs, loop->now);
+        mg_jobs_hurry(&loop->jobs, loop->now);
     }
 }
 
 int mg_loop_close(struct mg_loop *loop)
 {
+    bool leaked;
     int rc;
 
     mg_loop_turn(loop, false);
     wait_for_jobs(loop);
     run_all(&loop->deferred);
     run_all(&loop->next);
+    leaked = loop->watches > 0 || loop->jobs.count > 0;
+    if (loop->jobs.count == 0)
+        mg_jobs_close(&loop->jobs);
     leave_uv(loop);
     rc = uv_loop_close(&loop->uv);
     close(loop->epoll);
     free(loop->scratch);
     loop->scratch = NULL;
-    return rc != 0 || loop->watches == 0 ? rc : UV_EBUSY;
+    return rc != 0 || !leaked ? rc : UV_EBUSY;
 }
 
 void mg_loop_catch_up(struct mg_loop *loop)
@@ -377,42 +435,4 @@ uint64_t mg_loop_due(const struct mg_loop *loop)
     if (loop->wheel_due == UINT64_MAX)
         return UINT64_MAX;
     return loop->wheel_due > loop->now ? loop->wheel_due - loop->now : 0;
-}
-
-bool mg_loop_busy(const struct mg_loop *loop)
-{
-    return loop->uv.active_reqs.count > 0;
-}
-
-/* ---- jobs ---------------------------------------------------------------------------- */
-
-/* It has one connection's work, the loop's thread everybody's. */
-static void give_way(void)
-{
-    static _Thread_local bool given;
-
-    if (!given)
-        mg_sched_give_way(JOB_NICE);
-    given = true;
-}
-
-static void run_job(uv_work_t *req)
-{
-    struct mg_job *job = MG_LIST_OF(req, struct mg_job, req);
-
-    give_way();
-    job->work(job);
-}
-
-static void end_job(uv_work_t *req, int status)
-{
-    struct mg_job *job = MG_LIST_OF(req, struct mg_job, req);
-
-    (void)status; /* never cancelled: nobody calls uv_cancel() on a job */
-    job->done(job);
-}
-
-int mg_loop_submit(struct mg_loop *loop, struct mg_job *job)
-{
-    return uv_queue_work(&loop->uv, &job->req, run_job, end_job);
 }

