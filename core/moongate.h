@@ -248,8 +248,9 @@ struct mg_breaker;
 /* The breaker of that conf, the same one for the same conf; NULL and *why.  Given back by put. */
 struct mg_breaker *mg_breaker_get(const struct mg_breaker_conf *conf, mg_str *why);
 void mg_breaker_put(struct mg_breaker *b);
-/* Whether one more try that is not the first may be made. */
-bool mg_breaker_may_retry(const struct mg_breaker *b);
+/* Whether `x` may try again.  If so that counts as a retry from now to the end of that try, the pause
+ * before it included. */
+bool mg_breaker_retry(struct mg_breaker *b, mg_exchange *x);
 
 /* Where an upstream connection goes and how.  Spans are copied. */
 struct mg_endpoint_conf {

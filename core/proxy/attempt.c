@@ -9,6 +9,37 @@ static void send_head(struct mg_attempt *a, struct mg_client *c, bool reused)
     a->stream->owner = a->owner;
 }
 
+/* ---- retries ---------------------------------------------------------------------------- */
+
+static void uncount_retry(struct mg_breaker **counting)
+{
+    if (*counting == NULL)
+        return;
+    mg_breaker_sub(*counting, MG_BREAKER_RETRIES);
+    mg_breaker_unref(*counting);
+    *counting = NULL;
+}
+
+/* As Envoy has it: the try before counts no more, whatever becomes of the next one. */
+bool mg_attempt_retry(struct mg_attempt *a, struct mg_breaker *b)
+{
+    uncount_retry(&a->retry);
+    uncount_retry(&a->next_retry);
+    if (!mg_breaker_may(b, MG_BREAKER_RETRIES))
+        return false;
+    mg_breaker_ref(b);
+    mg_breaker_add(b, MG_BREAKER_RETRIES);
+    a->next_retry = b;
+    return true;
+}
+
+void mg_attempt_give_up(struct mg_attempt *a)
+{
+    uncount_retry(&a->next_retry);
+}
+
+/* ---- the attempt ------------------------------------------------------------------------ */
+
 /* Whether the service's limits let one more in, which is then counted. */
 static bool enter(struct mg_attempt *a, struct mg_endpoint *ep)
 {
@@ -17,15 +48,13 @@ static bool enter(struct mg_attempt *a, struct mg_endpoint *ep)
     a->ep = ep;
     if (b == NULL)
         return true;
-    if (!mg_breaker_may(b, MG_BREAKER_REQUESTS) ||
-        (a->retry && !mg_breaker_may(b, MG_BREAKER_RETRIES))) {
+    if (!mg_breaker_may(b, MG_BREAKER_REQUESTS)) {
         a->ep = NULL;
         return false;
     }
-    a->counted_retry = a->retry;
+    a->retry = a->next_retry;
+    a->next_retry = NULL;
     mg_breaker_add(b, MG_BREAKER_REQUESTS);
-    if (a->counted_retry)
-        mg_breaker_add(b, MG_BREAKER_RETRIES);
     return true;
 }
 
@@ -37,8 +66,7 @@ static void leave(struct mg_attempt *a)
     if (b == NULL)
         return;
     mg_breaker_sub(b, MG_BREAKER_REQUESTS);
-    if (a->counted_retry)
-        mg_breaker_sub(b, MG_BREAKER_RETRIES);
+    uncount_retry(&a->retry);
 }
 
 static void on_connection(struct mg_pool_wait *w, struct mg_client *c, int err, const char *reason)

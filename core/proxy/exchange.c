@@ -241,7 +241,6 @@ int mg_exchange_forward(struct mg_x *x, struct mg_endpoint *ep, uint32_t timeout
     x->lane_body = stream;
     if (x->pub.has_body && !x->body_in.keep && is_repeatable(x))
         mg_relay_keep(&x->body_in, RESEND_BYTES);
-    x->up.retry = x->pub.attempts > 0;
     x->pub.attempts++;
     frame_request(x);
     rc = start_try(x, ep, false);

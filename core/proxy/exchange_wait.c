@@ -196,6 +196,7 @@ void mg_exchange_release_streams(struct mg_x *x)
     struct mg_stream *down = x->down;
 
     mg_exchange_end_try(x);
+    mg_attempt_give_up(&x->up);
     x->down = NULL;
     if (down != NULL)
         down->ops->release(down, x->replied && !x->tunnel);

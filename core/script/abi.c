@@ -226,6 +226,11 @@ int mg_request_keep(mg_exchange *x, uint64_t limit, bool counted)
     return MG_OK;
 }
 
+bool mg_breaker_retry(struct mg_breaker *b, mg_exchange *x)
+{
+    return mg_attempt_retry(&x_of(x)->up, b);
+}
+
 bool mg_replayable(mg_exchange *x)
 {
     return !x->response_started && !x->gone && !x->expired &&

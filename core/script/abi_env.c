@@ -40,11 +40,6 @@ void mg_breaker_put(struct mg_breaker *b)
     mg_breaker_unref(b);
 }
 
-bool mg_breaker_may_retry(const struct mg_breaker *b)
-{
-    return mg_breaker_may(b, MG_BREAKER_RETRIES);
-}
-
 struct mg_endpoint *mg_endpoint_get(const struct mg_endpoint_conf *conf, mg_str *why)
 {
     const char *reason = "endpoints exist in a worker only";

@@ -84,7 +84,7 @@ local function may_retry(ctx, backend, plan, count, rc)
   if count > plan.attempts or not C.mg_replayable(ctx._x) or not worth(ctx, plan, rc) then
     return false
   end
-  if not backend.breaker or C.mg_breaker_may_retry(backend.breaker) then return true end
+  if not backend.breaker or C.mg_breaker_retry(backend.breaker, ctx._x) then return true end
   ctx:flag("UO")
   return false
 end

@@ -1,15 +1,27 @@
 local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
 local loop = require "spec.support.loop"
+local stream = require "spec.support.stream"
 local upstream = require "spec.support.upstream"
 
 describe("circuit breaker", function()
   local gw, up
+  local burst, stood = 0, 0 -- requests of a burst at the endpoint, and answers to those that are not tried again
   local refusals, wanted -- what has been refused so far, and how much the endpoint waits for
 
   setup(function()
     up = upstream.start(function(request)
       request:read()
       if request.target:find "^/wait" then loop.poll(function() return refusals >= wanted or nil end, 5) end
+      if request.target == "/burst" then
+        burst = burst + 1
+        if burst > 4 then -- a retry, which ends last
+          loop.poll(function() return stood >= 3 or nil end, 20)
+          return { body = "ok" }
+        end
+        loop.poll(function() return burst >= 4 or nil end, 20)
+        return { status = 503, body = "no" }
+      end
       if request.target == "/fail" then
         loop.sleep(0.2)
         return { status = 503, body = "no" }
@@ -38,6 +50,10 @@ describe("circuit breaker", function()
         policies = { { "access_log", path = "stdout",
           format = "ACCESS %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS%" } },
         routes = { route "requests", route "one", route "patient", route "aged", route "once",
+          { hosts = { "slow.test" }, backends = { { service = "retries" } },
+            retries = { attempts = 1, on = { "503" }, back_off = "120s", max_back_off = "120s" } },
+          { hosts = { "burst.test" }, backends = { { service = "retries" } },
+            retries = { attempts = 1, on = { "503" }, back_off = "500ms", max_back_off = "500ms" } },
           route("retries", { attempts = 1, on = { "503" }, back_off = "1ms", max_back_off = "1ms" }) },
       }]] }
   end)
@@ -87,7 +103,6 @@ describe("circuit breaker", function()
   end)
 
   it("forgets who leaves while waiting", function()
-    local stream = require "spec.support.stream"
     refusals, wanted = 0, 1
     loop.all(function() assert(gw:ask { host = "one.test", path = "/wait-a" }) end, function()
       loop.sleep(0.05)
@@ -108,6 +123,35 @@ describe("circuit breaker", function()
     local tries = #up.requests - before
     assert.is_true(tries >= 5 and tries < 8, tries .. " tries")
     assert.truthy(gw:logged("ACCESS /fail 503 UO"))
+  end)
+
+  it("counts a retry from when it is decided, so that a burst of failures keeps its answers", function()
+    local asks, bodies = {}, {}
+    for i = 1, 4 do
+      asks[i] = function()
+        local response = assert(gw:ask { host = "burst.test", path = "/burst" })
+        if response.status == 503 then stood = stood + 1 end
+        bodies[response.body] = (bodies[response.body] or 0) + 1
+      end
+    end
+    loop.all(unpack(asks))
+    assert.same({ no = 3, ok = 1 }, bodies)
+    burst, stood, bodies = 0, 0, {}
+    loop.all(unpack(asks))
+    assert.same({ no = 3, ok = 1 }, bodies) -- the first burst's retry counts no more
+  end)
+
+  it("counts no retry of a client that left in the pause before", function()
+    local seen, conn = #up.requests, stream.connect(gw.ports.web)
+    conn:send(http.format { host = "slow.test", path = "/fail" })
+    assert(loop.poll(function() return #up.requests > seen or nil end, 20))
+    loop.sleep(0.3) -- it fails after 0.2
+    conn:close()
+    assert(loop.poll(function()
+      local before = #up.requests
+      gw:ask { host = "retries.test", path = "/fail" }
+      return #up.requests - before == 2 or nil
+    end, 20))
   end)
 
   it("ends a connection after its longest time, or its last request", function()
