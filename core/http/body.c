@@ -21,7 +21,12 @@ enum state {
 
 void mg_body_init(struct mg_body *b, struct mg_message *m, const struct mg_limits *limits)
 {
-    *b = (struct mg_body){.m = m, .limits = limits, .scan = {.count = 1}, .state = DONE};
+    *b = (struct mg_body){.m = m,
+                          .limits = limits,
+                          .most = limits->body_bytes,
+                          .scan = {.count = 1},
+                          .trailer_most = limits->trailer_bytes,
+                          .state = DONE};
     if (m->bodiless)
         return;
     if (m->framing == MG_BODY_LENGTH && m->length > 0) {
@@ -84,9 +89,7 @@ static int take_digit(struct mg_body *b, char c)
 /* The chunk's line has ended and b->left is its size. */
 static int start_chunk(struct mg_body *b)
 {
-    uint64_t max = b->limits->body_bytes;
-
-    if (max != 0 && b->left > max - b->total)
+    if (b->most != 0 && b->left > b->most - b->total)
         return MG_ELIMIT;
     b->state = b->left > 0 ? CHUNK : LAST;
     b->line = 0;
@@ -137,13 +140,13 @@ static int take_fixed(struct mg_body *b, char c, char expected, enum state next)
 /* Gathers the trailer section; *used may fall short of `len` only at its end. */
 static int take_trailers(struct mg_body *b, const char *bytes, size_t len, size_t *used)
 {
-    uint32_t max = b->limits->trailer_bytes, before = b->trailer_len;
-    size_t n = len < max - before ? len : max - before;
+    uint32_t before = b->trailer_len, room = b->trailer_most - before;
+    size_t n = len < room ? len : room;
     struct mg_refusal why;
     int end;
 
     if (b->trailers == NULL)
-        b->trailers = mg_arena_alloc(b->m->arena, max);
+        b->trailers = mg_arena_alloc(b->m->arena, b->trailer_most);
     memcpy(b->trailers + before, bytes, n);
     b->trailer_len += (uint32_t)n;
     end = mg_scan_head(&b->scan, b->trailers, b->trailer_len, b->limits, true, &why);

@@ -4,7 +4,8 @@
  * Ownership:  what it gives are spans of what it is fed; trailers are copied to the message's arena.
  * Errors:     MG_EPROTO for broken chunks, MG_ELIMIT for more than the limits allow.
  * Invariant:  not a byte past the end of the message is used.  Chunk lines have at most 256 bytes,
- *             a message's chunk extensions 16 KiB (RFC 9112, 7.1.1); they are ignored.
+ *             a message's chunk extensions 16 KiB (RFC 9112, 7.1.1); they are ignored.  What the
+ *             limits say of sizes at its start holds to its end, though a reload may change them.
  */
 #ifndef MG_BODY_H
 #define MG_BODY_H
@@ -15,9 +16,10 @@ struct mg_body {
     const struct mg_limits *limits;
     uint64_t left;  /* bytes of content up to the end of the body or chunk */
     uint64_t total; /* bytes of content so far */
-    char *trailers; /* in the arena, limits->trailer_bytes long; NULL before the first byte */
+    uint64_t most;  /* bytes of content; 0: any number */
+    char *trailers; /* in the arena, trailer_most long; NULL before the first byte */
     struct mg_scan scan;
-    uint32_t trailer_len;
+    uint32_t trailer_len, trailer_most;
     uint16_t line;       /* bytes of the current chunk line */
     uint16_t extensions; /* bytes in chunk extensions so far */
     uint8_t state;

@@ -443,6 +443,34 @@ static void test_chunks_at_every_split(void)
     CHECK(chunked("0\r\n\r\n", 5, 5) == MG_END && got_len == 0 && m.trailers.n == 0);
 }
 
+/* Between two pieces of a body a reload may change the limits, in place: its buffer is as large as they were. */
+static void test_limits_that_change_meanwhile(void)
+{
+    static const struct {
+        uint32_t trailer_bytes;
+        uint64_t body_bytes;
+    } after[] = {{8, 1}, {1 << 20, 1 << 20}};
+    static const char first[] = "5\r\nhello\r\n0\r\nX-T: 0123456789\r\n",
+                      rest[] = "X-U: 0123456789\r\n\r\n";
+    struct mg_body b;
+    size_t used, at = 0;
+    mg_str data;
+
+    for (size_t i = 0; i < sizeof(after) / sizeof(after[0]); i++, at = 0) {
+        fresh();
+        m.framing = MG_BODY_CHUNKED;
+        limits.trailer_bytes = 24;
+        limits.body_bytes = 5;
+        mg_body_init(&b, &m, &limits);
+        for (; at < sizeof(first) - 1; at += used)
+            CHECK(mg_body_next(&b, first + at, sizeof(first) - 1 - at, &used, &data) == MG_OK);
+        limits.trailer_bytes = after[i].trailer_bytes;
+        limits.body_bytes = after[i].body_bytes;
+        CHECK(mg_body_next(&b, rest, sizeof(rest) - 1, &used, &data) == MG_ELIMIT);
+        CHECK(b.trailer_len == 24);
+    }
+}
+
 static void test_broken_chunks(void)
 {
     static const mg_str cases[] = {
@@ -542,5 +570,6 @@ static void test_llhttp_is_strict(void)
 TEST_MAIN(TEST(test_a_plain_get), TEST(test_refused_requests), TEST(test_targets),
           TEST(test_framing), TEST(test_hop_by_hop_fields_go), TEST(test_upgrades),
           TEST(test_expect_and_max_forwards), TEST(test_limits), TEST(test_responses),
-          TEST(test_refused_responses), TEST(test_chunks_at_every_split), TEST(test_broken_chunks),
+          TEST(test_refused_responses), TEST(test_chunks_at_every_split),
+          TEST(test_limits_that_change_meanwhile), TEST(test_broken_chunks),
           TEST(test_chunk_limits), TEST(test_lengths_and_closes), TEST(test_llhttp_is_strict))
