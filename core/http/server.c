@@ -215,6 +215,12 @@ static size_t take(struct mg_server *s, const char *bytes, size_t len)
     }
 }
 
+/* What waits for a user or for an answer has one bound; a head that is not whole has its own, the limit. */
+static bool holds_enough(const struct mg_server *s)
+{
+    return s->state != SERVER_HEAD && mg_buf_len(&s->held) > SERVER_HELD_MAX;
+}
+
 /* Uses what it can; the rest is held. */
 static void run(struct mg_server *s, const char *bytes, size_t len, bool held)
 {
@@ -232,7 +238,7 @@ static void run(struct mg_server *s, const char *bytes, size_t len, bool held)
         mg_buf_append(&s->held, bytes + at, len - at);
     if ((s->state == SERVER_HEAD && (!partial || serial != s->requests)) || s->state == SERVER_BODY)
         mg_server_arm(s, mg_server_patience(s));
-    if (mg_buf_len(&s->held) > SERVER_HELD_MAX)
+    if (holds_enough(s))
         mg_conn_read_stop(s->conn);
 }
 
@@ -264,7 +270,7 @@ static void on_later(struct mg_deferred *d)
     enter(s);
     if (s->state != SERVER_GONE)
         run_held(s);
-    if (s->state != SERVER_GONE && !s->paused && mg_buf_len(&s->held) <= SERVER_HELD_MAX)
+    if (s->state != SERVER_GONE && !s->paused && !holds_enough(s))
         mg_conn_read_start(s->conn);
     leave(s);
 }

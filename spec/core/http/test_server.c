@@ -79,6 +79,27 @@ static void test_pipelining_is_bounded(void)
     close_server();
 }
 
+/* A head may be longer than what else waits here, where its listener's limit says so. */
+static void test_a_head_is_bounded_by_its_limit(void)
+{
+    static char piece[90000];
+
+    memset(piece, 'x', sizeof(piece));
+    open_server();
+    limits.header_bytes = 200000;
+    user.hold = true;
+    feed("GET /a HTTP/1.1\r\n" HOST "\r\nGET /b HTTP/1.1\r\n" HOST "X: ");
+    CHECK(fake_feed(piece, sizeof(piece)) && !wire.reading);
+    answer();
+    fake_turn();
+    CHECK(fake_feed(piece, sizeof(piece)) && feed("\r\n\r\n") && user.requests == 2);
+    answer();
+    feed("GET /c HTTP/1.1\r\n" HOST "X: ");
+    CHECK(fake_feed(piece, sizeof(piece)) && fake_feed(piece, sizeof(piece)));
+    CHECK(fake_feed(piece, sizeof(piece)) && user.refused == 431);
+    close_server();
+}
+
 static void test_refusals_close(void)
 {
     static const struct {
@@ -382,9 +403,10 @@ static void test_tunnel(void)
 
 TEST_MAIN(TEST(test_one_write_for_a_small_answer), TEST(test_every_split_reads_the_same),
           TEST(test_byte_by_byte), TEST(test_pipelined_requests_wait_for_the_answer),
-          TEST(test_pipelining_is_bounded), TEST(test_refusals_close), TEST(test_broken_bodies),
-          TEST(test_keep_alive_rules), TEST(test_draining), TEST(test_bodies_on_the_wire),
-          TEST(test_a_cut_is_visible), TEST(test_more_than_promised_is_dropped),
-          TEST(test_early_answers), TEST(test_expect_continue), TEST(test_pause_holds_the_body),
+          TEST(test_pipelining_is_bounded), TEST(test_a_head_is_bounded_by_its_limit),
+          TEST(test_refusals_close), TEST(test_broken_bodies), TEST(test_keep_alive_rules),
+          TEST(test_draining), TEST(test_bodies_on_the_wire), TEST(test_a_cut_is_visible),
+          TEST(test_more_than_promised_is_dropped), TEST(test_early_answers),
+          TEST(test_expect_continue), TEST(test_pause_holds_the_body),
           TEST(test_release_while_paused_reads_on), TEST(test_back_pressure),
           TEST(test_a_client_that_left), TEST(test_tunnel))
