@@ -64,6 +64,12 @@ static bool is_bodiless(const struct mg_x *x)
     return x->head || status < 200 || status == 204 || status == 304;
 }
 
+/* A length in a 304 is that of the 200 in whose place it stands, which nobody here knows (RFC 9110, 8.6). */
+static bool lacks_length(const struct mg_x *x)
+{
+    return x->res.status == 304 && x->res.length == 0;
+}
+
 /* The framing of what goes downstream. */
 static void frame_response(struct mg_x *x, bool stream)
 {
@@ -76,30 +82,11 @@ static void frame_response(struct mg_x *x, bool stream)
     if (x->res.status == 101 || (x->res.bodiless && body->from != NULL))
         return;
     if (body->from == NULL && body->ended && body->trailers == NULL) {
-        x->res.framing = MG_BODY_LENGTH;
         x->res.length = mg_buf_len(&body->kept);
+        x->res.framing = lacks_length(x) ? MG_BODY_NONE : MG_BODY_LENGTH;
     } else if (x->res.framing == MG_BODY_CLOSE || (stream && x->res.framing != MG_BODY_NONE)) {
         x->res.framing = MG_BODY_CHUNKED;
     }
-}
-
-/* Both sides speak their own protocol now (RFC 9110, 7.8): bytes pass until both have ended. */
-static int start_tunnel(struct mg_x *x)
-{
-    struct mg_stream *down = x->down, *up = x->up.stream;
-
-    x->tunnel = true;
-    mg_timer_clear(&x->deadline);
-    mg_exchange_arm_try(x, MG_TUNNEL_IDLE_MS);
-    down->ops->flush(down);
-    mg_relay_free(&x->body_in);
-    mg_relay_init(&x->body_in, down, NULL);
-    mg_relay_init(&x->body_out, up, NULL);
-    down->ops->tunnel(down);
-    up->ops->tunnel(up);
-    mg_relay_stream(&x->body_in, up);
-    mg_relay_stream(&x->body_out, down);
-    return mg_exchange_await(x, MG_WAIT_REPLY);
 }
 
 static int reply_done(struct mg_x *x)
@@ -116,6 +103,26 @@ static int reply_lost(struct mg_x *x)
 {
     x->pub.gone = true;
     return MG_EGONE;
+}
+
+/* Both sides speak their own protocol now (RFC 9110, 7.8): bytes pass until both have ended. */
+static int start_tunnel(struct mg_x *x)
+{
+    struct mg_stream *down = x->down, *up = x->up.stream;
+
+    x->tunnel = true;
+    mg_timer_clear(&x->deadline);
+    mg_exchange_arm_try(x, MG_TUNNEL_IDLE_MS);
+    if (down->ops->flush(down) < 0)
+        return reply_lost(x);
+    mg_relay_free(&x->body_in);
+    mg_relay_init(&x->body_in, down, NULL);
+    mg_relay_init(&x->body_out, up, NULL);
+    down->ops->tunnel(down);
+    up->ops->tunnel(up);
+    mg_relay_stream(&x->body_in, up);
+    mg_relay_stream(&x->body_out, down);
+    return mg_exchange_await(x, MG_WAIT_REPLY);
 }
 
 /* A short body that came with its head goes out with it: no relay, no further wait. */

@@ -350,6 +350,23 @@ static void a_write_that_fails_unseen_wakes_the_lane(void)
     finish();
 }
 
+/* No event tells of it, so nobody would end the tunnel. */
+static void a_tunnel_that_has_lost_its_client_is_none(void)
+{
+    int fd;
+
+    begin("GET", MG_BODY_NONE, 0);
+    x->req.upgrade = MG_STR("x");
+    fd = forward_get();
+    answer(fd, "HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    TURN_UNTIL(wakes == 1);
+    down.rc = MG_EGONE;
+    CHECK(mg_exchange_reply(x, false) == MG_EGONE && x->pub.gone && !down.tunnel);
+    finish();
+    close(fd);
+    close_idle();
+}
+
 static void a_log_policy_waits_without_the_client(void)
 {
     begin("GET", MG_BODY_NONE, 0);
@@ -467,6 +484,19 @@ static void a_method_made_head_answers_get_without_waiting_for_a_body(void)
     close_idle();
 }
 
+/* RFC 9110, 8.6: no length, or that of the 200. */
+static void an_empty_304_of_a_policy_has_no_length(void)
+{
+    begin("GET", MG_BODY_NONE, 0);
+    mg_exchange_respond(x, 304, MG_STR(""));
+    CHECK(mg_exchange_reply(x, false) == MG_OK && down.head.framing == MG_BODY_NONE);
+    finish();
+    begin("GET", MG_BODY_NONE, 0);
+    mg_exchange_respond(x, 304, MG_STR("abc"));
+    CHECK(mg_exchange_reply(x, false) == MG_OK && down.head.framing == MG_BODY_LENGTH);
+    finish();
+}
+
 static void another_lane_may_not_use_it(void)
 {
     mg_str piece;
@@ -498,9 +528,11 @@ TEST_MAIN(TEST(passes_an_answer_on), TEST(a_closed_kept_connection_is_replaced),
           TEST(a_client_that_leaves_ends_the_try),
           TEST(a_client_that_leaves_while_connecting_cancels_it),
           TEST(a_write_that_fails_unseen_wakes_the_lane),
+          TEST(a_tunnel_that_has_lost_its_client_is_none),
           TEST(a_log_policy_waits_without_the_client),
           TEST(an_early_answer_passes_an_unfinished_upload),
           TEST(an_early_refusal_stops_a_body_that_policies_read), TEST(an_early_success_does_not),
           TEST(a_failed_try_wakes_who_reads_the_body),
           TEST(a_method_made_head_answers_get_without_waiting_for_a_body),
-          TEST(another_lane_may_not_use_it), TEST(everything_goes))
+          TEST(an_empty_304_of_a_policy_has_no_length), TEST(another_lane_may_not_use_it),
+          TEST(everything_goes))
