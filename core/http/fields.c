@@ -175,6 +175,14 @@ static bool take_field(struct mg_message *m, struct mg_hop *hop, const struct mg
     return true;
 }
 
+/* Drops the header field that Connection names, and notes it for the trailers. */
+static void nominate(struct mg_message *m, mg_str option)
+{
+    mg_headers_remove(&m->headers, option);
+    if (mg_field_of(option) == MG_FIELD_OTHER) /* those are no trailers anyway */
+        mg_headers_push(m, &m->nominated, option, (mg_str){NULL, 0});
+}
+
 /* Reads the Connection options and drops the fields they name (RFC 9110, 7.6.1).  Framing and Host
  * are out of reach by then: naming them takes nothing away. */
 static int take_options(struct mg_message *m, struct mg_hop *hop)
@@ -195,7 +203,7 @@ static int take_options(struct mg_message *m, struct mg_hop *hop)
             else if (mg_str_ieq(option, MG_STR("upgrade")))
                 hop->wants_upgrade = true;
             else
-                mg_headers_remove(&m->headers, option);
+                nominate(m, option);
         }
     }
     return 0;

@@ -33,6 +33,8 @@ struct mg_message {
     struct mg_arena *arena;
     struct mg_headers headers;
     struct mg_headers trailers; /* filled when the body has ended; forbidden ones are dropped */
+    struct mg_headers
+        nominated; /* names, without values, that Connection gave for this hop alone */
     enum mg_framing framing;
     uint64_t length;
     uint8_t minor;         /* HTTP/1.minor */

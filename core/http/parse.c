@@ -274,11 +274,13 @@ int mg_parse_trailers(struct mg_message *m, mg_str section)
     struct mg_headers *t = &m->trailers;
     const char *why;
     uint32_t kept = 0;
+    mg_str none;
 
     if (mg_fields_parse(m, t, section, &why) != 0)
         return MG_EPROTO;
     for (uint32_t i = 0; i < t->n; i++)
-        if (mg_is_trailer(t->v[i].name))
+        if (mg_is_trailer(t->v[i].name) &&
+            mg_headers_get(&m->nominated, t->v[i].name, &none) != MG_OK)
             t->v[kept++] = t->v[i];
     t->n = kept;
     return MG_OK;

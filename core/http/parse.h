@@ -41,7 +41,8 @@ int mg_parse_request(struct mg_message *m, mg_str head, const struct mg_limits *
 /* `request_method` (MG_METHOD_*) decides whether a body follows (RFC 9112, 6.3). */
 int mg_parse_response(struct mg_message *m, mg_str head, int request_method,
                       struct mg_refusal *why);
-/* Reads a scanned trailer section into m->trailers, forbidden fields left out; 0 or MG_EPROTO. */
+/* Reads a scanned trailer section into m->trailers, without what may be no trailer and what Connection
+ * names (RFC 9110, 6.5.1 and 7.6.1); 0 or MG_EPROTO. */
 int mg_parse_trailers(struct mg_message *m, mg_str section);
 
 /* Proves that this build of llhttp is the strict one; 0, or -1 and the start-up must fail. */

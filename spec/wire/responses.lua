@@ -96,6 +96,9 @@ return {
   { "trailers go to nobody else", CHUNKED .. "2\r\nok\r\n0\r\nX-T: 1\r\n\r\n",
     client = CHUNKED .. "2\r\nok\r\n0\r\n\r\n",
     kept = true },
+  { "a trailer that Connection names goes to nobody", CHUNKED:sub(1, -3)
+    .. "Connection: X-T\r\n\r\n2\r\nok\r\n0\r\nx-t: 1\r\nX-U: 2\r\n\r\n",
+    request = "TE: trailers\r\n", client = CHUNKED .. "2\r\nok\r\n0\r\nX-U: 2\r\n\r\n", kept = true },
   -- Nothing of the answer has gone by then; the connection ends all the same.
   { "a chunk that is none behind the head", CHUNKED .. "2\nok\r\n0\r\n\r\n", client = GATEWAY, cut = true },
   { "a chunk past 2^63 behind the head", CHUNKED .. "ffffffffffffffff\r\nok", client = GATEWAY, cut = true },
