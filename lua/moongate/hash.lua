@@ -30,10 +30,11 @@ function hash.hmac(algorithm, key, data)
   return abi.string(out, size[0])
 end
 
-local function hex_of(char) return ("%02x"):format(char:byte()) end
+local HEX = {}
+for byte = 0, 255 do HEX[string.char(byte)] = ("%02x"):format(byte) end
 
 --- Bytes as lower-case hexadecimal text.
-function hash.hex(bytes) return (bytes:gsub(".", hex_of)) end
+function hash.hex(bytes) return (bytes:gsub(".", HEX)) end
 
 local band, bxor, lshift, rshift, tobit = bit.band, bit.bxor, bit.lshift, bit.rshift, bit.tobit
 

@@ -1,7 +1,7 @@
 --- redis: commands to a Redis server, on few connections that all requests of a worker share.
 -- Commands of many requests are under way on one connection at once, so each takes one round trip and no connection of
--- its own.  Every wait has a limit, and so has the number of commands under way.  A server that cannot be reached is
--- not asked for a while: what is wanted meanwhile fails at once.
+-- its own.  Every wait has a limit, and so has the number of commands under way.  A server that cannot be reached, or
+-- says nothing on a new connection, is not asked for a while: what is wanted meanwhile fails at once.
 local closed = require "moongate.closed"
 local connection = require "moongate.redis.connection"
 local context = require "moongate.ctx"
@@ -38,12 +38,12 @@ local function remove(list, one)
 end
 
 local function start(self)
-  local opened = false
+  local answered = false
   local made, why = connection.new(self.options, function()
-    opened, self.pause = true, PAUSE
+    answered, self.pause = true, PAUSE
   end, function(one, reason)
     remove(self.list, one)
-    if opened then return end
+    if answered then return end
     self.closed_until, self.trouble = time.monotonic() + self.pause, reason
     self.pause = math.min(self.pause * 2, LONGEST_PAUSE)
   end)

@@ -52,6 +52,12 @@ function key.mistake(word)
   return kind == "header" and field.name_error(name) or nil
 end
 
+-- Numbers (claims) in full, else large ones would look alike.
+local function text_of(value)
+  if value == nil then return "" end
+  return type(value) == "number" and ("%.17g"):format(value) or tostring(value)
+end
+
 --- A function(ctx) that gives a text, another one for each combination of what the words mean; what is not there
 -- counts as empty, so that nobody escapes by leaving it out.
 -- @param prefix text that begins all of them
@@ -64,7 +70,7 @@ function key.reader(words, prefix)
   return function(ctx)
     local parts = {}
     for i = 1, #readers do
-      local value = tostring(readers[i](ctx) or "")
+      local value = text_of(readers[i](ctx))
       parts[i] = #value .. ":" .. value
     end
     local text = table.concat(parts)

@@ -63,6 +63,8 @@ describe("policy rate_limit", function()
     limited("consumer", { shared = { api_key = { consumer = "ada" } } }, { shared = { } })
     limited("claim:org.id", { shared = { jwt = { claims = { org = { id = 7 } } } } },
       { shared = { jwt = { claims = { org = { id = "8" } } } } })
+    limited("claim:id", { shared = { jwt = { claims = { id = 1700000000000001 } } } },
+      { shared = { jwt = { claims = { id = 1700000000000002 } } } })
     limited("route", { route = { name = "a" } }, { route = { name = "b" } })
     limited("host", { authority = "a.test" }, { authority = "b.test" })
     limited("method", { method = "GET" }, { method = "PUT" })

@@ -65,6 +65,7 @@ local function flush(self)
 end
 
 local function take(self, entry, reply)
+  if self.heard == 0 then self.on_answer() end
   self.heard = time.monotonic()
   entry.replies[#entry.replies + 1] = reply
   if #entry.replies < entry.count then return end
@@ -94,7 +95,6 @@ local function open(self)
   local ok, why = greet(self)
   if ok then ok, why = flush(self) end
   if not ok then return why end
-  self.on_open()
   return read_all(self)
 end
 
@@ -108,10 +108,10 @@ end
 
 --- Begins to connect.
 -- @param options { address, tls, timeout (ms), username, password, database }
--- @param on_open, on_end functions: it stands; it has ended (self, why)
+-- @param on_answer, on_end functions: a first command was answered; it has ended (self, why)
 -- @return a connection; or nil and why
-function connection.new(options, on_open, on_end)
-  local self = { options = options, queue = {}, first = 1, last = 0, heard = 0, ready = false, on_open = on_open,
+function connection.new(options, on_answer, on_end)
+  local self = { options = options, queue = {}, first = 1, last = 0, heard = 0, ready = false, on_answer = on_answer,
     on_end = on_end }
   local started, why = timer.after(0, function() run(self) end)
   if not started then return nil, why end
