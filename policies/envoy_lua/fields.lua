@@ -37,6 +37,11 @@ local WRITE = {
 
 local NONE = {}
 
+-- A head that has gone on with its first chunk is only read.
+local function check_open(self)
+  if self.owner and self.owner.head_is_out then error("header map can no longer be modified", 3) end
+end
+
 -- As luaL_checkstring() takes them.
 local function text(value, what)
   if type(value) ~= "string" and type(value) ~= "number" then
@@ -68,6 +73,7 @@ function methods:getNumValues(key)
 end
 
 function methods:add(key, value)
+  check_open(self)
   local name = text(key, "headers:add"):lower()
   value = text(value, "headers:add")
   if FRAMING[name] then return end
@@ -76,6 +82,7 @@ function methods:add(key, value)
 end
 
 function methods:replace(key, value)
+  check_open(self)
   local name = text(key, "headers:replace"):lower()
   value = text(value, "headers:replace")
   if FRAMING[name] then return end
@@ -84,6 +91,7 @@ function methods:replace(key, value)
 end
 
 function methods:remove(key)
+  check_open(self)
   local name = text(key, "headers:remove"):lower()
   if not FRAMING[name] and not self.read[name] then self.list:remove(name) end
 end
@@ -99,11 +107,12 @@ function methods:__pairs()
   end
 end
 
---- The fields of a head.
--- @param side "request" or "response"
-function fields.head(ctx, side)
+--- The fields of the head of a handle's message.
+function fields.head(handle)
+  local ctx, side = handle.ctx, handle.side
   local list = (side == "request" and ctx.req or ctx.res).headers
-  return setmetatable({ ctx = ctx, list = list, read = READ[side], write = WRITE[side], order = ORDER[side] }, mt)
+  return setmetatable({ owner = handle, ctx = ctx, list = list, read = READ[side], write = WRITE[side],
+    order = ORDER[side] }, mt)
 end
 
 --- Trailers that are there, or nil.

@@ -76,7 +76,7 @@ end
 -- ---- the message --------------------------------------------------------------------------
 
 function methods:headers()
-  self.fields = self.fields or fields.head(self.ctx, self.side)
+  self.fields = self.fields or fields.head(self)
   return self.fields
 end
 

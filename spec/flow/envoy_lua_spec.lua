@@ -205,6 +205,11 @@ end]],
 function envoy_on_request(handle)
   for chunk in handle:bodyChunks() do handle:respond({ [":status"] = "403" }, "late") end
 end]],
+  headed = [[
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  for _ in handle:bodyChunks() do headers:add("x-late", headers:get(":method")) end
+end]],
   both = [[
 function envoy_on_request(handle)
   for chunk in handle:bodyChunks() do handle:body() end
@@ -411,6 +416,8 @@ describe("scripts for Envoy's Lua filter", function()
     it("cannot answer, read the whole, or change what has gone on", function()
       assert.equal(500, ask({ path = "/late", method = "POST", body = "x" }).status)
       assert.truthy(gw:logged "respond() cannot be called if headers have been continued")
+      assert.equal(500, ask({ path = "/headed", method = "POST", body = "x" }).status)
+      assert.truthy(gw:logged "header map can no longer be modified")
       assert.equal(500, ask({ path = "/both", method = "POST", body = "x" }).status)
       assert.truthy(gw:logged "body: it has gone on in chunks")
       gw:ask { path = "/after" }
