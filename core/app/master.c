@@ -49,13 +49,22 @@ static void stop(struct master *m)
     mg_master_retire(m);
 }
 
-/* The admin process tells that the gateway drains until the last worker has ended. */
-void mg_master_stop_admin(struct master *m)
+void mg_master_retire_admin(struct master *m)
 {
     struct mg_control message = {.type = MG_CONTROL_DRAIN};
+    struct child *c = &m->children[m->nworkers];
 
-    if (m->children[m->nworkers].pid != 0)
-        mg_control_send(m->children[m->nworkers].control, &message);
+    if (c->pid == 0)
+        return;
+    c->retired = true;
+    c->again = mg_master_now() + ADMIN_STOP_MS;
+    mg_control_send(c->control, &message);
+}
+
+static void look_at_admin(const struct child *c)
+{
+    if (c->pid != 0 && c->retired && mg_master_now() > c->again)
+        kill(c->pid, SIGKILL);
 }
 
 /* ---- ends ---------------------------------------------------------------------------------- */
@@ -215,8 +224,7 @@ static void hand_over(struct master *m)
 {
     m->handed_over = true;
     m->upgrade = 0;
-    m->children[m->nworkers].retired = true;
-    mg_master_stop_admin(m);
+    mg_master_retire_admin(m);
     mg_log(MG_LOG_INFO, "another process has taken over");
 }
 
@@ -282,7 +290,9 @@ static void look_after_children(struct master *m)
     for (uint32_t i = 0; i < n && !m->stopping; i++)
         if (m->children[i].pid == 0 && m->children[i].again <= mg_master_now())
             mg_master_spawn(m, i);
-        else if (!mg_master_is_admin(m, i))
+        else if (mg_master_is_admin(m, i))
+            look_at_admin(&m->children[i]);
+        else
             look_at_worker(m, i);
 }
 
@@ -380,16 +390,14 @@ static int setup(struct master *m)
     return open_sockets(m);
 }
 
-/* It ends by itself within 5 s, unless it stands still. */
+/* It has told until now that the gateway drains. */
 static void end_admin(struct master *m)
 {
-    pid_t pid = m->children[m->nworkers].pid;
-    uint64_t by = mg_master_now() + ADMIN_STOP_MS;
+    const struct child *c = &m->children[m->nworkers];
 
-    mg_master_stop_admin(m);
-    while (pid != 0 && waitpid(pid, NULL, WNOHANG) == 0) {
-        if (mg_master_now() > by)
-            kill(pid, SIGKILL);
+    mg_master_retire_admin(m);
+    while (c->pid != 0 && waitpid(c->pid, NULL, WNOHANG) == 0) {
+        look_at_admin(c);
         poll(NULL, 0, 1);
     }
 }

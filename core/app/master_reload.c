@@ -65,8 +65,7 @@ static void send_reload(struct master *m)
         m->reloading--;
         refuse(m, i, "does not take");
     }
-    m->children[m->nworkers].retired = true; /* its successor holds the new config, and socket */
-    mg_master_stop_admin(m);
+    mg_master_retire_admin(m); /* its successor holds the new config, and socket */
 }
 
 void mg_master_watch_sources(struct master *m, const struct mg_plan *plan)

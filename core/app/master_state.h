@@ -21,7 +21,7 @@ struct child {
     int control;
     uint32_t column; /* where a worker counts */
     bool ready;
-    uint64_t started, again; /* ms; again: when to start it, 0: it runs */
+    uint64_t started, again; /* ms; again: when to start it, or to kill one that retires */
     uint32_t deaths;         /* short lives in a row */
     bool retired;            /* its end is wanted: it is no fault */
 };
@@ -64,8 +64,8 @@ uint64_t mg_master_now(void);
 
 /* ---- master.c ---- */
 
-/* The admin process tells that the gateway drains until the last worker has ended. */
-void mg_master_stop_admin(struct master *m);
+/* The admin process is to end; it does so within 5 s, and is killed when it stands still. */
+void mg_master_retire_admin(struct master *m);
 /* A child's end as waitpid() has it, as text: good until the next call. */
 const char *mg_master_describe_end(int status);
 

@@ -252,6 +252,46 @@ describe("fault", function()
     loop.poll(function() return gw:children()[1] ~= pids[1] and gw:log():find("killed by signal", 1, true) end, 10)
   end
 
+  function operator.kill_in_reload()
+    for i = 1, 3 do
+      local before = #gw:log()
+      local pids = assert(loop.poll(function()
+        local now = gw:children()
+        return #now == 2 and now or nil
+      end, 10))
+      gw:signal(1)
+      loop.sleep(0.04 * i)
+      process.signal(pids[i % 2 + 1], 9)
+      assert(loop.poll(function() return gw:log(before):find("reloaded", 1, true) end, 30), gw:log(before))
+    end
+  end
+
+  function operator.pause()
+    local pid = gw:children()[1]
+    process.signal(pid, 19)
+    loop.sleep(0.3)
+    process.signal(pid, 18)
+  end
+
+  -- Whenever it is, as far as it still runs: the next one is taken.
+  function operator.kill_loader()
+    for i = 1, 5 do
+      local old = {}
+      for _, pid in ipairs(gw:children()) do old[pid] = true end
+      local before = #gw:log()
+      gw:signal(1)
+      loop.sleep(0.01 * i)
+      for _, pid in ipairs(gw:children()) do
+        if not old[pid] then process.signal(pid, 9) end
+      end
+      assert(loop.poll(function()
+        local text = gw:log(before)
+        return text:find("reload refused", 1, true) or text:find("reloaded", 1, true)
+      end, 30), gw:log(before))
+    end
+    assert(gw:reload(CONFIG, { up = up.address }))
+  end
+
   function operator.restart_upstream()
     for _ = 1, 3 do
       for _, conn in ipairs(up.open) do conn:close(true) end

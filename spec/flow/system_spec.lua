@@ -59,9 +59,14 @@ describe("where the system", function()
     is_well()
   end)
 
-  it("has stopped the admin process, the others end all the same", function()
+  it("has stopped the admin process, a reload brings another, and the end comes all the same #slow", function()
     start()
     local admin = procs.workers(gw, gw.ports.admin)[1]
+    process.signal(admin, 19)
+    assert.truthy(gw:reload(CONFIG, { folder = gw.folder }))
+    assert.truthy(loop.poll(function() return not process.file("/proc/" .. admin .. "/status") or nil end, 20))
+    assert.equal(200, http.ask_until(gw.ports.admin, { path = "/healthz/live" }, function() return true end).status)
+    admin = procs.workers(gw, gw.ports.admin)[1]
     process.signal(admin, 19)
     gw:stop()
     assert.is_nil(process.file("/proc/" .. admin .. "/status"))
