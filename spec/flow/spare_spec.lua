@@ -27,7 +27,7 @@ function begins.prepare() timer.after(0.001, function() log.warn "a timer of the
 function begins.request() end
 return begins]]
 
-local LARGE = 3000
+local LARGE = 2300
 
 describe("a spare worker", function()
   local gw, folder
@@ -59,7 +59,7 @@ describe("a spare worker", function()
     end
   end
 
-  local function spare_comes() return assert(loop.poll(spare, 30), "no spare worker came") end
+  local function spare_comes() return assert(loop.poll(spare, 60), "no spare worker came") end
 
   local function mark()
     local response = http.ask_until(gw.ports.web, {}, function(one) return one.status == 200 end)
@@ -103,7 +103,7 @@ describe("a spare worker", function()
     assert.equal("three", mark())
   end)
 
-  it("is not missed when it dies itself, and ends with the others", function()
+  it("is not missed when it dies itself, and ends with the others #slow", function()
     spare_comes()
     process.signal(worker(), 9)
     assert.equal("one", mark())
