@@ -28,6 +28,7 @@ function begins.request() end
 return begins]]
 
 local LARGE = 2300
+local LIMIT = 60 -- seconds, for a machine that does much else
 
 describe("a spare worker", function()
   local gw, folder
@@ -43,7 +44,7 @@ describe("a spare worker", function()
     gateway.stop_all()
   end)
 
-  local function reload(...) assert.truthy(gw:reload(config(...), { folder = folder })) end
+  local function reload(...) assert.truthy(gw:reload(config(...), { folder = folder }, nil, LIMIT)) end
 
   local function worker() return procs.workers(gw, gw.ports.web)[1] end
 
@@ -59,10 +60,10 @@ describe("a spare worker", function()
     end
   end
 
-  local function spare_comes() return assert(loop.poll(spare, 60), "no spare worker came") end
+  local function spare_comes() return assert(loop.poll(spare, LIMIT), "no spare worker came") end
 
   local function mark()
-    local response = http.ask_until(gw.ports.web, {}, function(one) return one.status == 200 end)
+    local response = http.ask_until(gw.ports.web, {}, function(one) return one.status == 200 end, LIMIT)
     return response.body
   end
 
@@ -77,12 +78,12 @@ describe("a spare worker", function()
       local waiting = spare_comes() -- at once: it may not have taken the config yet
       os.rename(folder .. "/access", folder .. "/access." .. deaths)
       gw:signal(10)
-      assert.truthy(loop.poll(function() return process.file(folder .. "/access") end))
+      assert.truthy(loop.poll(function() return process.file(folder .. "/access") end, LIMIT))
       process.signal(worker(), 9)
       assert.equal("one", mark())
       assert.equal(waiting, worker())
-      assert.truthy(loop.poll(function() return times "a timer of the config's has run" > deaths or nil end))
-      assert.truthy(loop.poll(function() return (process.file(folder .. "/access") or ""):find "/" end))
+      assert.truthy(loop.poll(function() return times "a timer of the config's has run" > deaths or nil end, LIMIT))
+      assert.truthy(loop.poll(function() return (process.file(folder .. "/access") or ""):find "/" end, LIMIT))
     end
     spare_comes()
     assert.equal(3, times "a timer of the config's has run")
@@ -92,13 +93,13 @@ describe("a spare worker", function()
   it("has the config that is served", function()
     local first = spare_comes()
     reload(LARGE, "two")
-    local second = assert(loop.poll(function() return spare() ~= first and spare() or nil end, 30))
+    local second = assert(loop.poll(function() return spare() ~= first and spare() or nil end, LIMIT))
     process.signal(worker(), 9)
     assert.equal("two", mark())
     assert.equal(second, worker())
     spare_comes()
     reload(1, "three")
-    assert.truthy(loop.poll(function() return not spare() or nil end, 30))
+    assert.truthy(loop.poll(function() return not spare() or nil end, LIMIT))
     process.signal(worker(), 9)
     assert.equal("three", mark())
   end)
@@ -108,7 +109,7 @@ describe("a spare worker", function()
     process.signal(worker(), 9)
     assert.equal("one", mark())
     process.signal(spare_comes(), 9)
-    assert.truthy(gw:logged "the spare worker")
+    assert.truthy(gw:logged("the spare worker", LIMIT))
     process.signal(worker(), 9)
     assert.equal("one", mark())
     reload(LARGE, "two") -- which may be what that one could not bear
@@ -116,7 +117,7 @@ describe("a spare worker", function()
     local all = gw:children()
     gw:stop { crash = true }
     for _, pid in ipairs(all) do
-      assert.truthy(loop.poll(function() return not process.file("/proc/" .. pid .. "/status") or nil end, 10))
+      assert.truthy(loop.poll(function() return not process.file("/proc/" .. pid .. "/status") or nil end, LIMIT))
     end
   end)
 end)

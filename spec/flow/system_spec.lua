@@ -6,6 +6,8 @@ local loop = require "spec.support.loop"
 local process = require "spec.support.process"
 local procs = require "spec.soak.procs"
 
+local LIMIT = 60 -- seconds, for a machine that does much else
+
 local CONFIG = [[return {
   listeners = { web = { address = "127.0.0.1:$web" } }, admin = { address = "127.0.0.1:$admin" },
   policies = { { "access_log", path = "$folder/access", format = "%REQ(:PATH)%" } },
@@ -42,7 +44,7 @@ describe("where the system", function()
     for i = 1, 140 do
       assert.equal(200, assert(gw:ask { path = "/" .. i .. ("x"):rep(3000) }).status)
     end
-    assert.truthy(loop.poll(function() return gw:metric("moongate_log_lines_dropped_total", {}) > 0 or nil end, 20))
+    assert.truthy(loop.poll(function() return gw:metric("moongate_log_lines_dropped_total", {}) > 0 or nil end, LIMIT))
     assert.equal(20480, #process.file(access))
     is_well()
     gw:stop() -- no worker was killed
@@ -64,8 +66,10 @@ describe("where the system", function()
     local admin = procs.workers(gw, gw.ports.admin)[1]
     process.signal(admin, 19)
     assert.truthy(gw:reload(CONFIG, { folder = gw.folder }))
-    assert.truthy(loop.poll(function() return not process.file("/proc/" .. admin .. "/status") or nil end, 20))
-    assert.equal(200, http.ask_until(gw.ports.admin, { path = "/healthz/live" }, function() return true end).status)
+    assert.truthy(loop.poll(function() return not process.file("/proc/" .. admin .. "/status") or nil end, LIMIT))
+    assert.truthy(http.ask_until(gw.ports.admin, { path = "/healthz/live" }, function(response)
+      return response.status == 200
+    end, LIMIT))
     admin = procs.workers(gw, gw.ports.admin)[1]
     process.signal(admin, 19)
     gw:stop()
@@ -80,8 +84,8 @@ describe("where the system", function()
     process.signal(worker, 9)
     gw:signal(1)
     gw:signal(18)
-    assert.truthy(gw:logged "reloaded")
-    assert.truthy(http.ask_until(gw.ports.web, {}, function(response) return response.status == 200 end))
+    assert.truthy(gw:logged("reloaded", LIMIT))
+    assert.truthy(http.ask_until(gw.ports.web, {}, function(response) return response.status == 200 end, LIMIT))
     gw:stop { crash = true }
   end)
 end)
@@ -105,14 +109,14 @@ describe("before it is ready", function()
   end
 
   local function says(text)
-    assert(loop.poll(function() return (process.file(p.out) or ""):find(text, 1, true) end, 30), process.file(p.out))
+    assert(loop.poll(function() return (process.file(p.out) or ""):find(text, 1, true) end, LIMIT), process.file(p.out))
   end
 
   it("a gateway that is to end does so with 0", function()
     begin()
     says "worker=0 begins"
     process.signal(p.pid, 15)
-    assert.equal(0, process.wait(p, 30))
+    assert.equal(0, process.wait(p, LIMIT))
     p = nil
   end)
 
