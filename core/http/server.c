@@ -25,7 +25,11 @@ static void enter(struct mg_server *s)
 static void leave(struct mg_server *s)
 {
     s->busy = false;
-    if (s->state == SERVER_GONE && s->active == NULL)
+    if (s->state != SERVER_GONE || s->active != NULL)
+        return;
+    if (s->lingers)
+        mg_buf_free(&s->held);
+    else
         destroy(s);
 }
 

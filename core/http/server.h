@@ -31,7 +31,8 @@ struct mg_server_handler {
     /* The head given to on_head_bytes was refused with `status` (already answered); `owner` is free
      * again.  owner is NULL when nothing had been asked for. */
     void (*on_refused)(struct mg_server *, void *owner, int status, const char *why);
-    void (*on_closed)(struct mg_server *); /* the connection ended; called once, last */
+    /* The connection ended: it is closed, and lingers no longer; called once, last. */
+    void (*on_closed)(struct mg_server *);
 };
 
 struct mg_server_opts {

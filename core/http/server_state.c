@@ -19,6 +19,14 @@ void mg_server_close_now(struct mg_server *s)
     mg_conn_close(conn);
 }
 
+static void on_lingered(void *owner)
+{
+    struct mg_server *s = owner;
+
+    s->lingers = false;
+    mg_loop_defer(s->loop, &s->later);
+}
+
 void mg_server_close(struct mg_server *s)
 {
     struct mg_conn *conn = s->conn;
@@ -28,7 +36,7 @@ void mg_server_close(struct mg_server *s)
     mg_conn_shutdown(conn);
     /* A slow reader still gets what is queued. */
     ms = mg_conn_queued(conn) > 0 ? s->limits->write_timeout_ms : LINGER_MS;
-    mg_conn_close_lingering(conn, ms);
+    s->lingers = mg_conn_close_lingering(conn, ms, on_lingered);
 }
 
 void mg_server_arm(struct mg_server *s, uint32_t ms)

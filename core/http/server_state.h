@@ -20,7 +20,7 @@ enum mg_server_state {
     SERVER_WAIT,   /* ... has ended; the response has not */
     SERVER_DRAIN,  /* the response is out, the rest of the body is thrown away */
     SERVER_TUNNEL, /* bytes pass both ways */
-    SERVER_GONE    /* the connection is closed; freed when the stream is released */
+    SERVER_GONE /* the connection is closed; freed when the stream is released and nothing lingers */
 };
 
 /* What exists only while a request is in progress; in its message's arena. */
@@ -57,6 +57,7 @@ struct mg_server {
     bool draining : 1; /* after the request in progress */
     bool writing : 1;  /* the connection said MG_AGAIN and has not drained */
     bool busy : 1;     /* inside an event of the loop */
+    bool lingers : 1;  /* gone, but its connection is not quite */
 };
 _Static_assert(sizeof(struct mg_server) <= 240, "an idle connection is this large");
 
@@ -69,7 +70,8 @@ extern const struct mg_stream_ops mg_server_stream_ops;
 
 /* Close the connection: at once, after what is queued (the rest of what the peer sends is thrown
  * away for a while), or so that the peer sees a failure.  The server is freed at the end of the
- * event, or of the turn when this comes from a call of the user: no event may be called there. */
+ * event, or of the turn when this comes from a call of the user: no event may be called there.  It stays
+ * as long as its connection lingers, so that this counts among its listener's and its client's. */
 void mg_server_close_now(struct mg_server *s);
 void mg_server_close(struct mg_server *s);
 void mg_server_reset(struct mg_server *s);

@@ -6,18 +6,23 @@
 struct lingering {
     struct mg_timer timer;
     struct mg_conn *conn;
+    void (*ended)(void *owner);
+    void *owner;
     size_t discarded;
-    bool ended; /* the peer will send no more */
+    bool last; /* the peer will send no more */
 };
 
 static void linger_end(struct lingering *g)
 {
     struct mg_conn *c = g->conn;
+    void (*ended)(void *owner) = g->ended;
+    void *owner = g->owner;
 
     mg_timer_clear(&g->timer);
     free(g);
     c->loop->lingering--;
     mg_conn_close(c);
+    ended(owner);
 }
 
 static void linger_on_timer(struct mg_timer *t)
@@ -39,7 +44,7 @@ static void linger_on_eof(struct mg_conn *c)
 {
     struct lingering *g = c->owner;
 
-    g->ended = true;
+    g->last = true;
     if (mg_conn_queued(c) == 0)
         linger_end(g);
 }
@@ -48,7 +53,7 @@ static void linger_on_drain(struct mg_conn *c)
 {
     struct lingering *g = c->owner;
 
-    if (g->ended)
+    if (g->last)
         linger_end(g);
 }
 
@@ -63,15 +68,17 @@ static const struct mg_conn_events linger_events = {.on_read = linger_on_read,
                                                     .on_drain = linger_on_drain,
                                                     .on_error = linger_on_error};
 
-void mg_conn_close_lingering(struct mg_conn *c, uint32_t ms)
+bool mg_conn_close_lingering(struct mg_conn *c, uint32_t ms, void (*ended)(void *owner))
 {
     struct lingering *g = calloc(1, sizeof(*g));
 
     if (g == NULL) {
         mg_conn_close(c);
-        return;
+        return false;
     }
     g->conn = c;
+    g->ended = ended;
+    g->owner = c->owner;
     c->loop->lingering++;
     mg_timer_init(&g->timer, linger_on_timer);
     mg_timer_set(c->loop, &g->timer, ms);
@@ -79,6 +86,7 @@ void mg_conn_close_lingering(struct mg_conn *c, uint32_t ms)
     c->owner = g;
     mg_conn_shutdown(c);
     mg_conn_read_start(c);
+    return true;
 }
 
 const struct mg_peer *mg_conn_peer(const struct mg_conn *c)

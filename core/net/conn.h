@@ -91,8 +91,9 @@ static inline size_t mg_conn_queued(const struct mg_conn *c)
 
 /* The owner is done but the peer may still be sending (RFC 9112, 9.6): sends what is queued, then
  * FIN, discards what arrives for at most `ms` (and MG_LINGER_BYTES), then closes.  The pointer is
- * dead for the owner. */
-void mg_conn_close_lingering(struct mg_conn *c, uint32_t ms);
+ * dead for the owner, who is told of the end by `ended`, from the loop: until then the connection costs
+ * what any other does.  False: no memory, and it is closed already. */
+bool mg_conn_close_lingering(struct mg_conn *c, uint32_t ms, void (*ended)(void *owner));
 
 /* The peer's TLS identity, NULL on a clear connection; valid while the connection is. */
 const struct mg_peer *mg_conn_peer(const struct mg_conn *c);

@@ -24,6 +24,14 @@ static struct mg_loop loop;
 static struct side a;
 static int peer = -1;
 
+static int lingered; /* connections that were told to have ended */
+
+static void on_lingered(void *owner)
+{
+    CHECK(owner != NULL);
+    lingered++;
+}
+
 static void act(struct mg_conn *c)
 {
     struct side *s = c->owner;
@@ -35,7 +43,7 @@ static void act(struct mg_conn *c)
     else if (strcmp(s->then, "reset") == 0)
         mg_conn_reset(c);
     else if (strcmp(s->then, "linger") == 0)
-        mg_conn_close_lingering(c, 50);
+        CHECK(mg_conn_close_lingering(c, 50, on_lingered));
     else if (strcmp(s->then, "stop") == 0)
         mg_conn_read_stop(c);
     if (strcmp(s->then, "stop") != 0)

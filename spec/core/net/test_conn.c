@@ -21,16 +21,17 @@ static void test_linger_sends_the_queue_then_waits_for_the_peer(void)
 
     open_side(8192);
     CHECK(mg_conn_write(a.conn, &iov, 1) == MG_AGAIN);
-    mg_conn_close_lingering(a.conn, 60000);
+    lingered = 0;
+    CHECK(mg_conn_close_lingering(a.conn, 60000, on_lingered));
     a.conn = NULL;
     TURN_UNTIL(ended());
     CHECK(write(peer, "ignored", 7) == 7); /* no RST: it is still there */
     turn();
-    CHECK(mg_loop_turn(&loop, false));
+    CHECK(mg_loop_turn(&loop, false) && lingered == 0);
     shutdown(peer, SHUT_WR);
     TURN_UNTIL(write(peer, "x", 1) < 0);
     close_side();
-    CHECK(a.reads == 0 && a.drains == 0 && a.eofs == 0);
+    CHECK(lingered == 1 && a.reads == 0 && a.drains == 0 && a.eofs == 0);
     free(load);
 }
 
@@ -38,7 +39,7 @@ static void test_linger_sends_the_queue_then_waits_for_the_peer(void)
 static void test_linger_is_bounded_in_time(void)
 {
     open_side(0);
-    mg_conn_close_lingering(a.conn, 20);
+    CHECK(mg_conn_close_lingering(a.conn, 20, on_lingered));
     a.conn = NULL;
     mg_loop_run(&loop);
     close_side();
@@ -50,7 +51,7 @@ static void test_linger_is_bounded_in_bytes(void)
     bool gone = false;
 
     open_side(0);
-    mg_conn_close_lingering(a.conn, 600000);
+    CHECK(mg_conn_close_lingering(a.conn, 600000, on_lingered));
     a.conn = NULL;
     for (size_t sent = 0; sent < 64 * (size_t)LOAD && !gone; turn()) {
         ssize_t n = write(peer, load, 65536);
