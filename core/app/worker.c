@@ -52,9 +52,19 @@ static void on_refused(void *arg, const char *listener, int status, const char *
            status == 503 ? "OM" : "DPE", why);
 }
 
+static void on_turned_away(void *arg, const char *listener, enum mg_refusal why)
+{
+    struct mg_worker *w = arg;
+    mg_str labels[] = {mg_str_of(listener, strlen(listener)),
+                       why == MG_REFUSED_TLS ? MG_STR("tls") : MG_STR("proxy_header")};
+
+    (*mg_metrics_series(w->env.metrics, w->turned_away_family, w->env.worker, labels, 2))++;
+}
+
 static void declare_metrics(struct mg_worker *w)
 {
     static const mg_str labels[] = {{"listener", 8}, {"code", 4}};
+    static const mg_str reasons[] = {{"listener", 8}, {"reason", 6}};
 
     w->dropped_family = mg_metrics_family(
         w->env.metrics, MG_COUNTER, MG_STR("moongate_log_lines_dropped_total"),
@@ -63,6 +73,10 @@ static void declare_metrics(struct mg_worker *w)
         w->env.metrics, MG_COUNTER, MG_STR("moongate_requests_refused_total"),
         MG_STR("Requests refused before a policy saw them: malformed, too large, too slow."),
         labels, 2, NULL, 0, 0);
+    w->turned_away_family = mg_metrics_family(
+        w->env.metrics, MG_COUNTER, MG_STR("moongate_connections_refused_total"),
+        MG_STR("Connections closed before a request, by a failed handshake or PROXY header."),
+        reasons, 2, NULL, 0, 0);
 }
 
 void mg_worker_set_slot(struct mg_worker *w, uint32_t slot)
@@ -258,6 +272,7 @@ static int setup(struct mg_worker *w)
     struct mg_exchange_hooks hooks = {.serve = mg_lane_serve,
                                       .wake = mg_lane_wake,
                                       .refused = on_refused,
+                                      .turned_away = on_turned_away,
                                       .relieve = relieve,
                                       .arg = w};
 

@@ -26,7 +26,7 @@ struct mg_worker {
     struct mg_watch rest;       /* a timer, between two pieces of that */
     struct mg_control *loading; /* its message, or NULL */
     uint64_t drain_until;
-    int refused_family, dropped_family;
+    int refused_family, turned_away_family, dropped_family;
     uint64_t refused_since_ms; /* since when it has said and not said so many */
     uint32_t refused_said, refused_unsaid;
     uint64_t dropped; /* log lines, as far as they have been counted */

@@ -79,6 +79,7 @@ static void on_handshake(struct mg_conn *conn, int err)
 
     if (err != 0) {
         mg_log(MG_LOG_DEBUG, "TLS handshake failed: %s", mg_tls_reason(conn));
+        r->o->on_refused(r->listener, MG_REFUSED_TLS);
         drop_handshake(g);
         return;
     }
@@ -166,7 +167,11 @@ static void drop_wait(struct greeting *g)
 
 static void on_wait_over(struct mg_timer *t)
 {
-    drop_wait(MG_LIST_OF(t, struct greeting, timer));
+    struct greeting *g = MG_LIST_OF(t, struct greeting, timer);
+
+    if (mg_buf_len(&g->header) > 0)
+        g->greeter->o->on_refused(g->greeter->listener, MG_REFUSED_HEADER);
+    drop_wait(g);
 }
 
 /* `ends` is taken over, as is `fd`. */
@@ -249,7 +254,7 @@ static void greet(struct mg_greeter *r, int fd, struct mg_proxy_ends *ends)
     uint64_t client;
 
     if (!admit(r, fd, ends, &client)) {
-        r->o->on_refused(r->listener);
+        r->o->on_refused(r->listener, MG_REFUSED_CLIENT);
         free(ends);
         close(fd);
         mg_listener_release(r->listener, client);
@@ -266,6 +271,7 @@ static void refuse_header(struct greeting *g)
 {
     if (mg_greeter_may_say(g->greeter))
         mg_log(MG_LOG_WARN, "a connection without a valid PROXY header is refused");
+    g->greeter->o->on_refused(g->greeter->listener, MG_REFUSED_HEADER);
     drop_wait(g);
 }
 

@@ -4,7 +4,7 @@
  * Ownership:  on_accept gets the connection (TLS handshake done, if any) and owns it: it sets
  *             events and owner, starts reading, and calls mg_listener_release() once at the end.
  *             A TLS context is counted (mg_tls_ref).
- * Errors:     0 or a negative code; whoever has too many connections is closed, and on_refused tells.
+ * Errors:     0 or a negative code; on_refused tells of connections that were closed before they were handed over.
  * Invariant:  at its bound, or at that of all listeners together, it stops accepting (the kernel queues) and
  *             goes on when one is released; connections in their handshake count.  Without
  *             descriptors it waits 100 ms, too.
@@ -23,6 +23,13 @@ struct mg_listener_budget {
 };
 void mg_listener_budget_init(struct mg_listener_budget *b, uint32_t max);
 
+/* Why a connection was closed that was accepted, and never handed over. */
+enum mg_refusal {
+    MG_REFUSED_CLIENT, /* max_per_client */
+    MG_REFUSED_HEADER, /* no valid PROXY header, or not in time */
+    MG_REFUSED_TLS     /* the handshake failed */
+};
+
 struct mg_listener_opts {
     int fd;             /* bound and listening; stays the caller's */
     struct mg_tls *tls; /* NULL: clear text; replaced by mg_listener_set_tls() on reload */
@@ -34,7 +41,7 @@ struct mg_listener_opts {
         max_per_client; /* of one address, from accept on (or its PROXY header); 0: any number */
     /* `client` is for mg_listener_release(). */
     void (*on_accept)(struct mg_listener *, struct mg_conn *conn, uint64_t client);
-    void (*on_refused)(struct mg_listener *); /* never, without max_per_client */
+    void (*on_refused)(struct mg_listener *, enum mg_refusal why);
     void *owner;
 };
 

@@ -166,11 +166,15 @@ static void accepted(struct mg_listener *l, struct mg_conn *conn, uint64_t clien
         mg_listener_release(l, client);
 }
 
-static void client_refused(struct mg_listener *l)
+static void turned_away(struct mg_listener *l, enum mg_refusal why)
 {
     struct mg_front *f = mg_listener_owner(l);
+    const struct mg_exchange_hooks *hooks = &f->proxy->hooks;
 
-    mg_overload_refused_client(&f->proxy->overload);
+    if (why == MG_REFUSED_CLIENT)
+        mg_overload_refused_client(&f->proxy->overload);
+    else
+        hooks->turned_away(hooks->arg, f->name, why);
 }
 
 /* ---- listeners -------------------------------------------------------------------------- */
@@ -227,7 +231,7 @@ int mg_front_open(struct mg_proxy *p, const char *name, uint32_t index, int fd,
 {
     struct mg_front *f = mg_front_new(p, name, index);
     struct mg_listener_opts opts = {
-        .fd = fd, .on_accept = accepted, .on_refused = client_refused, .owner = f};
+        .fd = fd, .on_accept = accepted, .on_refused = turned_away, .owner = f};
     int rc;
 
     *out = NULL;

@@ -30,6 +30,8 @@ struct mg_exchange_hooks {
     void (*wake)(struct mg_x *x, int rc); /* what it waited for has happened */
     /* A request that never became an exchange (malformed, too large, too slow). */
     void (*refused)(void *arg, const char *listener, int status, const char *why);
+    /* A connection that nobody got to serve, but for those of a client that has too many. */
+    void (*turned_away)(void *arg, const char *listener, enum mg_refusal why);
     void (*relieve)(void *arg); /* memory runs out: frees what can be freed; may be NULL */
     void *arg;
 };

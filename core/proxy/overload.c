@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "proxy/downstream.h"
+#include "proxy/pool.h"
 
 enum { LOOK_MS = 250, RELIEVE_MS = 1000, SHED_PART = 16, FEW = 256, FOR_FILES = 64 };
 
@@ -108,6 +109,13 @@ static void shed(struct mg_overload *o, const struct mg_front *only)
     count(o->closed_idle, mg_proxy_shed(o->proxy, only, 1 + conns / SHED_PART));
 }
 
+static void shed_upstreams(struct mg_overload *o)
+{
+    struct mg_pool_budget *b = mg_endpoints_budget(o->proxy->endpoints);
+
+    mg_pool_shed(b, 1 + b->used / SHED_PART);
+}
+
 static void turn(struct mg_overload *o, enum mg_overload_resource r, bool active,
                  const char *begins, const char *ends)
 {
@@ -132,8 +140,10 @@ static void look_at_memory(struct mg_overload *o)
     if (refusing && !o->refusing)
         say(MG_OVERLOAD_MEMORY, true, "is at its ceiling: new requests get 503");
     o->refusing = refusing;
-    if (o->active[MG_OVERLOAD_MEMORY])
+    if (o->active[MG_OVERLOAD_MEMORY]) {
         shed(o, NULL);
+        shed_upstreams(o);
+    }
 }
 
 /* ---- connections ----------------------------------------------------------------------- */

@@ -1,10 +1,11 @@
 /* overload.h -- The overload manager: what a worker gives up when memory or connections run out, and says so.
  *
  * Four times a second it looks at the worker's memory and its bounds of connections:
- * - memory at 15/16 of its ceiling: idle connections are closed, those first that are idle longest;
+ * - memory at 15/16 of its ceiling: idle connections are closed, of clients and upstream, those first
+ *   that are idle longest;
  * - memory at its ceiling: new requests get 503 besides, until it is below 15/16 again;
  * - clients wait because a listener, or all together, have no connection left: idle ones make room.
- * It counts the idle connections upstream that pool.c closes for new ones, too.
+ * It counts the idle connections upstream that are closed for new ones (pool.c), too.
  *
  * Owner:      a worker's mg_proxy has one in it.
  * Errors:     none: what cannot be measured bounds nothing.

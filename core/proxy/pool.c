@@ -271,20 +271,20 @@ static void on_connected(void *owner, struct mg_conn *conn, const struct sockadd
     mg_endpoint_settle(ep);
 }
 
-/* A new connection is worth more than one that was not used for longest, whoever's that is. */
-static void keep_to_budget(struct mg_pool_budget *b)
+void mg_pool_shed(struct mg_pool_budget *b, uint32_t most)
 {
-    if (b->used < b->max || mg_list_empty(&b->idle))
-        return;
-    close_idle(MG_LIST_OF(b->idle.next, struct mg_pooled, aged));
-    b->closed++;
+    for (; most > 0 && !mg_list_empty(&b->idle); most--, b->closed++)
+        close_idle(MG_LIST_OF(b->idle.next, struct mg_pooled, aged));
 }
 
+/* A new connection is worth more than one that was not used for longest, whoever's that is. */
 static int connect_start(struct mg_endpoint *ep, struct mg_pool_wait *w)
 {
+    struct mg_pool_budget *b = budget_of(ep);
     int rc;
 
-    keep_to_budget(budget_of(ep));
+    if (b->used >= b->max)
+        mg_pool_shed(b, 1);
     rc = mg_connect_start(ep, w->ends, on_connected, w, &w->connect);
 
     if (rc != MG_AGAIN)

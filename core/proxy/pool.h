@@ -30,6 +30,8 @@ int mg_pool_get(struct mg_endpoint *ep, bool fresh, struct mg_pool_wait *w, stru
 void mg_pool_cancel(struct mg_pool_wait *w);
 /* Makes the part of a new endpoint that this file keeps. */
 void mg_pool_init(struct mg_endpoint *ep);
+/* Closes at most so many idle connections of all endpoints, those first that are idle longest. */
+void mg_pool_shed(struct mg_pool_budget *b, uint32_t most);
 /* Closes all idle connections. */
 void mg_pool_clear(struct mg_endpoint *ep);
 #endif

@@ -182,6 +182,7 @@ describe("overload", function()
     large:send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50331649\r\n\r\n" .. ("x"):rep(50331648))
     assert.truthy(gw:logged("memory is at its ceiling", 20))
     assert.is_true(old:closed())
+    assert.equal(1, gw:counts("moongate_overload_actions_total", { action = "closed_upstream" }, 1)) -- old's
     -- A connection that has not asked yet is idle, and may be closed, too.
     local refused = assert(http.ask_until(gw.ports.web, {}, function(answer) return answer.status == 503 end, 20))
     assert.equal("close", refused.headers.connection)

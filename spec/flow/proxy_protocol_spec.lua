@@ -47,6 +47,7 @@ describe("the PROXY protocol", function()
       local few = told(1)
       few.circuit_breaker = { max_connections = 1 }
       return {
+        admin = { address = "127.0.0.1:$admin" },
         listeners = {
           web = { address = "127.0.0.1:$web", proxy_protocol = true },
           tls = { address = "127.0.0.1:$tls", proxy_protocol = true, tls = pair },
@@ -116,6 +117,7 @@ describe("the PROXY protocol", function()
       conn:close()
     end
     assert.truthy(gw:logged "without a valid PROXY header")
+    assert.equal(6, gw:counts("moongate_connections_refused_total", { listener = "web", reason = "proxy_header" }, 6))
   end)
 
   it("has a limit of time", function()

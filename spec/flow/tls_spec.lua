@@ -24,6 +24,7 @@ describe("TLS", function()
       local function far(address, tls) return { endpoints = { { address = address } }, tls = tls } end
       local function route(host, service) return { hosts = { host }, backends = { { service = service } } } end
       return {
+        admin = { address = "127.0.0.1:$admin" },
         listeners = {
           plain = { address = "127.0.0.1:$plain" },
           tls = { address = "127.0.0.1:$tls", tls = tls {} },
@@ -138,6 +139,7 @@ describe("TLS", function()
     assert.is_nil((curl("needs", "a.test", as "stranger")))
     assert.is_nil((curl("needs", "a.test")))
     assert.equal(before, #up.requests)
+    assert.equal(2, gw:counts("moongate_connections_refused_total", { listener = "needs", reason = "tls" }, 2))
     assert.equal("ok", (curl("needs", "a.test", as "sleep")))
   end)
 

@@ -99,7 +99,7 @@ static struct mg_listener_budget budget;
 static int listen_fd, port;
 static struct mg_conn *accepted[CLIENTS];
 static uint64_t client_of[CLIENTS]; /* as it is counted */
-static int naccepted, nrefused, clients[CLIENTS], nclients;
+static int naccepted, nrefused, nfailed, clients[CLIENTS], nclients;
 static bool close_on_accept;
 
 static void on_accept(struct mg_listener *l, struct mg_conn *conn, uint64_t client)
@@ -111,10 +111,11 @@ static void on_accept(struct mg_listener *l, struct mg_conn *conn, uint64_t clie
         mg_listener_close(l);
 }
 
-static void on_refused(struct mg_listener *l)
+static void on_refused(struct mg_listener *l, enum mg_refusal why)
 {
     CHECK(mg_listener_owner(l) == &naccepted);
-    nrefused++;
+    nrefused += why == MG_REFUSED_CLIENT;
+    nfailed += why == MG_REFUSED_TLS;
 }
 
 static int port_of(int fd)
@@ -136,7 +137,7 @@ static void open_listener(uint32_t max, bool secure, bool permissive)
                                  .on_refused = on_refused,
                                  .owner = &naccepted};
 
-    naccepted = nrefused = nclients = 0;
+    naccepted = nrefused = nfailed = nclients = 0;
     close_on_accept = false;
     mg_listener_budget_init(&budget, CLIENTS);
     CHECK(mg_loop_init(&loop) == 0);
@@ -321,7 +322,7 @@ static void test_handed_over_after_the_handshake(void)
     TURN_UNTIL(mg_listener_conns(listener) == 2);
     client("\x16");
     TURN_UNTIL(naccepted == 2);
-    CHECK(mg_listener_conns(listener) == 2);
+    CHECK(mg_listener_conns(listener) == 2 && nfailed == 2);
     close_listener();
 }
 
