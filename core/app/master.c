@@ -54,7 +54,7 @@ void mg_master_retire_admin(struct master *m)
     struct mg_control message = {.type = MG_CONTROL_DRAIN};
     struct child *c = &m->children[m->nworkers];
 
-    if (c->pid == 0)
+    if (c->pid == 0 || c->retired)
         return;
     c->retired = true;
     c->again = mg_master_now() + ADMIN_STOP_MS;
@@ -290,10 +290,9 @@ static void look_after_children(struct master *m)
     for (uint32_t i = 0; i < n && !m->stopping; i++)
         if (m->children[i].pid == 0 && m->children[i].again <= mg_master_now())
             mg_master_spawn(m, i);
-        else if (mg_master_is_admin(m, i))
-            look_at_admin(&m->children[i]);
-        else
+        else if (!mg_master_is_admin(m, i))
             look_at_worker(m, i);
+    look_at_admin(&m->children[m->nworkers]); /* though the config may have none any more */
 }
 
 static int until_next_deed(const struct master *m)

@@ -54,7 +54,7 @@ bool mg_master_take_spare(struct master *m, uint32_t i)
         return false;
     mg_sockets_message(&m->sockets, i, &message);
     if (mg_control_send(s->control, &message) != 0) {
-        mg_master_end_spare(m);
+        kill(s->pid, SIGKILL); /* if it has not just ended itself */
         return false;
     }
     c->pid = s->pid;

@@ -25,7 +25,7 @@ enum mg_breaker_kind {
     MG_BREAKER_KINDS
 };
 /* Those beyond count alone. */
-enum { MG_BREAKER_WORKERS = 65 }; /* one may be on its way out while another has begun */
+enum { MG_BREAKER_WORKERS = 66 }; /* columns of 64 workers: app/shared.h */
 
 struct mg_breaker_slot;
 struct mg_breaker {
