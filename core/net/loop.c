@@ -315,6 +315,7 @@ int mg_loop_init(struct mg_loop *loop)
         return rc;
     }
     loop->watches = 0;
+    loop->caught_up = 0;
     loop->batch_at = loop->batch_len = 0;
     loop->lingering = 0;
     mg_list_init(&loop->deferred);
@@ -423,6 +424,7 @@ int mg_loop_close(struct mg_loop *loop)
 void mg_loop_catch_up(struct mg_loop *loop)
 {
     read_clock(loop);
+    loop->caught_up = loop->now;
 }
 
 uint64_t mg_loop_now(const struct mg_loop *loop)

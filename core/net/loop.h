@@ -60,6 +60,7 @@ struct mg_loop {
     uint32_t staged;
     char stage[MG_STAGE]; /* what those are to send, `staged` bytes; empty between two turns */
     uint64_t now;         /* ms; read once a turn */
+    uint64_t caught_up;   /* the last mg_loop_catch_up(); 0: none */
     uint64_t wheel_at;    /* next tick to look at; no timer has an earlier slot */
     uint64_t wheel_due;   /* tick to wake up for; UINT64_MAX: none */
     uint64_t wheel_bits[MG_WHEEL / 64]; /* slots that hold a timer */
@@ -78,7 +79,7 @@ void mg_loop_run(struct mg_loop *loop);
 /* What is due now, or, if nothing is and `wait`, what comes next.  False: nothing is left to wait
  * for. */
 bool mg_loop_turn(struct mg_loop *loop, bool wait);
-/* Time has passed outside of the loop: mg_loop_now() is told. */
+/* Time has passed outside of the loop: mg_loop_now() is told, and what was asked before is out of date. */
 void mg_loop_catch_up(struct mg_loop *loop);
 /* mg_loop_run() returns after this turn. */
 void mg_loop_stop(struct mg_loop *loop);

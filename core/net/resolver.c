@@ -18,6 +18,7 @@ struct entry {
     struct mg_timer timer; /* while asked: MG_RESOLVER_LIMIT_MS; else: when to ask again */
     struct mg_loop *loop;
     uv_getaddrinfo_t req;
+    uint64_t asked_ms;
     uint32_t refs;
     bool asked; /* req is libuv's */
     bool dead;  /* nobody's: free it when libuv lets go */
@@ -90,6 +91,14 @@ static void take_answer(struct mg_name *name, const struct sockaddr_storage *lis
     name->count = n;
 }
 
+static void ask(struct entry *e);
+
+/* The loop stood still meanwhile, be it for days. */
+static bool is_stale(const struct entry *e)
+{
+    return e->asked_ms < e->loop->caught_up;
+}
+
 static void on_answer(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
 {
     struct sockaddr_storage list[MG_RESOLVER_ADDRESSES];
@@ -100,6 +109,11 @@ static void on_answer(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
     if (e->dead) {
         uv_freeaddrinfo(found);
         free(e);
+        return;
+    }
+    if (is_stale(e)) {
+        uv_freeaddrinfo(found);
+        ask(e);
         return;
     }
     if (status == 0)
@@ -123,6 +137,7 @@ static void ask(struct entry *e)
     e->req.data = e;
     rc = uv_getaddrinfo(&e->loop->uv, &e->req, on_answer, e->name.host, NULL, &hints);
     e->asked = rc == 0;
+    e->asked_ms = mg_loop_now(e->loop);
     if (rc != 0)
         e->name.err = MG_EDNS;
     mg_timer_set(e->loop, &e->timer, rc == 0 ? MG_RESOLVER_LIMIT_MS : MG_RESOLVER_RETRY_MS);

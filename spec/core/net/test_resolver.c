@@ -259,7 +259,26 @@ static void test_an_answer_that_changes(void)
     close_resolver();
 }
 
+/* A loop that stood still takes no answer of before for one of now. */
+static void test_an_answer_of_long_ago(void)
+{
+    struct mg_name *name;
+    struct waiter w;
+
+    open_resolver();
+    name = mg_resolver_get(r, "localhost", 80);
+    waiting(name, &w);
+    name->host = "127.0.0.9"; /* what it points to by now */
+    while (mg_clock_ns() / 1000000 == mg_loop_now(&loop))
+        ;
+    mg_loop_catch_up(&loop);
+    turn_until_told(&w);
+    CHECK(w.told == 1 && w.err == 0 && name->count == 1);
+    CHECK(((struct sockaddr_in *)&name->addresses[0])->sin_addr.s_addr == inet_addr("127.0.0.9"));
+    close_resolver();
+}
+
 TEST_MAIN(TEST(test_literals_answer_at_once), TEST(test_localhost), TEST(test_a_name_is_shared),
           TEST(test_no_such_name), TEST(test_refuses_what_is_no_host), TEST(test_leaving_early),
           TEST(test_put_when_told), TEST(test_failure_keeps_the_last_answer),
-          TEST(test_an_answer_that_changes))
+          TEST(test_an_answer_that_changes), TEST(test_an_answer_of_long_ago))
