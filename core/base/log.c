@@ -28,7 +28,7 @@ struct mg_sink {
 
 static struct mg_list sinks = {&sinks, &sinks};
 static bool files_may_be_missing;
-static uint64_t dropped; /* atomic: the thread pool's threads log too */
+static uint64_t dropped; /* atomic: threads log too */
 static enum mg_log_level log_least = MG_LOG_INFO;
 static char log_who[32] = "moongate";
 static int log_fd = STDERR_FILENO;
@@ -223,6 +223,14 @@ static int open_path(const char *path, bool *regular)
     return fd >= 0 ? fd : -errno;
 }
 
+/* A FIFO that nobody reads; a socket fails the same way, but for good. */
+static bool lacks_reader(const struct mg_sink *s)
+{
+    struct stat st;
+
+    return s->fd == -ENXIO && stat(s->path, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
 void mg_sink_wait_for_files(bool wait)
 {
     files_may_be_missing = wait;
@@ -232,6 +240,7 @@ struct mg_sink *mg_sink_open(const char *path, int *err)
 {
     struct mg_sink *s;
     size_t size = strlen(path) + 1;
+    bool waits;
 
     *err = 0;
     for (struct mg_list *n = sinks.next; n != &sinks; n = n->next) {
@@ -247,14 +256,15 @@ struct mg_sink *mg_sink_open(const char *path, int *err)
     memcpy(s->path, path, size);
     s->refs = 1;
     s->fd = open_path(path, &s->regular);
-    if (s->fd < 0 && s->fd != -ENXIO && !files_may_be_missing) {
+    waits = lacks_reader(s);
+    if (s->fd < 0 && !waits && !files_may_be_missing) {
         *err = s->fd;
         free(s);
         return NULL;
     }
     if (s->fd < 0)
         mg_log(MG_LOG_ERROR, "cannot open %s yet: %s", path,
-               s->fd == -ENXIO ? "nobody reads it" : mg_error_text(s->fd));
+               waits ? "nobody reads it" : mg_error_text(s->fd));
     mg_list_append(&sinks, &s->node);
     return s;
 }

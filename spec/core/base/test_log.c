@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -147,10 +148,17 @@ static void a_sink_goes_on_in_a_new_file_after_rotation(void)
 
 static void a_path_that_cannot_be_opened_says_why(void)
 {
-    int err = 0;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int err = 0, fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
     CHECK(mg_sink_open("/nonexistent/folder/log", &err) == NULL);
     CHECK(err == -2);
+    CHECK((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", folder) <
+          sizeof(address.sun_path));
+    CHECK(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+    CHECK(mg_sink_open(address.sun_path, &err) == NULL && err < 0);
+    close(fd);
+    unlink(address.sun_path);
 }
 
 static void a_path_that_cannot_be_opened_yet_is_waited_for(void)
