@@ -33,6 +33,14 @@ bool mg_attempt_retry(struct mg_attempt *a, struct mg_breaker *b)
     return true;
 }
 
+void mg_attempt_go_on(struct mg_attempt *a)
+{
+    if (a->retry == NULL)
+        return;
+    a->next_retry = a->retry;
+    a->retry = NULL;
+}
+
 void mg_attempt_give_up(struct mg_attempt *a)
 {
     uncount_retry(&a->next_retry);

@@ -35,6 +35,8 @@ int mg_attempt_start(struct mg_attempt *a, struct mg_endpoint *ep, const struct 
 void mg_attempt_set_ends(struct mg_attempt *a, const struct mg_proxy_ends *ends);
 /* The next try is a retry, and counts from now until it ends or is given up; false: too many do. */
 bool mg_attempt_retry(struct mg_attempt *a, struct mg_breaker *b);
+/* What is started next is the same try: it counts on, also while this one ends. */
+void mg_attempt_go_on(struct mg_attempt *a);
 /* There will be no such try. */
 void mg_attempt_give_up(struct mg_attempt *a);
 /* In any state; `whole`: both messages are complete. */

@@ -125,6 +125,8 @@ static int resend(struct mg_x *x, int err)
     struct mg_endpoint *ep = x->up.ep;
     bool again = err == MG_ESTALE && may_resend(x) && !x->pub.gone && !x->pub.expired;
 
+    if (again)
+        mg_attempt_go_on(&x->up);
     mg_exchange_stop_try(x, false);
     if (!again)
         return err;

@@ -69,6 +69,34 @@ static void a_closed_kept_connection_is_replaced(void)
     close_idle();
 }
 
+static void a_retry_that_is_sent_again_still_counts(void)
+{
+    struct mg_breaker_conf conf = {.name = {"a", 1}, .max_retries = 1};
+    struct mg_breaker *b = mg_breaker_open(&conf, NULL, 0);
+    int fd, second;
+
+    ep->conf.breaker = b;
+    fd = keep_one();
+    begin("GET", MG_BODY_NONE, 0);
+    CHECK(mg_attempt_retry(&x->up, b) && !mg_breaker_may(b, MG_BREAKER_RETRIES));
+    CHECK(mg_exchange_forward(x, ep, 0, false) == MG_AGAIN);
+    receive(fd, "\r\n\r\n");
+    close(fd);
+    x->pub.running = false;
+    second = accept_one();
+    receive(second, "\r\n\r\n");
+    CHECK(!mg_breaker_may(b, MG_BREAKER_RETRIES));
+    answer(second, whole);
+    TURN_UNTIL(wakes == 1);
+    CHECK(woken_rc == MG_OK);
+    finish();
+    CHECK(mg_breaker_may(b, MG_BREAKER_RETRIES));
+    close(second);
+    close_idle();
+    ep->conf.breaker = NULL;
+    mg_breaker_unref(b);
+}
+
 static void a_kept_connection_to_where_the_name_pointed_is_left(void)
 {
     struct sockaddr_in *to = (struct sockaddr_in *)&ep->name->addresses[0];
@@ -517,6 +545,7 @@ static void another_lane_may_not_use_it(void)
 }
 
 TEST_MAIN(TEST(passes_an_answer_on), TEST(a_closed_kept_connection_is_replaced),
+          TEST(a_retry_that_is_sent_again_still_counts),
           TEST(a_kept_connection_to_where_the_name_pointed_is_left),
           TEST(a_short_body_is_sent_again_with_it), TEST(what_may_not_repeat_is_not_sent_again),
           TEST(a_refused_connection_is_told), TEST(no_answer_is_told),
