@@ -407,7 +407,7 @@ struct mg_key *mg_key_rsa(mg_str modulus, mg_str exponent);
 struct mg_key *mg_key_ec(int bits, mg_str x, mg_str y);
 void mg_key_free(struct mg_key *key);
 int mg_key_verify(struct mg_key *key, int scheme, int digest, mg_str data, mg_str signature);
-/* The same on a pool thread: MG_AGAIN, then the outcome (MG_EGONE, MG_ETIMEOUT as for other waits);
+/* The same on a thread: MG_AGAIN, then the outcome (MG_EGONE, MG_ETIMEOUT as for other waits);
  * MG_EFULL: too many are under way, use mg_key_verify(). */
 int mg_key_verify_wait(mg_exchange *x, struct mg_key *key, int scheme, int digest, mg_str data,
                        mg_str signature);

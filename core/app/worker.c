@@ -52,7 +52,7 @@ static void on_refused(void *arg, const char *listener, int status, const char *
            status == 503 ? "OM" : "DPE", why);
 }
 
-static void on_turned_away(void *arg, const char *listener, enum mg_refusal why)
+static void on_turned_away(void *arg, const char *listener, enum mg_listener_refusal why)
 {
     struct mg_worker *w = arg;
     mg_str labels[] = {mg_str_of(listener, strlen(listener)),

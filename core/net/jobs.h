@@ -3,8 +3,8 @@
  * Owner:      a loop has one, and is told by a descriptor what is done; net/loop.c hands both on.
  * Ownership:  a job is the caller's, and stays where it is until it is done.
  * Errors:     without a thread the work is done by the loop's own, late but not lost.
- * Invariant:  the loop and its threads share no lock.  Threads give way to whoever wants their core: one that lost it
- *             while it holds a lock (or is at uv_async_send()) would stop the loop for as long.
+ * Invariant:  the loop and its threads share no lock but malloc()'s.  Threads give way to whoever wants their core: one
+ *             that lost it while it holds a lock (or is at uv_async_send()) would stop the loop for as long.
  */
 #ifndef MG_JOBS_H
 #define MG_JOBS_H

@@ -24,7 +24,7 @@ struct mg_listener_budget {
 void mg_listener_budget_init(struct mg_listener_budget *b, uint32_t max);
 
 /* Why a connection was closed that was accepted, and never handed over. */
-enum mg_refusal {
+enum mg_listener_refusal {
     MG_REFUSED_CLIENT, /* max_per_client */
     MG_REFUSED_HEADER, /* no valid PROXY header, or not in time */
     MG_REFUSED_TLS     /* the handshake failed */
@@ -41,7 +41,7 @@ struct mg_listener_opts {
         max_per_client; /* of one address, from accept on (or its PROXY header); 0: any number */
     /* `client` is for mg_listener_release(). */
     void (*on_accept)(struct mg_listener *, struct mg_conn *conn, uint64_t client);
-    void (*on_refused)(struct mg_listener *, enum mg_refusal why);
+    void (*on_refused)(struct mg_listener *, enum mg_listener_refusal why);
     void *owner;
 };
 

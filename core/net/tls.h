@@ -4,8 +4,8 @@
  *             references, so a context replaced by a reload lives until its last one ends.
  * Ownership:  mg_tls_accept() and mg_tls_connect() take over `lower`.
  * Errors:     a constructor returns NULL and writes why into err ("server.crt: no PEM block").
- * Invariant:  handshakes run on the thread pool, never on the loop; at most MG_TLS_HANDSHAKES
- *             at once a worker, the rest wait in order; each is bounded in bytes and time.
+ * Invariant:  handshakes run on threads, as long as any are to be had (jobs.h); at most
+ *             MG_TLS_HANDSHAKES at once a worker, the rest wait in order; each is bounded in bytes and time.
  */
 #ifndef MG_TLS_H
 #define MG_TLS_H

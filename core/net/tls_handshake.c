@@ -24,7 +24,7 @@ void mg_tls_handshake_enter(struct mg_tls_conn *c)
     current = c;
 }
 
-/* ---- one step, on a pool thread ----------------------------------------------------- */
+/* ---- one step, on a thread ----------------------------------------------------- */
 
 /* Refuses what the library's own check let pass: REQUEST must not mean "any certificate will do",
  * and a resumed session's certificate may have run out since. */

@@ -1,4 +1,4 @@
-/* tls_handshake.h -- Runs handshakes on the thread pool, a bounded number at once, each in bounds.
+/* tls_handshake.h -- Runs handshakes on threads (jobs.h), a bounded number at once, each in bounds.
  *
  * Owner:      the connection; the queue of those that wait is the process's.
  * Ownership:  see tls_mbedtls.h: a running step owns the library's side of the connection.

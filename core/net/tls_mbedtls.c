@@ -43,7 +43,7 @@ static void say_goodbye(struct mg_tls_conn *c)
     mg_tls_record_flush(c);
 }
 
-/* What a pool thread may be using is freed when its job ends. */
+/* What a thread may be using is freed when its job ends. */
 static void let_go(struct mg_tls_conn *c, void (*close_lower)(struct mg_conn *))
 {
     c->holds++;

@@ -1,7 +1,7 @@
 /* tls_mbedtls.h -- What the files of the mbed TLS provider share; tls.h is all others see.
  *
  * Owner:      tls_mbedtls.c owns connections, tls_context.c contexts.
- * Ownership:  while `busy`, a pool thread owns `ssl`, `in`, `ready`, `out`, `peer`, `identity`,
+ * Ownership:  while `busy`, a thread (net/jobs.h) owns `ssl`, `in`, `ready`, `out`, `peer`, `identity`,
  *             `sni` and `reason`; all else is the loop's, always.  A connection closed while busy
  *             is freed when its job comes back.
  * Errors:     as in tls.h.

@@ -3,7 +3,7 @@
  * Owner:      the process has one chain of system roots, counted.
  * Ownership:  a chain from mg_tls_trust_system() is good until mg_tls_trust_release().
  * Errors:     the library's codes; NULL.
- * Invariant:  a chain is never written after it was read: pool threads walk it.
+ * Invariant:  a chain is never written after it was read: threads walk it.
  */
 #ifndef MG_TLS_TRUST_H
 #define MG_TLS_TRUST_H

@@ -1,4 +1,4 @@
-/* check.h -- One signature checked on a pool thread while the lane that asked waits.
+/* check.h -- One signature checked on a thread while the lane that asked waits.
  *
  * Owner:      the job; it frees itself on the loop, whether somebody waits still or not.
  * Ownership:  it has copies of data and signature, and a reference to the key.

@@ -166,7 +166,7 @@ static void accepted(struct mg_listener *l, struct mg_conn *conn, uint64_t clien
         mg_listener_release(l, client);
 }
 
-static void turned_away(struct mg_listener *l, enum mg_refusal why)
+static void turned_away(struct mg_listener *l, enum mg_listener_refusal why)
 {
     struct mg_front *f = mg_listener_owner(l);
     const struct mg_exchange_hooks *hooks = &f->proxy->hooks;

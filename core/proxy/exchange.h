@@ -31,7 +31,7 @@ struct mg_exchange_hooks {
     /* A request that never became an exchange (malformed, too large, too slow). */
     void (*refused)(void *arg, const char *listener, int status, const char *why);
     /* A connection that nobody got to serve, but for those of a client that has too many. */
-    void (*turned_away)(void *arg, const char *listener, enum mg_refusal why);
+    void (*turned_away)(void *arg, const char *listener, enum mg_listener_refusal why);
     void (*relieve)(void *arg); /* memory runs out: frees what can be freed; may be NULL */
     void *arg;
 };

@@ -279,7 +279,7 @@ static int stage_due(lua_State *L)
     return ms == UINT64_MAX ? 0 : 1;
 }
 
-/* Jobs of the thread pool are waited for: they take real time, and none of the held one. */
+/* Jobs of threads are waited for: they take real time, and none of the held one. */
 static int stage_advance(lua_State *L)
 {
     if (mg_loop_busy(&stage.loop)) {

@@ -111,7 +111,7 @@ static void on_accept(struct mg_listener *l, struct mg_conn *conn, uint64_t clie
         mg_listener_close(l);
 }
 
-static void on_refused(struct mg_listener *l, enum mg_refusal why)
+static void on_refused(struct mg_listener *l, enum mg_listener_refusal why)
 {
     CHECK(mg_listener_owner(l) == &naccepted);
     nrefused += why == MG_REFUSED_CLIENT;
