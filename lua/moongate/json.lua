@@ -28,6 +28,7 @@ end
 
 --- The value of a text, or nil and what is wrong.
 function json.decode(text)
+  if type(text) ~= "string" then return nil, "expected a text, got a " .. type(text) end -- a body that is too long
   local zero = text:find("\0", 1, true) -- which cjson takes for the end
   if zero then return nil, "a byte of zero at character " .. zero end
   return cjson.decode(text)

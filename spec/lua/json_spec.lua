@@ -56,6 +56,10 @@ describe("json", function()
       assert.matches("zero", why)
     end
   end)
+  it("takes nothing that is no text", function()
+    for _, given in ipairs { 5, true, {}, print } do assert.is_nil((json.decode(given))) end
+    assert.same({ nil, "expected a text, got a nil" }, { json.decode(nil) })
+  end)
   it("says what is wrong", function()
     local value, why = json.decode("{")
     assert.is_nil(value)
