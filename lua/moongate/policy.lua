@@ -5,6 +5,7 @@ local sandbox = require "moongate.sandbox"
 local schema = require "moongate.schema"
 local state = require "moongate.policy.state"
 local suggest = require "moongate.suggest"
+local tree = require "moongate.schema.tree"
 
 local policy = {}
 
@@ -192,10 +193,14 @@ end
 -- @return the settings with defaults, as prepare() gets them
 function policy.settings(module, conf, path, report)
   local count = 0
-  local checked = schema.check(module.schema, conf, path, function(...)
+  local function say(...)
     count = count + 1
     report(...)
-  end)
+  end
+  local checked = schema.check(module.schema, conf, path, say)
+  for key, value in pairs(checked) do
+    if tree.holds_itself(value) then say(schema.join(path, key), "a table that holds itself") end
+  end
   if count > 0 or not module.check then return checked end
   local ok, result, err = bounded.pcall(module.check, checked)
   if not ok then report(path, "check: " .. tostring(result)) end

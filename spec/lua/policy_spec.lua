@@ -261,4 +261,21 @@ describe("policy.settings", function()
     assert.same({ "conf.count: expected a value of at least 1, got 0" }, select(2, settings { count = 0 }))
     assert.same({ "conf.rules.1.path: not together with a pause" }, select(2, settings { name = "both", pause = "1s" }))
   end)
+
+  it("takes no table that holds itself", function()
+    local module = { schema = { { "map", type = "map" }, { "list", type = "list" }, { "any", type = "any" } } }
+    local function found(conf)
+      local said = {}
+      policy.settings(module, conf, { "conf" }, function(path, message)
+        said[#said + 1] = table.concat(path, ".") .. ": " .. message
+      end)
+      return said
+    end
+    local map, list, shared = { a = { b = {} } }, { {} }, { x = { 1 } }
+    assert.same({}, found { map = { a = shared, b = { shared, shared.x } }, list = { shared, shared }, any = shared })
+    map.a.b.c, list[1][1] = map.a, list
+    assert.same({ "conf.map: a table that holds itself" }, found { map = map })
+    assert.same({ "conf.list: a table that holds itself" }, found { list = list })
+    assert.same({ "conf.any: a table that holds itself" }, found { any = list })
+  end)
 end)

@@ -1,5 +1,6 @@
 --- form: whether a list of fields, by which moongate.schema checks, is well formed itself.
 local suggest = require "moongate.suggest"
+local tree = require "moongate.schema.tree"
 local words = require "moongate.schema.words"
 
 local form = {}
@@ -11,15 +12,6 @@ local FIELD_KEYS = {
 }
 
 local DEEPEST = 32 -- records, lists and maps in one another; also what stops a schema that holds itself
-
-local function is_deeper(value, depth)
-  if type(value) ~= "table" then return false end
-  if depth == 0 then return true end
-  for _, item in pairs(value) do
-    if is_deeper(item, depth - 1) then return true end
-  end
-  return false
-end
 
 local function is_list(value)
   local count = 0
@@ -86,9 +78,7 @@ function validate_field(field, name, default_error, depth)
   if not are_plain(field.one_of) then return nil, name .. ": one_of: expected texts, numbers or booleans" end
   local ok, err = children_ok(field, name, default_error, depth)
   if not ok then return nil, err end
-  if is_deeper(field.default, DEEPEST) then
-    return nil, ("%s: its default: nested more than %d deep; does it hold itself?"):format(name, DEEPEST)
-  end
+  if tree.holds_itself(field.default) then return nil, name .. ": its default: a table that holds itself" end
   local message = default_error(field)
   if message then return nil, ("%s: %s"):format(name, message) end
   return true
