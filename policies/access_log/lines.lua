@@ -73,11 +73,12 @@ function lines.text(format)
 end
 
 -- A value that is one operator keeps its type.
+-- @return function(ctx, most) giving the value, and whether that has cut what it is made of itself
 local function value_of(format)
   local parts = operators.template(format)
   local alone = #parts == 3 and parts[1] == "" and parts[3] == "" and parts[2]
-  if type(alone) == "function" then return alone end
-  return function(ctx, most) return text_of(parts, ctx, most) end
+  if type(alone) == "function" then return alone, false end
+  return function(ctx, most) return text_of(parts, ctx, most) end, true
 end
 
 --- A function(ctx) that gives JSON of `fields`, names to format strings, in the order of the names.
@@ -89,7 +90,7 @@ function lines.fields(fields)
     local out = {}
     for i, field in ipairs(list) do
       local value = field[2](ctx, most)
-      out[i] = field[1] .. ":" .. (value == nil and "null" or json_text(value, most))
+      out[i] = field[1] .. ":" .. (value == nil and "null" or json_text(value, field[3] and ALL or most))
     end
     return "{" .. table.concat(out, ",") .. "}"
   end)

@@ -67,9 +67,10 @@ describe("policy access_log", function()
     assert.is_true(#all <= 4095)
     assert.same({ 503, "a/v1", "10.0.0.1:4000" }, { got.status, got.backend, got.peer })
     assert.truthy(got.path:find("^/pppp") and got.user_agent:find("^\195\191"))
-    all = line({ fields = { agent = "%REQ(USER-AGENT)%", both = "%REQ(:PATH)% %REQ(USER-AGENT)%",
+    all = line({ fields = { agent = "%REQ(USER-AGENT)%", both = "%REQ(:PATH)% %REQ(USER-AGENT)% %RESPONSE_CODE%",
       z = "%RESPONSE_CODE%" } }, given)
-    assert.same({ 503, true }, { json.decode(all).z, #all <= 4095 })
+    got = json.decode(all)
+    assert.same({ 503, " 503", true }, { got.z, got.both:sub(-4), #all <= 4095 })
     all = line({ format = "%REQ(USER-AGENT)% %REQ(:PATH)% %RESPONSE_CODE%" }, given)
     assert.same({ " 503", true }, { all:sub(-4), #all <= 4095 })
   end)
