@@ -89,7 +89,9 @@ local function change_head(headers)
 end
 
 -- Parts that nobody has asked for: their own types stand in the body (section 14.6).
-local function is_parts(value) return (value or ""):lower():find "^%s*multipart/byteranges" ~= nil end
+local function is_parts(status, value)
+  return status == 206 and (value or ""):lower():find "^%s*multipart/byteranges" ~= nil
+end
 
 --- Begins with a response, if it is to be rewritten; one that cannot be is replaced.
 function sides.begin_response(conf, ctx)
@@ -99,7 +101,7 @@ function sides.begin_response(conf, ctx)
     return
   end
   local media = headers["content-type"]
-  if not conf.is_meant(media) and not is_parts(media) then return end
+  if not conf.is_meant(media) and not is_parts(status, media) then return end
   if status == 206 or headers["content-range"] then
     sides.refuse(ctx, 502, "it is a part only")
     return

@@ -127,6 +127,7 @@ describe("policy body_rewrite", function()
       local out, ctx = pass(SWAP, { ["content-type"] = kind, etag = '"1"' }, { "http://inner" })
       assert.same({ "http://inner", '"1"' }, { out, ctx.res.headers.etag })
     end
+    assert.equal("http://inner", (pass(SWAP, { ["content-type"] = "multipart/byteranges" }, { "http://inner" })))
     assert.equal("https://outer", (pass(SWAP, { ["content-type"] = "TEXT/Html ;x" }, { "http://inner" })))
   end)
 
