@@ -25,7 +25,7 @@ local function request_of(conf, cluster, headers, body, options)
   rest["content-length"], rest["transfer-encoding"] = nil, nil
   local timeout = tonumber(options.timeout_ms) or 0
   return { service = conf.clusters[cluster] or cluster, method = pseudo[":method"], path = pseudo[":path"],
-    authority = pseudo[":authority"], headers = rest, body = body and tostring(body), limit = conf.limit,
+    authority = pseudo[":authority"], headers = rest, body = body, limit = conf.limit,
     timeout = timeout > 0 and timeout or NO_LIMIT }
 end
 

@@ -1,6 +1,8 @@
 --- chunks: scripts that go through a body as it comes, by bodyChunks() of Envoy's handle.
 -- Such a script runs in a coroutine.  It stops where it asks for a chunk; the head of the message goes on, and the body
 -- phase lets the script go on with each chunk, which then goes on as the script has left it.
+local text = require "policies.envoy_lua.text"
+
 local chunks = {}
 
 local NEXT = {} -- what a script yields that asks for a chunk
@@ -13,7 +15,7 @@ function chunk.length(self) return #self.bytes end
 --- Another content; its length.
 function chunk.setBytes(self, bytes)
   if self.gone then error("setBytes: the chunk has gone on", 2) end
-  self.bytes = tostring(bytes)
+  self.bytes = text(bytes, "setBytes")
   return #self.bytes
 end
 

@@ -1,5 +1,7 @@
 --- fields: Envoy's header object over the fields of a message, or over its trailers.
 -- Of a head the first entries are those that HTTP/2 writes as pseudo fields: ":method", ":path" and so on.
+local text = require "policies.envoy_lua.text"
+
 local fields = {}
 local methods = {}
 local mt = { __index = methods, __metatable = false }
@@ -40,14 +42,6 @@ local NONE = {}
 -- A head that has gone on with its first chunk is only read.
 local function check_open(self)
   if self.owner and self.owner.head_is_out then error("header map can no longer be modified", 3) end
-end
-
--- As luaL_checkstring() takes them.
-local function text(value, what)
-  if type(value) ~= "string" and type(value) ~= "number" then
-    error(("%s: expected a string, got a %s"):format(what, type(value)), 3)
-  end
-  return tostring(value)
 end
 
 local function values(self, name)

@@ -6,6 +6,7 @@ local fields = require "policies.envoy_lua.fields"
 local info = require "policies.envoy_lua.info"
 local log = require "moongate.log"
 local signature = require "policies.envoy_lua.signature"
+local text = require "policies.envoy_lua.text"
 local time = require "moongate.time"
 
 local handle = {}
@@ -33,7 +34,7 @@ chunks.setup(buffer.getBytes)
 
 --- Another content; its length.
 function buffer.setBytes(self, bytes)
-  self.bytes = tostring(bytes)
+  self.bytes = text(bytes, "setBytes")
   self.ctx:replace_body(self.bytes)
   return #self.bytes
 end
@@ -92,11 +93,13 @@ function methods:respond(headers, body)
   for name, value in pairs(headers) do
     if name:sub(1, 1) ~= ":" and name:lower() ~= "content-length" then rest[name] = value end
   end
+  body = body ~= nil and text(body, "respond") or nil
   self.ctx.details = "lua_response"
-  stop(self, self.ctx:respond(status, body and tostring(body), rest))
+  stop(self, self.ctx:respond(status, body, rest))
 end
 
 function methods:httpCall(cluster, headers, body, timeout, asynchronous)
+  body = body ~= nil and text(body, "httpCall") or nil
   return call.http(self.conf, cluster, headers, body, timeout, asynchronous)
 end
 
@@ -109,8 +112,8 @@ function methods:connection() return info.connection(self.ctx) end
 for name, level in pairs { Trace = "debug", Debug = "debug", Info = "info", Warn = "warn", Err = "error",
                            Critical = "error" } do
   --- logTrace, logDebug, logInfo, logWarn, logErr, logCritical: a line of the process's log.
-  methods["log" .. name] = function(self, text)
-    log[level]("script log: " .. tostring(text), { request_id = self.ctx.request_id })
+  methods["log" .. name] = function(self, line)
+    log[level]("script log: " .. tostring(line), { request_id = self.ctx.request_id })
   end
 end
 
@@ -119,9 +122,9 @@ function methods.base64Escape(_, bytes) return base64.encode(bytes) end
 --- A public key, as DER; get() of it is nil for one that cannot be used.
 function methods.importPublicKey(_, der, length) return signature.import(der:sub(1, length)) end
 
---- Whether `text` is the signature of the data: true, or false and why.
-function methods:verifySignature(name, key, text, length, data, data_length)
-  return signature.verify(self.ctx, name, key, text:sub(1, length), data:sub(1, data_length))
+--- Whether `bytes` are the signature of the data: true, or false and why.
+function methods:verifySignature(name, key, bytes, length, data, data_length)
+  return signature.verify(self.ctx, name, key, bytes:sub(1, length), data:sub(1, data_length))
 end
 
 --- Milliseconds since 1970.

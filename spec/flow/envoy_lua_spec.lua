@@ -238,6 +238,18 @@ function envoy_on_request(handle)
   count = count + 1
   handle:respond({ [":status"] = 200 }, count)
 end]],
+  texts = [[
+function envoy_on_request(handle)
+  local call = { [":method"] = "GET", [":path"] = "/", [":authority"] = "a" }
+  for name, act in pairs {
+    respond = function() handle:respond({ [":status"] = "200" }, {}) end,
+    httpCall = function() handle:httpCall("lua_cluster", call, false, 5000) end,
+    setBytes = function() handle:body(true):setBytes(nil) end,
+  } do
+    local ok, err = pcall(act)
+    handle:headers():add("x-said", tostring(ok) .. " " .. tostring(err):match("%a+: expected .*"))
+  end
+end]],
 }
 
 local function config_of()
@@ -480,6 +492,14 @@ describe("scripts for Envoy's Lua filter", function()
     local response = ask { path = "/swallows" }
     assert.same({ 401, "first" }, { response.status, response.body })
     assert.equal(before, #up.requests)
+  end)
+
+  it("are told of what is no text", function()
+    local _, request = ask { path = "/texts" }
+    local said = http.all(request, "x-said")
+    table.sort(said)
+    assert.same({ "false httpCall: expected a string, got a boolean", "false respond: expected a string, got a table",
+      "false setBytes: expected a string, got a nil" }, said)
   end)
 
   it("keep what they know from request to request", function()
