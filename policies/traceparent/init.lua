@@ -72,7 +72,7 @@ function traceparent.request(conf, ctx)
   local headers = ctx.req.headers
   local trace, parent, sampled, is_random = caller(conf, headers)
   if not trace then
-    trace, is_random = new_id(16), true
+    trace = new_id(16)
     sampled = is_chosen(conf, trace)
   end
   local state = pass_state(headers, parent)

@@ -117,18 +117,6 @@ describe("policy traceparent", function()
     end
   end)
 
-  it("says that the ids of the traces that it begins are random", function()
-    for ratio, flags in pairs { [0] = "02", [1] = "03" } do
-      for _, incoming in ipairs { "continue", "restart" } do
-        local given = incoming == "restart" and { traceparent = GOOD } or {}
-        local ctx, conf = begin({ url = "http://c", ratio = ratio, incoming = incoming }, given, { backend = {} })
-        assert.equal(flags, ctx.req.headers.traceparent:sub(-2))
-        traceparent.try(conf, ctx)
-        assert.equal(flags, ctx.req.headers.traceparent:sub(-2))
-      end
-    end
-  end)
-
   it("samples the share that it should", function()
     local conf = fake.conf(traceparent, { ratio = 0.3 })
     local random = require "moongate.random"
