@@ -95,7 +95,7 @@ int mg_control_send(int fd, const struct mg_control *message)
  * process may have. */
 static int receive_packet(int fd, struct mg_control *message, size_t *used, bool *lost)
 {
-    char head[HEAD];
+    char head[HEAD] = {0};
     struct iovec iov[2] = {{head, HEAD},
                            {message->names + *used, sizeof(message->names) - 1 - *used}};
     union ancillary extra;

@@ -141,7 +141,7 @@ static struct mg_conn *lower_of(struct end *e)
 static void free_end(struct end *e)
 {
     close_end(e);
-    while (loop.uv.active_reqs.count > 0)
+    while (mg_loop_busy(&loop))
         mg_loop_turn(&loop, true);
     mg_loop_turn(&loop, false);
     mg_loop_turn(&loop, false);
@@ -182,16 +182,16 @@ static bool carry(struct end *from, struct end *to, struct change *change)
     }
     if (bytes.len > 0)
         feed(to, bytes);
-    while (mg_memory_deliver(to->lower) || loop.uv.active_reqs.count > 0)
-        mg_loop_turn(&loop, loop.uv.active_reqs.count > 0);
+    while (mg_memory_deliver(to->lower) || mg_loop_busy(&loop))
+        mg_loop_turn(&loop, mg_loop_busy(&loop));
     return bytes.len > 0;
 }
 
 static void end_of_bytes(struct end *e)
 {
     mg_memory_feed(e->lower, (mg_str){"", 0}, true);
-    while (mg_memory_deliver(e->lower) || loop.uv.active_reqs.count > 0)
-        mg_loop_turn(&loop, loop.uv.active_reqs.count > 0);
+    while (mg_memory_deliver(e->lower) || mg_loop_busy(&loop))
+        mg_loop_turn(&loop, mg_loop_busy(&loop));
 }
 
 static void connect_ends(const struct pair *p, struct end *server, struct end *client)
@@ -200,7 +200,7 @@ static void connect_ends(const struct pair *p, struct end *server, struct end *c
                              &server->conn) == 0);
     FUZZ_HOLDS(
         mg_tls_connect(p->client, lower_of(client), "t", "", &events, client, &client->conn) == 0);
-    while (loop.uv.active_reqs.count > 0)
+    while (mg_loop_busy(&loop))
         mg_loop_turn(&loop, true);
 }
 
