@@ -2,12 +2,22 @@
 #include "net/jobs.h"
 #include "test.h"
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { MANY = 2000 };
+enum { MANY = 2000, ENOUGH = 5, PATIENCE_MS = 10000, WHILE_MS = 20 };
+
+static volatile sig_atomic_t offers;
+
+/* The C library's is not asked. */
+int sched_yield(void)
+{
+    offers++;
+    return 0;
+}
 
 struct task {
     struct mg_job job;
@@ -116,6 +126,58 @@ static void a_late_one_is_hurried(void)
     uv_sem_destroy(&gate);
 }
 
+static uv_sem_t begun;
+
+static void work_for(int ms)
+{
+    uint64_t end = uv_hrtime() + (uint64_t)ms * 1000000;
+
+    while (offers < ENOUGH && uv_hrtime() < end)
+        ;
+}
+
+static void work_long(struct mg_job *job)
+{
+    (void)job;
+    offers = 0;
+    work_for(PATIENCE_MS);
+}
+
+/* It is under way when it is found late; then its gate opens. */
+static void work_late(struct mg_job *job)
+{
+    uv_sem_post(&begun);
+    uv_sem_wait(MG_LIST_OF(job, struct task, job)->wait);
+    offers = 0;
+    work_for(WHILE_MS);
+}
+
+static void long_work_offers_its_core_unless_it_is_late(void)
+{
+    struct task longer = task(NULL), late;
+    struct mg_jobs jobs;
+    uv_sem_t gate;
+
+    CHECK(uv_sem_init(&gate, 0) == 0);
+    CHECK(mg_jobs_init(&jobs) == 0);
+    longer.job.work = work_long;
+    mg_jobs_submit(&jobs, &longer.job, 0);
+    finish_all(&jobs, 0);
+    CHECK(offers == ENOUGH);
+    CHECK(uv_sem_init(&begun, 0) == 0);
+    late = task(&gate);
+    late.job.work = work_late;
+    mg_jobs_submit(&jobs, &late.job, 0);
+    uv_sem_wait(&begun);
+    mg_jobs_hurry(&jobs, MG_JOBS_LATE_MS);
+    uv_sem_post(&gate);
+    finish_all(&jobs, MG_JOBS_LATE_MS);
+    CHECK(offers <= 1); /* one may have been under way */
+    mg_jobs_close(&jobs);
+    uv_sem_destroy(&begun);
+    uv_sem_destroy(&gate);
+}
+
 static void without_a_thread_it_is_done_all_the_same(void)
 {
     struct task t = task(NULL);
@@ -137,4 +199,5 @@ static void without_a_thread_it_is_done_all_the_same(void)
 }
 
 TEST_MAIN(TEST(each_is_told_once), TEST(one_that_takes_long_holds_up_none),
-          TEST(a_late_one_is_hurried), TEST(without_a_thread_it_is_done_all_the_same))
+          TEST(a_late_one_is_hurried), TEST(long_work_offers_its_core_unless_it_is_late),
+          TEST(without_a_thread_it_is_done_all_the_same))
